@@ -1,0 +1,48 @@
+//! Why a record is kept in the dead letter topic instead of being counted.
+
+use crate::rejection::Rejection;
+use crate::window::Window;
+
+/// The stable code of a record that came too late, beside the codes of [`crate::rejection::RejectionCode`].
+pub const TOO_LATE: &str = "TOO_LATE";
+
+/// Why a record was not counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeadLetterReason {
+    /// It breaks a rule for events.
+    Rejected(Rejection),
+    /// It is valid, but its window no longer takes events.
+    TooLate(TooLate),
+}
+
+/// A valid event whose window is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLate {
+    /// The event's own time, epoch ms.
+    pub event_time: i64,
+    /// The window it belongs to.
+    pub window: Window,
+    /// Whether its own partition would still have counted it: the window had been let go beside a partition that was
+    /// proved to be at its end, or could not be built again because the log had lost a part of it.
+    pub closed_early: bool,
+}
+
+impl DeadLetterReason {
+    /// The stable code, part of a dead letter's identity (topic, partition, offset, code).
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Rejected(rejection) => rejection.code.as_str(),
+            Self::TooLate(_) => TOO_LATE,
+        }
+    }
+
+    /// The time the event claims to have happened at (epoch ms), where it could be read.
+    #[must_use]
+    pub fn event_time(&self) -> Option<i64> {
+        match self {
+            Self::Rejected(rejection) => rejection.event_time,
+            Self::TooLate(late) => Some(late.event_time),
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! The task: one pair of partitions, `impressions-p` and `clicks-p`, from records to result rows.
+//!
+//! A pure state machine. Records go in with [`Task::on_event`]; rows come out of [`Task::fire`]; acknowledgements come back
+//! through [`Task::on_rows_acknowledged`]; [`Task::checkpoint`] says what may be committed. Time is an argument: `now` is
+//! milliseconds of any monotonic clock, and decides only when a row is seen, never what it counts.
+//!
+//! What counts is decided by the log of a record's own partition before the record (the one exception, windows let go
+//! beside a silent partition, is kept as a dead letter). So two tasks over one log come to the same numbers.
+
+mod firing;
+mod hold;
+mod open_window;
+mod partition;
+
+use std::ops::{Index, IndexMut};
+
+use crate::checkpoint::{Checkpoint, RecordMark};
+use crate::dead_letter::{DeadLetterReason, TooLate};
+use crate::event::Event;
+use crate::ledger::Ledger;
+use crate::recovery::PartitionStart;
+use crate::rejection::Rejection;
+use crate::rules::Rules;
+use crate::watermark::Watermark;
+use open_window::{OpenWindow, OpenWindows};
+use partition::Partition;
+
+pub use firing::RowBatch;
+pub use hold::EndOffsetRequest;
+
+/// Which of the two topics a partition belongs to. The topic does not decide what an event is, only where it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// The impressions topic.
+    Impressions = 0,
+    /// The clicks topic.
+    Clicks = 1,
+}
+
+impl Side {
+    /// Both sides, in the order of every array by side.
+    pub const BOTH: [Self; 2] = [Self::Impressions, Self::Clicks];
+
+    /// The other one.
+    #[must_use]
+    pub const fn twin(self) -> Self {
+        match self {
+            Self::Impressions => Self::Clicks,
+            Self::Clicks => Self::Impressions,
+        }
+    }
+}
+
+impl<T> Index<Side> for BySide<T> {
+    type Output = T;
+    fn index(&self, side: Side) -> &T {
+        &self.0[side as usize]
+    }
+}
+
+impl<T> IndexMut<Side> for BySide<T> {
+    fn index_mut(&mut self, side: Side) -> &mut T {
+        &mut self.0[side as usize]
+    }
+}
+
+/// One of something for each side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BySide<T>(
+    /// In the order of [`Side::BOTH`].
+    pub [T; 2],
+);
+
+/// What became of one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It made a count grow.
+    Counted,
+    /// Its event id had been counted already.
+    Duplicate,
+    /// An earlier life has accounted for it; it only rebuilt a window.
+    Replayed,
+    /// It must be kept as a dead letter. The task has issued this letter: it holds back checkpoints until
+    /// [`Task::on_letters_acknowledged`] covers it.
+    DeadLetter(DeadLetterReason),
+    /// It lies below the next offset: the consumer has gone back. The record was not looked at; the task must be
+    /// discarded and restored.
+    Rewind,
+    /// The record that the commit speaks of is another one: the topic was made anew. The record was not looked at; the
+    /// task must be discarded and this side started from its beginning.
+    AnotherLog,
+}
+
+/// The state of one pair of partitions.
+#[derive(Debug)]
+pub struct Task {
+    rules: Rules,
+    source_partition: u32,
+
+    // What the log decides: equal in every life that has read the same records.
+    partitions: BySide<Partition>,
+    windows: OpenWindows,
+    closed: Option<i64>,
+
+    // What this life has shown and knows to be safe.
+    fired: Watermark,
+    replayed: bool,
+    rows: Acknowledged,
+    letters: Acknowledged,
+}
+
+/// A count of things sent, and how many of them, in order, are acknowledged.
+#[derive(Debug, Default, Clone, Copy)]
+struct Acknowledged {
+    issued: u64,
+    acknowledged: u64,
+}
+
+impl Acknowledged {
+    fn issue(&mut self) -> u64 {
+        self.issued += 1;
+        self.issued
+    }
+
+    /// Acknowledgements may come late, twice and out of order: the largest counts.
+    fn acknowledge(&mut self, up_to: u64) {
+        self.acknowledged = self.acknowledged.max(up_to.min(self.issued));
+    }
+}
+
+impl Task {
+    /// A task that goes on where two partitions were left.
+    #[must_use]
+    pub fn restore(rules: Rules, source_partition: u32, starts: BySide<PartitionStart>, now: i64) -> Self {
+        let [a, b] = starts.0;
+        Self {
+            rules,
+            source_partition,
+            closed: a.closed.max(b.closed),
+            partitions: BySide([Partition::restore(a, now), Partition::restore(b, now)]),
+            windows: OpenWindows::default(),
+            fired: Watermark::NONE,
+            replayed: a.offset >= a.position && b.offset >= b.position,
+            rows: Acknowledged::default(),
+            letters: Acknowledged::default(),
+        }
+    }
+
+    /// Takes the next record of one side: a valid event, or why it is none.
+    pub fn on_event(&mut self, side: Side, record: RecordMark, event: Result<Event<'_>, Rejection>) -> Outcome {
+        let partition = &mut self.partitions[side];
+        if record.offset < partition.next {
+            return Outcome::Rewind;
+        }
+        if record.offset <= partition.check_until {
+            if partition.anchor.is_some_and(|anchor| anchor.offset == record.offset && anchor != record) {
+                return Outcome::AnotherLog;
+            }
+            if record.offset < partition.low_offset {
+                partition.step(record);
+                return partition.account(Verdict::BelowLow, false);
+            }
+        }
+        partition.step(record);
+        let silent = record.offset < partition.silent_until;
+        let verdict = self.judge(side, record, event);
+        if matches!(verdict, Verdict::DeadLetter(_)) && !silent {
+            self.letters.issue();
+        }
+        self.partitions[side].account(verdict, silent)
+    }
+
+    fn judge(&mut self, side: Side, record: RecordMark, event: Result<Event<'_>, Rejection>) -> Verdict {
+        let event = match event {
+            Ok(event) => event,
+            Err(rejection) => return Verdict::DeadLetter(DeadLetterReason::Rejected(rejection)),
+        };
+        if self.rules.is_future(event.timestamp, record.timestamp) {
+            let ahead =
+                Rejection::future(event.timestamp, record.timestamp.unwrap_or_default(), self.rules.max_future_skew_ms);
+            return Verdict::DeadLetter(DeadLetterReason::Rejected(ahead));
+        }
+        let partition = &mut self.partitions[side];
+        let maximum_before = partition.maximum;
+        let watermark = self.rules.watermark(maximum_before);
+        let window = self.rules.window_of(event.timestamp);
+        partition.maximum = maximum_before.max(Some(Rules::progress(event.timestamp, record.timestamp)));
+        partition.newest = partition.newest.max(Some(window.end));
+
+        let passed = self.rules.has_passed(window.end, watermark);
+        if passed || Some(window.end) <= self.closed {
+            return Verdict::DeadLetter(DeadLetterReason::TooLate(TooLate {
+                event_time: event.timestamp,
+                window,
+                closed_early: !passed,
+            }));
+        }
+        let open = self.windows.open(window);
+        open.hold(side, record, maximum_before);
+        if open.count(side, &event, self.rules.deduplication) { Verdict::Counted } else { Verdict::Duplicate }
+    }
+
+    /// Notes that records of a side have arrived at `now`. Once per batch, so that no clock is read per record.
+    pub fn on_arrival(&mut self, side: Side, now: i64) {
+        let last = &mut self.partitions[side].last_arrival;
+        *last = now.max(*last);
+    }
+
+    /// Notes that a side was read to its end: `end_offset` is the offset its next record will get. Holes in the log
+    /// (transaction markers, compaction) before it are behind us.
+    pub fn on_partition_end(&mut self, side: Side, end_offset: i64) {
+        let partition = &mut self.partitions[side];
+        if end_offset >= partition.next {
+            partition.next = end_offset;
+            partition.at_end = true;
+        }
+    }
+
+    /// Whether every side has passed its position or its end, so that rows may be shown and dead letters sent.
+    pub fn is_replayed(&mut self) -> bool {
+        self.replayed = self.replayed || self.partitions.0.iter().all(Partition::is_replayed);
+        self.replayed
+    }
+
+    /// Whether a side must wait because it is more than `max-drift` of event time ahead of its twin while the twin has
+    /// records to read. Waiting means not to drain its queue.
+    #[must_use]
+    pub fn is_ahead(&self, side: Side) -> bool {
+        let (own, twin) = (&self.partitions[side], &self.partitions[side.twin()]);
+        if twin.at_end {
+            return false;
+        }
+        match (own.maximum, twin.maximum) {
+            (Some(own), Some(twin)) => own.saturating_sub(twin) > self.rules.max_drift_ms,
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+
+    /// All row batches up to and including `batch` are durable.
+    pub fn on_rows_acknowledged(&mut self, batch: u64) {
+        self.rows.acknowledge(batch);
+    }
+
+    /// The first `letters` dead letters that this task has issued are durable.
+    pub fn on_letters_acknowledged(&mut self, letters: u64) {
+        self.letters.acknowledge(letters);
+    }
+
+    /// How many dead letters the task has issued: the number of the newest.
+    #[must_use]
+    pub const fn letters_issued(&self) -> u64 {
+        self.letters.issued
+    }
+
+    /// Lets go of every window that nothing can change any more, then says what may be committed; `None` while replaying.
+    ///
+    /// The commit itself must wait for [`Checkpoint::after_letters`]: see [`Task::may_commit`].
+    pub fn checkpoint(&mut self) -> Option<Checkpoint> {
+        if !self.is_replayed() {
+            return None;
+        }
+        self.let_go();
+        let partitions = Side::BOTH.map(|side| {
+            let held = self.windows.low(side);
+            self.partitions[side].checkpoint(held, self.closed, self.rules.window_size)
+        });
+        Some(Checkpoint { partitions, after_letters: self.letters.issued })
+    }
+
+    /// Whether every dead letter of the records before a checkpoint's positions is durable.
+    #[must_use]
+    pub const fn may_commit(&self, checkpoint: &Checkpoint) -> bool {
+        checkpoint.after_letters <= self.letters.acknowledged
+    }
+
+    /// The account of a side's records in this life.
+    #[must_use]
+    pub fn ledger(&self, side: Side) -> &Ledger {
+        &self.partitions[side].ledger
+    }
+
+    /// The next offset to read of a side.
+    #[must_use]
+    pub fn position(&self, side: Side) -> i64 {
+        self.partitions[side].next
+    }
+
+    /// The watermark of a side's own partition.
+    #[must_use]
+    pub fn watermark(&self, side: Side) -> Watermark {
+        self.rules.watermark(self.partitions[side].maximum)
+    }
+
+    /// How many windows are held.
+    #[must_use]
+    pub fn open_windows(&self) -> usize {
+        self.windows.len()
+    }
+
+    /// The closed mark: windows that end here or before are never built again.
+    #[must_use]
+    pub const fn closed(&self) -> Option<i64> {
+        self.closed
+    }
+}
+
+/// What the rules say of a record, before it is known whether an earlier life has said it already.
+enum Verdict {
+    Counted,
+    Duplicate,
+    DeadLetter(DeadLetterReason),
+    /// Read only to see that the log is the same.
+    BelowLow,
+}
+
+impl Partition {
+    fn account(&mut self, verdict: Verdict, silent: bool) -> Outcome {
+        let ledger = &mut self.ledger;
+        if silent || matches!(verdict, Verdict::BelowLow) {
+            ledger.replayed += 1;
+            return Outcome::Replayed;
+        }
+        match verdict {
+            Verdict::Counted => {
+                ledger.counted += 1;
+                Outcome::Counted
+            }
+            Verdict::Duplicate => {
+                ledger.duplicates += 1;
+                Outcome::Duplicate
+            }
+            Verdict::BelowLow => Outcome::Replayed,
+            Verdict::DeadLetter(reason) => {
+                match &reason {
+                    DeadLetterReason::Rejected(rejection) => ledger.rejected[rejection.code.index()] += 1,
+                    DeadLetterReason::TooLate(late) => {
+                        ledger.too_late += 1;
+                        ledger.closed_early += u64::from(late.closed_early);
+                    }
+                }
+                Outcome::DeadLetter(reason)
+            }
+        }
+    }
+}
+
+impl OpenWindow {
+    /// Whether the window's newest rows are sent, and acknowledged.
+    fn is_settled(&self, rows: Acknowledged) -> bool {
+        self.is_shown() && self.last_batch <= rows.acknowledged
+    }
+}

@@ -1,0 +1,64 @@
+//! Firing: when rows are seen.
+
+use super::{Partition, Task};
+use crate::counts::CtrResult;
+use crate::watermark::{Input, Watermark, firing_watermark};
+
+/// What one call of [`Task::fire`] has handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowBatch {
+    /// The number to acknowledge with [`Task::on_rows_acknowledged`].
+    pub number: u64,
+    /// How many rows it has.
+    pub rows: usize,
+}
+
+impl Task {
+    /// Hands out the rows that are due: of windows that the watermark has reached, and of windows that have changed since
+    /// they were last shown, each once however many events changed it. At most `limit` rows; what is left comes with the
+    /// next call. `None` where nothing is due, or while the task is replaying.
+    pub fn fire(&mut self, now: i64, limit: usize, mut row: impl FnMut(CtrResult<'_>)) -> Option<RowBatch> {
+        if !self.is_replayed() {
+            return None;
+        }
+        self.fired = self.fired.max(self.firing_watermark(now));
+        let number = self.rows.issued + 1;
+        let mut rows = 0;
+        let releasable = self.newest_releasable();
+        for open in self.windows.iter_mut() {
+            let due = Watermark(open.window.last_timestamp()) <= self.fired || Some(open.window.end) <= releasable;
+            if !due || open.is_shown() {
+                continue;
+            }
+            let (window, source_partition) = (open.window, self.source_partition);
+            rows += open.show(limit - rows, |product_id, counts| {
+                row(CtrResult { product_id, window, source_partition, counts });
+            });
+            open.last_batch = number;
+            if rows == limit {
+                break;
+            }
+        }
+        (rows > 0).then(|| RowBatch { number: self.rows.issue(), rows })
+    }
+
+    /// The watermark that decides which windows fire at `now`.
+    fn firing_watermark(&self, now: i64) -> Watermark {
+        firing_watermark(self.partitions.0.each_ref().map(|partition| self.input(partition, now)), now)
+    }
+
+    fn input(&self, partition: &Partition, now: i64) -> Input {
+        let silent_for = now.saturating_sub(partition.last_arrival);
+        Input {
+            watermark: self.rules.watermark(partition.maximum),
+            last_arrival: partition.last_arrival,
+            idle: partition.at_end && silent_for >= self.rules.idle_timeout_ms,
+        }
+    }
+
+    /// Whether a side counts as idle at `now`: silent for the idle timeout, and at its end.
+    #[must_use]
+    pub fn is_idle(&self, side: super::Side, now: i64) -> bool {
+        self.input(&self.partitions[side], now).idle
+    }
+}

@@ -1,0 +1,95 @@
+//! One partition of a task: how far it was read, and how far its event time has come.
+
+use super::open_window::FirstRecord;
+use crate::checkpoint::{PartitionCheckpoint, RecordMark};
+use crate::ledger::Ledger;
+use crate::recovery::PartitionStart;
+use crate::window::WindowSize;
+
+/// What a task knows of one of its partitions.
+#[derive(Debug)]
+pub(super) struct Partition {
+    // What the log decides.
+    /// The next offset to read.
+    pub(super) next: i64,
+    /// The largest event time so far, as [`crate::rules::Rules::progress`] moves it.
+    pub(super) maximum: Option<i64>,
+    /// The end of the newest window that any record belongs to.
+    pub(super) newest: Option<i64>,
+    /// The last record read.
+    last: Option<RecordMark>,
+    /// The account of this life.
+    pub(super) ledger: Ledger,
+
+    // What the commit said.
+    /// Records below this offset were accounted for by an earlier life.
+    pub(super) silent_until: i64,
+    /// Records below this offset belong to no window held, and their event times are in the maximum already.
+    pub(super) low_offset: i64,
+    /// The record that must be there if the log is the same.
+    pub(super) anchor: Option<RecordMark>,
+    /// Records up to and including this offset are looked at for the two above.
+    pub(super) check_until: i64,
+
+    // What is known of the moment.
+    /// Whether everything there was has been read.
+    pub(super) at_end: bool,
+    /// When records last arrived; at first, when the partition was assigned.
+    pub(super) last_arrival: i64,
+    /// The broker has said, after the twin had passed them, that no record for windows up to this end is left unread.
+    pub(super) proved_end: Option<i64>,
+}
+
+impl Partition {
+    pub(super) fn restore(start: PartitionStart, now: i64) -> Self {
+        Self {
+            next: start.offset,
+            maximum: start.maximum,
+            newest: start.newest,
+            last: start.anchor,
+            ledger: Ledger::default(),
+            silent_until: start.position,
+            low_offset: start.low_offset,
+            anchor: start.anchor,
+            check_until: start.anchor.map_or(start.low_offset - 1, |anchor| anchor.offset.max(start.low_offset - 1)),
+            at_end: false,
+            last_arrival: now,
+            proved_end: None,
+        }
+    }
+
+    pub(super) fn step(&mut self, record: RecordMark) {
+        self.next = record.offset + 1;
+        self.last = Some(record);
+        self.at_end = false;
+        self.ledger.consumed += 1;
+    }
+
+    pub(super) fn is_replayed(&self) -> bool {
+        self.next >= self.silent_until || self.at_end
+    }
+
+    /// What to commit: the low offset of the windows held with the maximum before it, or the position where none is held.
+    pub(super) fn checkpoint(
+        &self,
+        held: Option<FirstRecord>,
+        closed: Option<i64>,
+        window_size: WindowSize,
+    ) -> PartitionCheckpoint {
+        let position = self.next.max(self.silent_until);
+        let (low_offset, maximum, anchor) = match held {
+            Some(first) => (first.record.offset, first.maximum_before, Some(first.record)),
+            None => (self.next, self.maximum, self.last),
+        };
+        PartitionCheckpoint {
+            low_offset,
+            maximum,
+            maximum_at_position: self.maximum,
+            position,
+            closed,
+            newest: self.newest,
+            anchor,
+            window_size,
+        }
+    }
+}
