@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Makes the pipeline's topics, brings existing ones to the settings asked for, and looks at them.
+
+One client and no Java start, so it takes a fraction of a second. The settings come from the environment
+(scripts/lib/env.sh has the defaults): KAFKA_BOOTSTRAP_SERVERS, IMPRESSION_TOPIC, CLICK_TOPIC, DLQ_TOPIC,
+TOPIC_PARTITIONS, DLQ_PARTITIONS, TOPIC_REPLICATION_FACTOR, TOPIC_MIN_INSYNC_REPLICAS, TOPIC_RETENTION_MS,
+TOPIC_RETENTION_BYTES, DLQ_RETENTION_MS.
+"""
+
+import argparse
+import os
+import sys
+import time
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (
+    AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, ResourceType,
+)
+
+
+class TopicError(Exception):
+    """What is wrong, and the way out, for the person at the terminal."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    name: str
+    partitions: int
+    replication: int
+    config: dict[str, str]
+
+
+def setting(name: str, low: int) -> int:
+    """A number from the environment: whole and at least `low`."""
+    text = os.environ.get(name, "")
+    if not text.lstrip("-").isdigit() or int(text) < low:
+        raise TopicError(f"{name}={text!r}: must be a whole number of at least {low}. Correct it in .env or the environment.")
+    return int(text)
+
+
+def wanted_topics() -> list[Topic]:
+    replication = setting("TOPIC_REPLICATION_FACTOR", 1)
+    in_sync = setting("TOPIC_MIN_INSYNC_REPLICAS", 1)
+    if in_sync > replication:
+        raise TopicError(f"TOPIC_MIN_INSYNC_REPLICAS={in_sync} is more than TOPIC_REPLICATION_FACTOR={replication}: nothing could be written.")
+
+    def topic(name: str, partitions: int, retention_ms: int) -> Topic:
+        return Topic(os.environ[name], partitions, replication, {
+            "min.insync.replicas": str(in_sync),
+            "retention.ms": str(retention_ms),
+            "retention.bytes": str(setting("TOPIC_RETENTION_BYTES", -1)),
+            # The broker's clock, not the producer's, is what events from the future are held against.
+            "message.timestamp.type": "LogAppendTime",
+            "cleanup.policy": "delete",
+        })
+
+    # An impression and its click must lie in partitions of the same number: one count for both topics.
+    events = setting("TOPIC_PARTITIONS", 1)
+    return [
+        topic("IMPRESSION_TOPIC", events, setting("TOPIC_RETENTION_MS", -1)),
+        topic("CLICK_TOPIC", events, setting("TOPIC_RETENTION_MS", -1)),
+        topic("DLQ_TOPIC", setting("DLQ_PARTITIONS", 1), setting("DLQ_RETENTION_MS", -1)),
+    ]
+
+
+def connect() -> AdminClient:
+    return AdminClient({
+        "bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"],
+        "client.id": "create-topics",
+        # Refused connections while brokers start are expected; what matters is said at the deadline.
+        "log_level": 0,
+        "reconnect.backoff.max.ms": 250,
+        "socket.connection.setup.timeout.ms": 2000,
+    })
+
+
+def wait_for_brokers(admin: AdminClient, count: int, timeout: float):
+    """The cluster's metadata, once `count` brokers are in it."""
+    deadline = time.monotonic() + timeout
+    alive = 0
+    while True:
+        try:
+            metadata = admin.list_topics(timeout=1.0)
+            alive = len(metadata.brokers)
+            if alive >= count:
+                return metadata
+        except KafkaException:
+            alive = 0
+        if time.monotonic() >= deadline:
+            raise TopicError(f"{alive} of {count} brokers answer at {os.environ['KAFKA_BOOTSTRAP_SERVERS']} after {timeout:.0f} s. "
+                             "Start them with ./scripts/setup.sh, or look at ./scripts/logs.sh kafka1.")
+        time.sleep(0.1)
+
+
+def finish(futures: dict, doing: str) -> None:
+    for key, future in futures.items():
+        try:
+            future.result()
+        except KafkaException as error:
+            raise TopicError(f"{doing} {getattr(key, 'name', key)}: {error.args[0].str()}") from error
+
+
+def create_or_alter(admin: AdminClient, topics: list[Topic], timeout: float) -> None:
+    metadata = wait_for_brokers(admin, max(topic.replication for topic in topics), timeout)
+    missing = [topic for topic in topics if topic.name not in metadata.topics]
+    if missing:
+        finish(admin.create_topics([
+            NewTopic(t.name, t.partitions, t.replication, config=t.config) for t in missing
+        ], operation_timeout=timeout), "creating topic")
+    for topic in missing:
+        print(f"{topic.name}: created, {describe(topic)}")
+
+    there = [topic for topic in topics if topic not in missing]
+    for topic in there:
+        adjust(admin, topic, len(metadata.topics[topic.name].partitions))
+
+
+def adjust(admin: AdminClient, topic: Topic, partitions: int) -> None:
+    """Sets the configuration of a topic that exists; partitions are added, but cannot be taken away."""
+    if partitions > topic.partitions:
+        raise TopicError(f"{topic.name} has {partitions} partitions and {topic.partitions} are set: Kafka cannot take partitions away. "
+                         f"Set {partitions} in .env, or delete the topics with their data (./scripts/down.sh --volumes).")
+    if partitions < topic.partitions:
+        finish(admin.create_partitions([NewPartitions(topic.name, topic.partitions)]), "adding partitions to")
+    resource = ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=[
+        ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in topic.config.items()
+    ])
+    finish(admin.incremental_alter_configs([resource]), "setting the configuration of")
+    print(f"{topic.name}: there, set to {describe(topic)}")
+
+
+def describe(topic: Topic) -> str:
+    return (f"{topic.partitions} partitions, replication {topic.replication}, in sync at least {topic.config['min.insync.replicas']}, "
+            f"kept {topic.config['retention.ms']} ms or {topic.config['retention.bytes']} bytes a partition")
+
+
+def show_status(admin: AdminClient, topics: list[Topic]) -> bool:
+    """Two lines, `brokers|STATE|detail` and `topics|STATE|detail`, for status.sh. False if something is wrong."""
+    expected = topics[0].replication
+    try:
+        metadata = admin.list_topics(timeout=3.0)
+    except KafkaException:
+        print(f"brokers|down|none answers at {os.environ['KAFKA_BOOTSTRAP_SERVERS']}")
+        print("topics|unknown|")
+        return False
+    alive = len(metadata.brokers)
+    print(f"brokers|{'up' if alive >= expected else 'degraded'}|{alive} of {expected} answer")
+
+    faults, partitions, thin = [], 0, 0
+    for topic in topics:
+        found = metadata.topics.get(topic.name)
+        if found is None:
+            faults.append(f"{topic.name} is missing (./scripts/create-topics.sh)")
+            continue
+        partitions += len(found.partitions)
+        thin += sum(1 for p in found.partitions.values() if p.leader < 0 or len(p.isrs) < len(p.replicas))
+    if thin:
+        faults.append(f"{thin} of {partitions} partitions lack a leader or a replica")
+    print(f"topics|{'degraded' if faults else 'up'}|{'; '.join(faults) or f'{len(topics)} topics, {partitions} partitions'}")
+    return alive >= expected and not faults
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("verb", choices=["create", "wait", "status"],
+                        help="create (and bring existing topics to the settings), wait for all brokers, or show the state")
+    parser.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for the brokers (default 60)")
+    arguments = parser.parse_args()
+    try:
+        topics = wanted_topics()
+        admin = connect()
+        if arguments.verb == "create":
+            create_or_alter(admin, topics, arguments.timeout)
+        elif arguments.verb == "wait":
+            wait_for_brokers(admin, topics[0].replication, arguments.timeout)
+        elif not show_status(admin, topics):
+            return 1
+    except TopicError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

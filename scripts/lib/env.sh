@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# The settings of all scripts: the environment first, then .env, then the defaults below. All are exported.
+# Source it; it prints nothing and starts nothing.
+
+CHECKOUT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+export CHECKOUT
+
+# Reads NAME=value lines as docker compose reads them: nothing is executed, a variable that is already set stays.
+load_env_file() {
+    local file="$1" line name value number=0
+    while IFS= read -r line || [ -n "$line" ]; do
+        number=$((number + 1))
+        line="${line%$'\r'}"
+        line="${line#"${line%%[![:space:]]*}"}"
+        line="${line#export }"
+        case "$line" in '' | \#*) continue ;; esac
+        name="${line%%=*}"
+        value="${line#*=}"
+        if [[ "$line" != *=* || ! "$name" =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]]; then
+            # The line itself may hold a secret: only its number is shown.
+            echo "$file, line $number: not a NAME=value line. Correct it or put # before it." >&2
+            exit 2
+        fi
+        case "$value" in
+            \"*\") value="${value#\"}" value="${value%\"}" ;;
+            \'*\') value="${value#\'}" value="${value%\'}" ;;
+            *) value="${value%%[[:space:]]#*}" value="${value%"${value##*[![:space:]]}"}" ;;
+        esac
+        [ -n "${!name+set}" ] || export "$name=$value"
+    done <"$file"
+}
+
+ENV_FILE="${ENV_FILE:-$CHECKOUT/.env}"
+if [ -r "$ENV_FILE" ] && [ ! -d "$ENV_FILE" ]; then load_env_file "$ENV_FILE"; fi
+
+# Where the stack without Docker keeps everything it makes.
+: "${LOCAL_DIR:=$CHECKOUT/.local}"
+case "$LOCAL_DIR" in /*) ;; *) LOCAL_DIR="$CHECKOUT/$LOCAL_DIR" ;; esac
+
+# Kafka: what clients reach, and what the brokers use among themselves.
+: "${KAFKA1_PORT:=19092}" "${KAFKA2_PORT:=19093}" "${KAFKA3_PORT:=19094}"
+: "${KAFKA_CONTROLLER1_PORT:=19192}" "${KAFKA_CONTROLLER2_PORT:=19193}" "${KAFKA_CONTROLLER3_PORT:=19194}"
+: "${KAFKA_BOOTSTRAP_SERVERS:=127.0.0.1:$KAFKA1_PORT,127.0.0.1:$KAFKA2_PORT,127.0.0.1:$KAFKA3_PORT}"
+: "${KAFKA_HEAP_MB:=384}"
+
+# Topics. Retention is per partition, whichever bound is reached first.
+: "${IMPRESSION_TOPIC:=impressions}" "${CLICK_TOPIC:=clicks}" "${DLQ_TOPIC:=dlq-events}"
+: "${TOPIC_PARTITIONS:=6}" "${DLQ_PARTITIONS:=3}"
+: "${TOPIC_RETENTION_MS:=21600000}" "${TOPIC_RETENTION_BYTES:=1073741824}" "${DLQ_RETENTION_MS:=604800000}"
+: "${TOPIC_REPLICATION_FACTOR:=3}" "${TOPIC_MIN_INSYNC_REPLICAS:=2}"
+
+# ClickHouse. With a password (setup.sh generates one) the pipeline's user is meant, otherwise the one without.
+: "${CLICKHOUSE_HOST:=127.0.0.1}" "${CLICKHOUSE_PORT:=8123}" "${CLICKHOUSE_DB:=default}"
+: "${CLICKHOUSE_PASSWORD:=}"
+if [ -n "$CLICKHOUSE_PASSWORD" ]; then : "${CLICKHOUSE_USER:=ctr_writer}"; else : "${CLICKHOUSE_USER:=default}"; fi
+: "${RAW_TTL_DAYS:=30}"
+
+# The pipeline and the producers (events per second of each stream).
+: "${PIPELINE_PORT:=8081}" "${PARALLELISM:=2}"
+: "${IMPRESSION_RATE:=1000}" "${CLICK_RATE:=400}"
+
+# The settings that the running stack is started with; local/run.sh reads them back.
+STACK_SETTINGS="LOCAL_DIR ENV_FILE
+    KAFKA1_PORT KAFKA2_PORT KAFKA3_PORT KAFKA_CONTROLLER1_PORT KAFKA_CONTROLLER2_PORT KAFKA_CONTROLLER3_PORT
+    KAFKA_BOOTSTRAP_SERVERS KAFKA_HEAP_MB
+    IMPRESSION_TOPIC CLICK_TOPIC DLQ_TOPIC TOPIC_PARTITIONS DLQ_PARTITIONS TOPIC_RETENTION_MS TOPIC_RETENTION_BYTES
+    DLQ_RETENTION_MS TOPIC_REPLICATION_FACTOR TOPIC_MIN_INSYNC_REPLICAS
+    CLICKHOUSE_HOST CLICKHOUSE_PORT CLICKHOUSE_DB CLICKHOUSE_USER CLICKHOUSE_PASSWORD RAW_TTL_DAYS
+    PIPELINE_PORT PARALLELISM IMPRESSION_RATE CLICK_RATE"
+# shellcheck disable=SC2086,SC2163  # a list of names
+export $STACK_SETTINGS
