@@ -1,0 +1,107 @@
+//! One ad event, read from the bytes of a Kafka record.
+//!
+//! JSON is read in one of two ways. [`scan`] takes the flat objects that producers really send, in one pass and without
+//! allocation; what it does not take goes to [`json`], which leaves JSON to `serde_json`. Either way ends in the same
+//! [`fields::Fields`], where the rules are checked once, so the two cannot disagree about a rule.
+
+mod fields;
+mod json;
+mod scan;
+
+use std::borrow::Cow;
+
+pub use json::MAX_NESTING;
+
+use crate::rejection::{Rejection, RejectionCode, quote};
+
+/// What happened to an ad. The field `event_type` decides, not the topic that the record came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EventKind {
+    /// It was shown: `impression`, or `view`.
+    Impression,
+    /// It was clicked: `click`.
+    Click,
+}
+
+/// A valid event. Text is borrowed from the record unless the producer wrote it with escapes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// What happened.
+    pub kind: EventKind,
+    /// The product that it counts for: not blank, otherwise as it was sent (spaces and case included).
+    pub product_id: Cow<'a, str>,
+    /// When it happened: epoch milliseconds within the range of [`timestamp`](crate::timestamp).
+    pub timestamp: i64,
+    /// The producer's name for this event. A blank one names nothing and is the same as none.
+    pub event_id: Option<Cow<'a, str>>,
+}
+
+impl<'a> Event<'a> {
+    /// Reads the value of a Kafka record; `None` is a tombstone.
+    ///
+    /// A key that appears twice has its last value. `null` is the same as absent. Unknown fields are ignored, whatever
+    /// they hold. White space may stand around and within the object.
+    ///
+    /// # Errors
+    /// A record may break several rules; the first in this order is named:
+    /// 1. the value: `TOMBSTONE`, `EMPTY_PAYLOAD`, `NOT_UTF8`;
+    /// 2. its JSON: `INVALID_JSON`, `NOT_AN_OBJECT`;
+    /// 3. `event_type`: `MISSING_EVENT_TYPE`, `INVALID_EVENT_TYPE`;
+    /// 4. `product_id`: `MISSING_PRODUCT_ID`, `INVALID_PRODUCT_ID`;
+    /// 5. `timestamp`: `MISSING_TIMESTAMP`, `INVALID_TIMESTAMP`;
+    /// 6. `event_id`, `user_id`, `session_id`: `INVALID_FIELD`.
+    ///
+    /// `FUTURE_TIMESTAMP` needs the record's Kafka timestamp and is not decided here.
+    pub fn parse(payload: Option<&'a [u8]>) -> Result<Event<'a>, Rejection> {
+        let text = text_of(payload)?;
+        match scan::scan(text) {
+            Some(fields) => fields.validate(),
+            None => json::read(text)?.validate(),
+        }
+    }
+
+    /// [`Event::parse`] without the quick way: for the tests that hold the two against each other.
+    ///
+    /// # Errors
+    /// Those of [`Event::parse`].
+    #[doc(hidden)]
+    pub fn parse_with_serde(payload: Option<&'a [u8]>) -> Result<Event<'a>, Rejection> {
+        json::read(text_of(payload)?)?.validate()
+    }
+}
+
+fn text_of(payload: Option<&[u8]>) -> Result<&str, Rejection> {
+    let Some(bytes) = payload else {
+        let message = "the record has no value (a tombstone); events need one".to_owned();
+        return Err(Rejection::new(RejectionCode::Tombstone, message));
+    };
+    if bytes.trim_ascii().is_empty() {
+        let message = format!("the record's value is empty ({} bytes, none but white space)", bytes.len());
+        return Err(Rejection::new(RejectionCode::EmptyPayload, message));
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let (before, rest) = bytes.split_at(error.valid_up_to());
+        let found = rest.first().copied().unwrap_or_default();
+        let before = String::from_utf8_lossy(before);
+        let message =
+            format!("byte {} (0x{found:02X}) is not UTF-8; it follows: {}", error.valid_up_to(), quote(&before));
+        Rejection::new(RejectionCode::NotUtf8, message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USUAL: &str = r#"{"user_id":"user1","product_id":"product1","timestamp":1700000000000,"event_type":"impression","session_id":"session_1001"}"#;
+
+    #[test]
+    fn the_usual_event_takes_the_quick_way_and_borrows() {
+        assert!(scan::scan(USUAL).is_some());
+        let event = Event::parse(Some(USUAL.as_bytes())).unwrap();
+        assert_eq!(event.kind, EventKind::Impression);
+        assert!(matches!(event.product_id, Cow::Borrowed("product1")));
+        assert_eq!(event.timestamp, 1_700_000_000_000);
+        assert_eq!(event.event_id, None);
+    }
+}

@@ -1,0 +1,127 @@
+//! The fields of an event as JSON wrote them, and the rules they must keep.
+
+use std::borrow::Cow;
+
+use super::{Event, EventKind};
+use crate::rejection::{Rejection, RejectionCode, quote};
+use crate::timestamp;
+
+/// The known fields of an object, each as the JSON text of its value: a string with its quotes and escapes. Where the
+/// object has a key twice, the last value. All of it is valid JSON: who fills this in has seen to that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Fields<'a> {
+    event_type: Option<&'a str>,
+    product_id: Option<&'a str>,
+    timestamp: Option<&'a str>,
+    event_id: Option<&'a str>,
+    user_id: Option<&'a str>,
+    session_id: Option<&'a str>,
+}
+
+impl<'a> Fields<'a> {
+    /// The place for the value of `key`, or `None` for a field that is ignored.
+    pub(super) fn slot(&mut self, key: &str) -> Option<&mut Option<&'a str>> {
+        match key {
+            "event_type" => Some(&mut self.event_type),
+            "product_id" => Some(&mut self.product_id),
+            "timestamp" => Some(&mut self.timestamp),
+            "event_id" => Some(&mut self.event_id),
+            "user_id" => Some(&mut self.user_id),
+            "session_id" => Some(&mut self.session_id),
+            _ => None,
+        }
+    }
+
+    /// Checks the rules in the order that [`Event::parse`] promises.
+    pub(super) fn validate(self) -> Result<Event<'a>, Rejection> {
+        // First, because every rejection says the event's time if it can.
+        let timestamp = self.timestamp();
+        let event_time = timestamp.as_ref().ok().copied();
+        let kind = self.kind().map_err(|rejection| rejection.at(event_time))?;
+        let product_id = self.product_id().map_err(|rejection| rejection.at(event_time))?;
+        let timestamp = timestamp?;
+        let event_id = self.event_id().map_err(|rejection| rejection.at(event_time))?;
+        // These two are not used: that they are strings is all that is asked of them.
+        for (name, value) in [("user_id", self.user_id), ("session_id", self.session_id)] {
+            if present(value).is_some_and(|json| !json.starts_with('"')) {
+                return Err(invalid_field(name, value).at(event_time));
+            }
+        }
+        Ok(Event { kind, product_id, timestamp, event_id })
+    }
+
+    fn kind(&self) -> Result<EventKind, Rejection> {
+        let Some(json) = present(self.event_type) else {
+            return Err(missing(RejectionCode::MissingEventType, "event_type"));
+        };
+        match text(json).as_deref() {
+            Some("impression" | "view") => Ok(EventKind::Impression),
+            Some("click") => Ok(EventKind::Click),
+            _ => {
+                let message = format!("event_type: expected impression, view or click, found {}", quote(json));
+                Err(Rejection::new(RejectionCode::InvalidEventType, message))
+            }
+        }
+    }
+
+    fn product_id(&self) -> Result<Cow<'a, str>, Rejection> {
+        let Some(json) = present(self.product_id) else {
+            return Err(missing(RejectionCode::MissingProductId, "product_id"));
+        };
+        text(json).filter(|product_id| !is_blank(product_id)).ok_or_else(|| {
+            let message = format!("product_id: expected a string that is not blank, found {}", quote(json));
+            Rejection::new(RejectionCode::InvalidProductId, message)
+        })
+    }
+
+    fn timestamp(&self) -> Result<i64, Rejection> {
+        let Some(json) = present(self.timestamp) else {
+            return Err(missing(RejectionCode::MissingTimestamp, "timestamp"));
+        };
+        let invalid = |reason: &dyn std::fmt::Display| {
+            Rejection::new(RejectionCode::InvalidTimestamp, format!("timestamp: {} {reason}", quote(json)))
+        };
+        match json.as_bytes().first() {
+            Some(b'-' | b'0'..=b'9') => timestamp::parse_number(json).map_err(|error| invalid(&error)),
+            Some(b'"') => timestamp::parse_text(&text(json).unwrap_or_default()).map_err(|error| invalid(&error)),
+            _ => Err(invalid(&"is neither a number nor a string")),
+        }
+    }
+
+    fn event_id(&self) -> Result<Option<Cow<'a, str>>, Rejection> {
+        let Some(json) = present(self.event_id) else { return Ok(None) };
+        match text(json) {
+            Some(event_id) => Ok(Some(event_id).filter(|event_id| !is_blank(event_id))),
+            None => Err(invalid_field("event_id", self.event_id)),
+        }
+    }
+}
+
+/// The value, unless it is absent or `null`.
+fn present(value: Option<&str>) -> Option<&str> {
+    value.filter(|json| *json != "null")
+}
+
+/// The text of a JSON string; `None` for all other types, and for a string that is no text because an escape in it is
+/// half of a surrogate pair.
+fn text(json: &str) -> Option<Cow<'_, str>> {
+    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
+    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+        return Some(Cow::Borrowed(inner));
+    }
+    serde_json::from_str(json).ok().map(Cow::Owned)
+}
+
+fn is_blank(text: &str) -> bool {
+    // A product's name begins with a letter or a digit: then no more needs to be looked at.
+    !text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric) && text.trim().is_empty()
+}
+
+fn missing(code: RejectionCode, name: &str) -> Rejection {
+    Rejection::new(code, format!("{name}: the field is required, and is absent or null"))
+}
+
+fn invalid_field(name: &str, value: Option<&str>) -> Rejection {
+    let message = format!("{name}: expected a string or null, found {}", quote(value.unwrap_or_default()));
+    Rejection::new(RejectionCode::InvalidField, message)
+}

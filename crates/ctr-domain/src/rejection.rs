@@ -1,0 +1,217 @@
+//! Why a record is not counted: stable codes for machines, a message for people.
+
+use std::fmt;
+
+use crate::timestamp;
+
+/// The most characters of a payload that a message repeats.
+const QUOTED_CHARS: usize = 120;
+
+/// The rule that a record breaks. Names and order are stable: dead letters, metrics and truth files carry them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RejectionCode {
+    /// The record has no value (a Kafka tombstone).
+    Tombstone,
+    /// The value has no bytes, or nothing but white space.
+    EmptyPayload,
+    /// The value is not UTF-8.
+    NotUtf8,
+    /// The value is not one JSON text, or is nested deeper than
+    /// [`MAX_NESTING`](crate::event::MAX_NESTING).
+    InvalidJson,
+    /// The value is JSON, but not an object.
+    NotAnObject,
+    /// `event_type` is absent or `null`.
+    MissingEventType,
+    /// `event_type` is none of `impression`, `view`, `click`.
+    InvalidEventType,
+    /// `product_id` is absent or `null`.
+    MissingProductId,
+    /// `product_id` is not a string, or is blank.
+    InvalidProductId,
+    /// `timestamp` is absent or `null`.
+    MissingTimestamp,
+    /// `timestamp` has none of the accepted forms, or lies outside the accepted range (see [`timestamp`]).
+    InvalidTimestamp,
+    /// An optional field (`event_id`, `user_id`, `session_id`) is neither a string nor `null`.
+    InvalidField,
+    /// The event is further ahead of its record's Kafka timestamp than the future guard allows.
+    FutureTimestamp,
+}
+
+impl RejectionCode {
+    /// Every code, in the order of [`RejectionCode::index`].
+    pub const ALL: [RejectionCode; 13] = [
+        RejectionCode::Tombstone,
+        RejectionCode::EmptyPayload,
+        RejectionCode::NotUtf8,
+        RejectionCode::InvalidJson,
+        RejectionCode::NotAnObject,
+        RejectionCode::MissingEventType,
+        RejectionCode::InvalidEventType,
+        RejectionCode::MissingProductId,
+        RejectionCode::InvalidProductId,
+        RejectionCode::MissingTimestamp,
+        RejectionCode::InvalidTimestamp,
+        RejectionCode::InvalidField,
+        RejectionCode::FutureTimestamp,
+    ];
+
+    /// The stable name, as dead letters and metrics show it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RejectionCode::Tombstone => "TOMBSTONE",
+            RejectionCode::EmptyPayload => "EMPTY_PAYLOAD",
+            RejectionCode::NotUtf8 => "NOT_UTF8",
+            RejectionCode::InvalidJson => "INVALID_JSON",
+            RejectionCode::NotAnObject => "NOT_AN_OBJECT",
+            RejectionCode::MissingEventType => "MISSING_EVENT_TYPE",
+            RejectionCode::InvalidEventType => "INVALID_EVENT_TYPE",
+            RejectionCode::MissingProductId => "MISSING_PRODUCT_ID",
+            RejectionCode::InvalidProductId => "INVALID_PRODUCT_ID",
+            RejectionCode::MissingTimestamp => "MISSING_TIMESTAMP",
+            RejectionCode::InvalidTimestamp => "INVALID_TIMESTAMP",
+            RejectionCode::InvalidField => "INVALID_FIELD",
+            RejectionCode::FutureTimestamp => "FUTURE_TIMESTAMP",
+        }
+    }
+
+    /// The place of this code in [`RejectionCode::ALL`], for counters kept in an array.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The one of the original's four codes that says the same, for readers that know only those.
+    ///
+    /// `INVALID_EVENT`: there is nothing to read. `DESERIALIZATION_ERROR`: what is there is not a JSON object.
+    /// `VALIDATION_ERROR`: the object breaks a rule. `UNKNOWN_ERROR` is never given: each cause here has a name.
+    #[must_use]
+    pub fn original_code(self) -> &'static str {
+        match self {
+            RejectionCode::Tombstone | RejectionCode::EmptyPayload => "INVALID_EVENT",
+            RejectionCode::NotUtf8 | RejectionCode::InvalidJson | RejectionCode::NotAnObject => "DESERIALIZATION_ERROR",
+            RejectionCode::MissingEventType
+            | RejectionCode::InvalidEventType
+            | RejectionCode::MissingProductId
+            | RejectionCode::InvalidProductId
+            | RejectionCode::MissingTimestamp
+            | RejectionCode::InvalidTimestamp
+            | RejectionCode::InvalidField
+            | RejectionCode::FutureTimestamp => "VALIDATION_ERROR",
+        }
+    }
+}
+
+impl fmt::Display for RejectionCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// A record that is not counted, and why. The fault is the record's producer's; the way on is the dead-letter topic.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Rejection {
+    /// The rule that was broken: the first one in the order of [`Event::parse`](crate::event::Event::parse).
+    pub code: RejectionCode,
+    /// For people: the field and what was found there, with at most a line of the payload.
+    pub message: String,
+    /// Epoch milliseconds of the event, where its `timestamp` is good although something else is not.
+    pub event_time: Option<i64>,
+}
+
+impl Rejection {
+    /// A rejection of a record whose event time is not known.
+    #[must_use]
+    pub fn new(code: RejectionCode, message: String) -> Self {
+        Rejection { code, message, event_time: None }
+    }
+
+    /// The rejection of the future guard: the event is more than `max_skew_ms` ahead of its record's Kafka timestamp.
+    ///
+    /// All three are milliseconds; the two times count from the epoch. The caller compares, this only words it.
+    #[must_use]
+    pub fn future(event_time: i64, record_time: i64, max_skew_ms: i64) -> Self {
+        let ahead_ms = event_time.saturating_sub(record_time);
+        let message = format!(
+            "timestamp: {} is {ahead_ms} ms ahead of the record's Kafka timestamp {}; at most {max_skew_ms} ms are \
+             allowed (is the producer's clock right?)",
+            timestamp::to_rfc3339(event_time),
+            timestamp::to_rfc3339(record_time),
+        );
+        Rejection { code: RejectionCode::FutureTimestamp, message, event_time: Some(event_time) }
+    }
+
+    /// The same rejection, with the time of the event if that is known.
+    #[must_use]
+    pub(crate) fn at(self, event_time: Option<i64>) -> Self {
+        Rejection { event_time, ..self }
+    }
+}
+
+/// The beginning of a piece of payload, fit for one line of a message: short, and without control characters.
+pub(crate) fn quote(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut quoted: String =
+        chars.by_ref().take(QUOTED_CHARS).map(|char| if char.is_control() { ' ' } else { char }).collect();
+    if chars.next().is_some() {
+        quoted.push('…');
+    }
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_indexed_in_the_order_of_all_and_named_apart() {
+        let names: HashSet<_> = RejectionCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), RejectionCode::ALL.len());
+        for (index, code) in RejectionCode::ALL.into_iter().enumerate() {
+            assert_eq!(code.index(), index, "{code}");
+            assert!(code.as_str().bytes().all(|byte| byte.is_ascii_uppercase() || b"_8".contains(&byte)), "{code}");
+        }
+    }
+
+    #[test]
+    fn original_codes_are_the_originals() {
+        let of = |code: RejectionCode| code.original_code();
+        assert_eq!(of(RejectionCode::Tombstone), "INVALID_EVENT");
+        assert_eq!(of(RejectionCode::EmptyPayload), "INVALID_EVENT");
+        for code in [RejectionCode::NotUtf8, RejectionCode::InvalidJson, RejectionCode::NotAnObject] {
+            assert_eq!(of(code), "DESERIALIZATION_ERROR", "{code}");
+        }
+        for code in &RejectionCode::ALL[RejectionCode::MissingEventType.index()..] {
+            assert_eq!(code.original_code(), "VALIDATION_ERROR", "{code}");
+        }
+    }
+
+    #[test]
+    fn the_future_guard_says_both_times_and_the_bound() {
+        let rejection = Rejection::future(1_700_000_400_000, 1_700_000_000_000, 300_000);
+        assert_eq!(rejection.code, RejectionCode::FutureTimestamp);
+        assert_eq!(rejection.event_time, Some(1_700_000_400_000));
+        for part in ["2023-11-14T22:20:00.000Z", "2023-11-14T22:13:20.000Z", "400000 ms", "300000 ms"] {
+            assert!(rejection.message.contains(part), "{part} in {}", rejection.message);
+        }
+        assert!(rejection.to_string().starts_with("FUTURE_TIMESTAMP: timestamp"));
+    }
+
+    #[test]
+    fn the_future_guard_takes_any_times() {
+        let rejection = Rejection::future(i64::MAX, i64::MIN, i64::MAX);
+        assert_eq!(rejection.event_time, Some(i64::MAX));
+    }
+
+    #[test]
+    fn quotes_are_short_and_without_control_characters() {
+        assert_eq!(quote("a\nb\u{7f}c"), "a b c");
+        assert_eq!(quote(&"é".repeat(QUOTED_CHARS)), "é".repeat(QUOTED_CHARS));
+        assert_eq!(quote(&"é".repeat(QUOTED_CHARS + 1)), "é".repeat(QUOTED_CHARS) + "…");
+    }
+}
