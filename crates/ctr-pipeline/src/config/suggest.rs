@@ -1,0 +1,98 @@
+//! "Did you mean": the setting nearest to a name that is none.
+
+use std::collections::BTreeMap;
+
+use super::original;
+use super::settings::{SETTINGS, Setting};
+
+/// More wrong letters than this, and the nearest name is more likely to mislead than to help.
+const MAX_DISTANCE: usize = 3;
+
+/// The setting that was probably meant by `key`: spelt almost alike, or of the same name in another section.
+pub(super) fn nearest(key: &str) -> Option<&'static str> {
+    let key = kebab(key);
+    let known = || SETTINGS.iter().map(|setting| setting.key).chain(original::alias_keys());
+    let (distance, spelt_alike) = known().map(|known| (distance(&key, known), known)).min()?;
+    if distance <= MAX_DISTANCE {
+        return Some(spelt_alike);
+    }
+    let mut same_name = known().filter(|known| last_segment(known) == last_segment(&key));
+    match (same_name.next(), same_name.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    }
+}
+
+/// A notice for each variable that looks like one of ours with a letter or two wrong. Not an error: other programs have
+/// variables that begin with `KAFKA_` too.
+pub(super) fn misspelt_variables(env: &BTreeMap<String, String>) -> Vec<String> {
+    let ours: Vec<String> = SETTINGS.iter().map(Setting::variable).collect();
+    let aliases: Vec<String> = original::alias_keys().map(super::settings::variable).collect();
+    let is_ours = |name: &String| ours.contains(name) || aliases.contains(name);
+    env.keys()
+        .filter(|name| !is_ours(name))
+        .filter_map(|name| {
+            let meant = ours.iter().find(|ours| ours.len() > 8 && distance(name, ours) <= 2)?;
+            Some(format!("the environment variable {name} is no setting and has no effect; did you mean {meant}?"))
+        })
+        .collect()
+}
+
+fn last_segment(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
+}
+
+/// `batchSize` and `batch_size` as `batch-size`.
+fn kebab(key: &str) -> String {
+    let mut kebab = String::with_capacity(key.len() + 4);
+    for letter in key.chars() {
+        match letter {
+            '_' => kebab.push('-'),
+            upper if upper.is_ascii_uppercase() => {
+                if kebab.ends_with(|before: char| before.is_ascii_lowercase()) {
+                    kebab.push('-');
+                }
+                kebab.push(upper.to_ascii_lowercase());
+            }
+            other => kebab.push(other),
+        }
+    }
+    kebab
+}
+
+/// The Levenshtein distance, in characters.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (line, letter) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, other) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_distance_counts_wrong_missing_and_surplus_letters() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", "abc"), 0);
+    }
+
+    #[test]
+    fn a_typo_another_spelling_and_another_section_find_the_setting() {
+        assert_eq!(nearest("kafka.bootstrap-server"), Some("kafka.bootstrap-servers"));
+        assert_eq!(nearest("clickhouse.batchSize"), Some("clickhouse.batch-size"));
+        assert_eq!(nearest("clickhouse.batch_size"), Some("clickhouse.batch-size"));
+        assert_eq!(nearest("job.settings.parallelism"), Some("ctr.job.parallelism"));
+        assert_eq!(nearest("spring.application.name"), None);
+    }
+}

@@ -1,0 +1,3 @@
+//! Real-time click-through rates: Kafka in, event-time windows, ClickHouse out.
+
+pub mod config;
