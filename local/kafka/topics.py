@@ -13,7 +13,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
     AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, ResourceType,
 )
@@ -101,19 +101,45 @@ def finish(futures: dict, doing: str) -> None:
             raise TopicError(f"{doing} {getattr(key, 'name', key)}: {error.args[0].str()}") from error
 
 
-def create_or_alter(admin: AdminClient, topics: list[Topic], timeout: float) -> None:
-    metadata = wait_for_brokers(admin, max(topic.replication for topic in topics), timeout)
-    missing = [topic for topic in topics if topic.name not in metadata.topics]
-    if missing:
-        finish(admin.create_topics([
-            NewTopic(t.name, t.partitions, t.replication, config=t.config) for t in missing
-        ], operation_timeout=timeout), "creating topic")
-    for topic in missing:
-        print(f"{topic.name}: created, {describe(topic)}")
+# A cluster that is forming, a connection that was replaced, or a topic that our own earlier request did make.
+PASSING = {
+    KafkaError._DESTROY_BROKER, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE, KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.NOT_CONTROLLER, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.INVALID_REPLICATION_FACTOR,
+    KafkaError.TOPIC_ALREADY_EXISTS, KafkaError.BROKER_NOT_AVAILABLE, KafkaError.NETWORK_EXCEPTION,
+}
 
-    there = [topic for topic in topics if topic not in missing]
-    for topic in there:
-        adjust(admin, topic, len(metadata.topics[topic.name].partitions))
+
+def create_missing(admin: AdminClient, topics: list[Topic], timeout: float) -> list[Topic]:
+    """Asks again until all topics are there; what is not a passing fault ends it. Returns the topics it made."""
+    deadline = time.monotonic() + timeout
+    made: list[Topic] = []
+    while True:
+        known = admin.list_topics(timeout=10).topics
+        missing = [topic for topic in topics if topic.name not in known]
+        if not missing:
+            return made
+        made += [topic for topic in missing if topic not in made]
+        requests = admin.create_topics([NewTopic(t.name, t.partitions, t.replication, config=t.config) for t in missing],
+                                       operation_timeout=10)
+        for name, future in requests.items():
+            try:
+                future.result()
+            except KafkaException as error:
+                fault = error.args[0]
+                if fault.code() not in PASSING or time.monotonic() >= deadline:
+                    raise TopicError(f"creating topic {name}: {fault.str()}") from error
+        time.sleep(0.1)
+
+
+def create_or_alter(admin: AdminClient, topics: list[Topic], timeout: float) -> None:
+    wait_for_brokers(admin, max(topic.replication for topic in topics), timeout)
+    made = create_missing(admin, topics, timeout)
+    metadata = admin.list_topics(timeout=10)
+    for topic in topics:
+        if topic in made:
+            print(f"{topic.name}: created, {describe(topic)}")
+        else:
+            adjust(admin, topic, len(metadata.topics[topic.name].partitions))
 
 
 def adjust(admin: AdminClient, topic: Topic, partitions: int) -> None:

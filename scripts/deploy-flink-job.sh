@@ -1,0 +1,2 @@
+#!/usr/bin/env bash
+exec "$(dirname "$0")/deploy-job.sh" "$@" # the original's name for it

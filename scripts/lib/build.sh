@@ -1,0 +1,26 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # names for the scripts that source this
+# What is made before anything can run: Python environment, Kafka's jars, the binaries. Each does nothing if it is up to date.
+
+VENV="$LOCAL_DIR/venv"
+BINARIES="${CARGO_TARGET_DIR:-$CHECKOUT/target}/release"
+
+# install_python REQUIREMENTS...: the environment with exactly these files installed into it.
+install_python() {
+    local wanted stamp file
+    if [ ! -x "$VENV/bin/python" ] || ! "$VENV/bin/python" -c '' 2>/dev/null; then
+        rm -rf "$VENV"
+        python3 -m venv "$VENV"
+    fi
+    for file in "$@"; do
+        stamp="$VENV/.installed-$(echo "${file#"$CHECKOUT/"}" | tr / -)"
+        wanted="$(cat "$file")"
+        [ "$(cat "$stamp" 2>/dev/null || true)" != "$wanted" ] || continue
+        "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -r "$file"
+        echo "$wanted" >"$stamp"
+    done
+}
+
+install_kafka() { "$CHECKOUT/local/kafka/fetch.sh" "$LOCAL_DIR/kafka/lib"; }
+
+build_binaries() { cargo build --manifest-path "$CHECKOUT/Cargo.toml" --release --locked --quiet --bins; }

@@ -1,0 +1,179 @@
+# shellcheck shell=bash
+# The verbs without Docker. docker.sh has functions of the same names.
+
+# shellcheck source=ports.sh
+source "$CHECKOUT/scripts/lib/ports.sh"
+# shellcheck source=secrets.sh
+source "$CHECKOUT/scripts/lib/secrets.sh"
+# shellcheck source=prerequisites.sh
+source "$CHECKOUT/scripts/lib/prerequisites.sh"
+# shellcheck source=build.sh
+source "$CHECKOUT/scripts/lib/build.sh"
+# shellcheck source=supervisor.sh
+source "$CHECKOUT/scripts/lib/supervisor.sh"
+# shellcheck source=local_status.sh
+source "$CHECKOUT/scripts/lib/local_status.sh"
+
+service_ports() {
+    case "$1" in
+        kafka[123]) echo "KAFKA${1#kafka}_PORT KAFKA_CONTROLLER${1#kafka}_PORT" ;;
+        clickhouse) echo "CLICKHOUSE_PORT" ;;
+        ctr-pipeline) echo "PIPELINE_PORT" ;;
+    esac
+}
+
+require_stack() { supervisor_runs || fail "the stack is not running; start it with ./scripts/setup.sh --local"; }
+
+# check_machine: everything that could make setup fail later, before it changes anything.
+check_machine() {
+    local service ports=""
+    mkdir -p "$LOCAL_DIR/logs/setup"
+    require_prerequisites "$PREREQUISITES_BUILD"
+    if supervisor_runs; then
+        require_same_settings
+    else
+        stop_left_overs
+    fi
+    # Ports of services that run in our own stack are taken by themselves.
+    for service in $SERVICES; do
+        if ! supervisor_runs || ! service_is_up "$service"; then ports="$ports $(service_ports "$service")"; fi
+    done
+    # shellcheck disable=SC2086  # a list of settings
+    check_ports $ports
+}
+
+# A running stack keeps the settings it was started with: other ports need a stop first.
+require_same_settings() {
+    local name was changed="" names="KAFKA1_PORT KAFKA2_PORT KAFKA3_PORT CLICKHOUSE_HOST CLICKHOUSE_PORT CLICKHOUSE_USER CLICKHOUSE_PASSWORD"
+    [ -r "$RUN_DIR/clickhouse.settings" ] || return 0
+    for name in $names; do
+        was="$(sed -n "s/^$name=//p" "$RUN_DIR/clickhouse.settings")"
+        [ "$was" = "${!name}" ] || changed="$changed $name"
+    done
+    [ -z "$changed" ] || fail "settings that changed since the stack was started:$changed. Run ./scripts/down.sh, then setup.sh again."
+}
+
+ensure_clickhouse_password() {
+    ensure_secret CLICKHOUSE_PASSWORD
+    # Without a password the default user was meant; from now on it is the one that may write.
+    if [ "$CLICKHOUSE_USER" = default ]; then export CLICKHOUSE_USER=ctr_writer; fi
+}
+
+start_infrastructure() {
+    local service
+    remember_settings kafka1 kafka2 kafka3 clickhouse
+    supervisor_runs || start_supervisor
+    for service in kafka1 kafka2 kafka3 clickhouse; do start_service "$service"; done
+}
+
+create_topics() {
+    install_python "$CHECKOUT/local/requirements.txt"
+    "$VENV/bin/python" "$CHECKOUT/local/kafka/topics.py" create
+}
+
+apply_schema() {
+    local code=0
+    "$CHECKOUT/scripts/init-clickhouse.sh" || code=$?
+    [ "$code" -eq 0 ] || log_tail "$(console_log clickhouse)"
+    return "$code"
+}
+
+setup_stack() {
+    check_machine
+    remember_mode
+    ensure_clickhouse_password
+    start_step "binaries built (cargo build --release)" build_binaries
+    start_step "Kafka's jars fetched" install_kafka
+    start_step "Python environment made" install_python "$CHECKOUT/local/requirements.txt"
+    wait_step "Kafka's jars fetched"
+    wait_step "Python environment made"
+    run_step "brokers and ClickHouse started" start_infrastructure
+    start_step "topics created" create_topics
+    start_step "schema applied" apply_schema
+    wait_step "topics created"
+    wait_step "schema applied"
+    wait_step "binaries built (cargo build --release)"
+    run_step "pipeline deployed" deploy_pipeline
+    run_step "producers started" start_producers
+    run_step "first row in ctr_latest_view" wait_for_first_row
+}
+
+# deploy_pipeline: builds, checks, then starts it, or starts it again with what is new, and waits until it is ready.
+deploy_pipeline() {
+    require_stack
+    build_binaries
+    remember_settings ctr-pipeline
+    "$CHECKOUT/local/run.sh" ctr-pipeline-check
+    stop_service ctr-pipeline
+    start_service ctr-pipeline
+    wait_for_ready 60
+    say "ctr-pipeline is ready: http://127.0.0.1:$PIPELINE_PORT/readyz"
+}
+
+# wait_for_ready SECONDS: partitions assigned, replay over, sink acknowledging.
+wait_for_ready() {
+    local deadline=$((SECONDS + $1))
+    until http_ok "http://127.0.0.1:$PIPELINE_PORT/readyz"; do
+        if ! service_is_up ctr-pipeline; then
+            log_tail "$(console_log ctr-pipeline)"
+            fail "ctr-pipeline ended; its log is $(console_log ctr-pipeline)"
+        fi
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            log_tail "$(console_log ctr-pipeline)"
+            fail "ctr-pipeline is not ready after $1 s: $(http_text "http://127.0.0.1:$PIPELINE_PORT/readyz"); its log is $(console_log ctr-pipeline)"
+        fi
+        sleep 0.2
+    done
+}
+
+# stop_pipeline [leave]: a clean stop keeps its place in the consumer group, `leave` gives it up (SIGQUIT).
+stop_pipeline() {
+    local deadline=$((SECONDS + 40))
+    require_stack
+    if [ "${1:-}" = leave ] && service_is_up ctr-pipeline; then
+        ctl signal QUIT ctr-pipeline >/dev/null
+        while service_is_up ctr-pipeline && [ "$SECONDS" -lt "$deadline" ]; do sleep 0.2; done
+    fi
+    stop_service ctr-pipeline
+    say "ctr-pipeline is stopped${1:+ and has left the consumer group}"
+}
+
+start_producers() {
+    require_stack
+    [ -x "$BINARIES/ctr-producer" ] || build_binaries
+    stop_service impression-producer
+    stop_service click-producer
+    remember_settings impression-producer click-producer
+    start_service impression-producer
+    start_service click-producer
+    say "producers run: $IMPRESSION_RATE impressions and $CLICK_RATE clicks a second"
+}
+
+stop_producers() {
+    require_stack
+    stop_service impression-producer
+    stop_service click-producer
+    say "producers are stopped"
+}
+
+# show_logs SERVICE [follow]
+show_logs() {
+    local file
+    file="$(service_log "$1")"
+    [ -f "$file" ] || fail "$1 has no log yet ($file)"
+    if [ "${2:-}" = follow ]; then exec tail -n 100 -F "$file"; else tail -n 200 "$file"; fi
+}
+
+service_log() { case "$1" in kafka[123]) echo "$LOCAL_DIR/logs/$1.log" ;; *) console_log "$1" ;; esac; }
+
+# stop_stack [volumes]: everything, also what a killed supervisor left; `volumes` removes the data too.
+stop_stack() {
+    stop_supervisor
+    rm -f "$(mode_file)"
+    if [ "${1:-}" = volumes ]; then
+        rm -rf "$LOCAL_DIR/kafka/data" "$LOCAL_DIR/clickhouse" "$LOCAL_DIR/logs" "$RUN_DIR"
+        say "stopped; the data and logs in $LOCAL_DIR are removed"
+    else
+        say "stopped; the data stays in $LOCAL_DIR (./scripts/down.sh --volumes removes it)"
+    fi
+}

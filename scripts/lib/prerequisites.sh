@@ -1,0 +1,94 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # names for the scripts that source this
+# What the machine must have: all that is missing is found at once, installed by apt where root and apt are there, and
+# otherwise named with the command that installs it. One row per thing: NAME|CHECK|DEBIAN PACKAGES|MACOS|WHAT FOR.
+
+RUST_MINIMUM="$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' "$CHECKOUT/Cargo.toml")"
+
+PREREQUISITES_BUILD="C and C++ compiler|has_compiler|gcc g++ libc6-dev|xcode-select --install|librdkafka
+make|command -v make|make|xcode-select --install|librdkafka
+curl|command -v curl|curl ca-certificates|brew install curl|readiness, schema, queries
+cargo $RUST_MINIMUM or newer|has_cargo|cargo|brew install rust|the pipeline
+Python 3.10 or newer with venv|has_python|python3 python3-venv|brew install python@3.12|ClickHouse engine, supervisor
+Java 17 or newer|has_java|openjdk-17-jre-headless|brew install openjdk@17|Kafka
+Maven|command -v mvn|maven|brew install maven|Kafka's jars"
+PREREQUISITES_TEST="shellcheck|command -v shellcheck|shellcheck|brew install shellcheck|the check of the scripts"
+
+has_compiler() { { command -v cc && command -v c++; } || { command -v gcc && command -v g++; }; }
+
+has_cargo() { version_at_least "$(cargo --version 2>/dev/null | awk '{ print $2 }')" "$RUST_MINIMUM"; }
+
+has_java() {
+    local version
+    # 17.0.15, 21, 1.8.0_402: the first number decides, 1 being a Java too old in any case.
+    version="$("${JAVA_HOME:+$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1)"
+    [ "${version:-0}" -ge 17 ]
+}
+
+has_python() {
+    python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))'
+}
+
+# missing_prerequisites ROWS: those rows whose check fails.
+missing_prerequisites() {
+    local row check
+    while IFS= read -r row; do
+        check="$(echo "$row" | cut -d '|' -f 2)"
+        eval "$check" >/dev/null 2>&1 || echo "$row"
+    done <<<"$1"
+}
+
+can_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
+
+# The newest Java of this Debian or Ubuntu where 17 is not packaged any more.
+java_package() {
+    local package
+    for package in openjdk-17-jre-headless openjdk-21-jre-headless default-jre-headless; do
+        if apt-cache show "$package" >/dev/null 2>&1; then echo "$package" && return; fi
+    done
+}
+
+debian_packages() {
+    local packages
+    packages="$(echo "$1" | cut -d '|' -f 3 | tr '\n' ' ')"
+    echo "${packages//openjdk-17-jre-headless/$(java_package)}"
+}
+
+apt_install() {
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -q
+    # shellcheck disable=SC2046  # a list of packages
+    apt-get install -q -y --no-install-recommends $(debian_packages "$1")
+}
+
+# name_missing ROWS: one line each, with the command.
+name_missing() {
+    local name check debian macos purpose
+    while IFS='|' read -r name check debian macos purpose; do
+        if [ "$(uname)" = Darwin ]; then
+            say "  $name ($purpose): $macos"
+        elif [[ "$check" == has_cargo ]]; then
+            say "  $name ($purpose): rustup update stable, or install it from https://rustup.rs (distributions often have an older one)"
+        else
+            say "  $name ($purpose): sudo apt-get install $debian"
+        fi
+    done <<<"$1"
+}
+
+# require_prerequisites ROWS: returns when all is there, ends the script with the list otherwise.
+require_prerequisites() {
+    local missing
+    missing="$(missing_prerequisites "$1")"
+    [ -n "$missing" ] || return 0
+    if can_install; then
+        say "missing on this machine, installed by apt:"
+        name_missing "$missing"
+        apt_install "$missing" >"$LOCAL_DIR/logs/setup/apt.log" 2>&1 || true
+        hash -r
+        missing="$(missing_prerequisites "$1")"
+        [ -n "$missing" ] || return 0
+    fi
+    fail "missing on this machine:
+$(name_missing "$missing")
+Install them and run this again."
+}

@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# What every script of the stack begins with: settings, -h, --docker, --local. The script sets USAGE and calls
+# `begin "$@"`; what is left of its arguments is in ARGUMENTS.
+
+# shellcheck source=env.sh
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+# shellcheck source=output.sh
+source "$CHECKOUT/scripts/lib/output.sh"
+# shellcheck source=mode.sh
+source "$CHECKOUT/scripts/lib/mode.sh"
+
+ARGUMENTS=()
+MODE_USAGE="  --docker, --local   with or without Docker; otherwise as last time, or Docker if an engine and Compose $COMPOSE_MINIMUM are there
+  -h, --help          this text
+Settings come from the environment, then .env (see .env.example)."
+
+usage_error() {
+    printf 'error: %s\n%s\n%s\n' "$1" "$USAGE" "$MODE_USAGE" >&2
+    exit 2
+}
+
+# parse_arguments ALLOWED ARGUMENTS...: ALLOWED is a pattern of further options, or `*` for anything.
+parse_arguments() {
+    local allowed="$1" wanted=""
+    shift
+    while [ $# -gt 0 ]; do
+        case "$1" in
+            -h | --help) printf '%s\n%s\n' "$USAGE" "$MODE_USAGE" && exit 0 ;;
+            --docker | --local)
+                [ -z "$wanted" ] || [ "$wanted" = "${1#--}" ] || usage_error "--docker and --local exclude each other"
+                wanted="${1#--}"
+                ;;
+            *)
+                # shellcheck disable=SC2254  # a pattern
+                case "$1" in $allowed) ARGUMENTS+=("$1") ;; *) usage_error "unknown argument: $1" ;; esac
+                ;;
+        esac
+        shift
+    done
+    MODE_WANTED="$wanted"
+}
+
+# begin ALLOWED ARGUMENTS...: arguments, mode, the mode's verbs.
+begin() {
+    parse_arguments "$@"
+    choose_mode "$MODE_WANTED"
+}
+
+has_argument() {
+    local argument
+    for argument in ${ARGUMENTS[@]+"${ARGUMENTS[@]}"}; do
+        [ "$argument" != "$1" ] || return 0
+    done
+    return 1
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Shows the log of a service.
+set -euo pipefail
+
+# shellcheck source=lib/verb.sh
+source "$(dirname "$0")/lib/verb.sh"
+
+# shellcheck disable=SC2034  # read by verb.sh
+USAGE="usage: ./scripts/logs.sh SERVICE [-f] [--docker | --local]
+
+  SERVICE             kafka1, kafka2, kafka3, clickhouse, ctr-pipeline, impression-producer, click-producer
+  -f, --follow        go on as it grows
+"
+
+service="" follow=""
+parse_arguments "*" "$@"
+for argument in ${ARGUMENTS[@]+"${ARGUMENTS[@]}"}; do
+    case "$argument" in
+        -f | --follow) follow=follow ;;
+        kafka[123] | clickhouse | ctr-pipeline | impression-producer | click-producer) service="$argument" ;;
+        *) usage_error "no service of this name: $argument" ;;
+    esac
+done
+[ -n "$service" ] || usage_error "which service?"
+choose_mode "$MODE_WANTED"
+show_logs "$service" $follow

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Starts everything: Kafka, ClickHouse, the pipeline, the producers. Safe to run again at any time.
+set -euo pipefail
+
+# shellcheck source=lib/verb.sh
+source "$(dirname "$0")/lib/verb.sh"
+# shellcheck source=lib/steps.sh
+source "$CHECKOUT/scripts/lib/steps.sh"
+
+USAGE="usage: ./scripts/setup.sh [--docker | --local]
+
+Checks what the machine needs (installs it where apt and root are there), builds, starts Kafka and ClickHouse, creates the
+topics and the schema, deploys the pipeline, starts the producers and waits for the first row. A stack that runs already is
+brought up to date. Stop it with ./scripts/down.sh.
+"
+
+say_what_to_do_next() {
+    say "
+Everything runs.
+  Kafka         $KAFKA_BOOTSTRAP_SERVERS
+  ClickHouse    http://$CLICKHOUSE_HOST:$CLICKHOUSE_PORT
+  pipeline      http://127.0.0.1:$PIPELINE_PORT/readyz
+  state of all  ./scripts/status.sh
+  logs          ./scripts/logs.sh ctr-pipeline
+  stop          ./scripts/down.sh
+
+Three queries to try:
+  ./scripts/clickhouse-client.sh --query \"SELECT count() FROM $CLICKHOUSE_DB.ctr_results_raw\"
+  ./scripts/clickhouse-client.sh --query \"SELECT * FROM $CLICKHOUSE_DB.ctr_latest_view ORDER BY window_end DESC LIMIT 10\"
+  ./scripts/clickhouse-client.sh --query \"SELECT product_id, window_minute, avgMerge(avg_ctr) AS avg_ctr FROM $CLICKHOUSE_DB.ctr_ml_view WHERE window_minute >= now64(3) - INTERVAL 10 MINUTE GROUP BY product_id, window_minute ORDER BY product_id, window_minute LIMIT 20\""
+}
+
+say_how_to_stop() {
+    local code=$?
+    stop_steps
+    [ "$code" -eq 0 ] || say "setup did not finish. What it started goes on; ./scripts/down.sh stops it." >&2
+}
+
+begin "" "$@"
+trap say_how_to_stop EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+started="$(now)"
+setup_stack
+say "done in $(seconds_since "$started") s"
+say_what_to_do_next
