@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# Runs every check and test of the project.
+set -euo pipefail
+
+# shellcheck source=lib/env.sh
+source "$(dirname "$0")/lib/env.sh"
+# shellcheck source=lib/output.sh
+source "$CHECKOUT/scripts/lib/output.sh"
+# shellcheck source=lib/mode.sh
+source "$CHECKOUT/scripts/lib/mode.sh"
+# shellcheck source=lib/prerequisites.sh
+source "$CHECKOUT/scripts/lib/prerequisites.sh"
+# shellcheck source=lib/build.sh
+source "$CHECKOUT/scripts/lib/build.sh"
+
+USAGE="usage: ./scripts/test.sh [--unit | --long]
+
+  --unit       formatting, lints, unit and property tests only: no brokers, no ClickHouse engine
+  --long       also what takes hours (tests marked \`long\`, a million histories of the model instead of 10,000)
+  -h, --help   this text
+
+What tests need is installed as setup.sh does it. Integration tests start brokers and an engine of their own on free ports
+in a temporary folder, so a stack may be up meanwhile. Exit code 0: all passed. What was skipped is listed at the end; with
+CI=true a skip is a failure."
+
+EXTENT="all"
+FAILED=() SKIPPED=() PASSED=()
+
+parse_options() {
+    while [ $# -gt 0 ]; do
+        case "$1" in
+            -h | --help) say "$USAGE" && exit 0 ;;
+            --unit) EXTENT="unit" ;;
+            --long) EXTENT="long" ;;
+            *) fail "unknown argument: $1
+$USAGE" 2 ;;
+        esac
+        shift
+    done
+}
+
+# stage NAME COMMAND...: runs it with its output in view; a failure does not stop the other stages.
+stage() {
+    local name="$1" started code=0
+    shift
+    say "== $name"
+    started="$(now)"
+    # In a shell of its own, for `set -e` to hold inside of it; not in a condition, where it would not.
+    set +e
+    (set -e; "$@")
+    code=$?
+    set -e
+    say "== $name: $([ "$code" -eq 0 ] && echo passed || echo FAILED) in $(seconds_since "$started") s"
+    if [ "$code" -eq 0 ]; then PASSED+=("$name"); else FAILED+=("$name"); fi
+}
+
+skip() { SKIPPED+=("$1: $2"); }
+
+shell_files() { git -C "$CHECKOUT" ls-files --cached --others --exclude-standard '*.sh' .ci/run | sed "s|^|$CHECKOUT/|"; }
+
+check_shell() {
+    # shellcheck disable=SC2046  # paths of the project have no spaces
+    shellcheck $(shell_files)
+}
+
+test_rust() {
+    # The property tests read how many histories they try.
+    if [ "$EXTENT" = long ]; then export CTR_TEST_HISTORIES="${CTR_TEST_HISTORIES:-1000000}" PROPTEST_CASES="${PROPTEST_CASES:-100000}"; fi
+    cargo test --workspace --locked --quiet
+}
+
+prepare_python() { install_python "$CHECKOUT/local/requirements.txt" "$CHECKOUT/tests/requirements.txt"; }
+
+# The tests that exist: an argument without a file would be an error of pytest.
+pytest_folders() {
+    local folder
+    for folder in tests local/clickhouse_engine/tests; do [ ! -d "$folder" ] || echo "$folder"; done
+}
+
+test_stack() {
+    local marks="not long"
+    [ "$EXTENT" != long ] || marks=""
+    # shellcheck disable=SC2046  # a list of folders
+    PYTHONPATH="$CHECKOUT/local" "$VENV/bin/python" -m pytest -m "$marks" -rs --durations=10 -p no:cacheprovider \
+        --junit-xml="$LOCAL_DIR/logs/test/pytest.xml" $(pytest_folders)
+}
+
+# Skips inside of pytest count as skips of this run.
+collect_pytest_skips() {
+    [ -f "$LOCAL_DIR/logs/test/pytest.xml" ] || return 0
+    local line
+    while IFS= read -r line; do [ -z "$line" ] || SKIPPED+=("$line"); done < <(python3 - "$LOCAL_DIR/logs/test/pytest.xml" <<'PYTHON'
+import sys, xml.etree.ElementTree as tree
+for case in tree.parse(sys.argv[1]).iter("testcase"):
+    for skipped in case.iter("skipped"):
+        print(f"{case.get('classname')}.{case.get('name')}: {skipped.get('message')}")
+PYTHON
+    )
+}
+
+integration_stages() {
+    rm -f "$LOCAL_DIR/logs/test/pytest.xml"
+    stage "Python environment" prepare_python
+    stage "Kafka's jars" install_kafka
+    stage "release build" build_binaries
+    stage "integration tests (pytest)" test_stack
+    collect_pytest_skips
+}
+
+summary() {
+    local line
+    say ""
+    say "== summary: ${#PASSED[@]} stages passed, ${#FAILED[@]} failed, ${#SKIPPED[@]} skipped, $(seconds_since "$STARTED") s"
+    for line in ${SKIPPED[@]+"${SKIPPED[@]}"}; do say "skipped: $line"; done
+    for line in ${FAILED[@]+"${FAILED[@]}"}; do say "FAILED: $line"; done
+    if [ "${CI:-}" = true ] && [ "${#SKIPPED[@]}" -gt 0 ]; then
+        say "FAILED: with CI=true nothing may be skipped"
+        exit 1
+    fi
+    [ "${#FAILED[@]}" -eq 0 ] || exit 1
+}
+
+parse_options "$@"
+STARTED="$(now)"
+cd "$CHECKOUT"
+mkdir -p "$LOCAL_DIR/logs/setup" "$LOCAL_DIR/logs/test"
+require_prerequisites "$PREREQUISITES_BUILD"
+if [ -n "$(missing_prerequisites "$PREREQUISITES_TEST")" ] && ! can_install; then
+    skip "shellcheck" "not installed: $(name_missing "$PREREQUISITES_TEST")"
+else
+    require_prerequisites "$PREREQUISITES_TEST"
+    stage "shell scripts (shellcheck)" check_shell
+fi
+stage "formatting (cargo fmt)" cargo fmt --all --check
+stage "lints (cargo clippy)" cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+stage "unit and property tests (cargo test)" test_rust
+if [ "$EXTENT" = unit ]; then
+    say "not asked for (--unit): integration tests"
+else
+    integration_stages
+fi
+summary

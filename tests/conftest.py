@@ -1,0 +1,81 @@
+"""Fixtures: brokers and an engine for the whole run; topics, group and database of its own for every test."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stack import Database, Engine, Kafka, Pipeline, Process, Producer, Topics
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """Three brokers. A test that stops one starts it again and waits for its replicas."""
+    cluster = Kafka(tmp_path_factory.mktemp("kafka"), brokers=3)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The engine. A test that stops it starts it again."""
+    server = Engine(tmp_path_factory.mktemp("clickhouse"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def topics(kafka: Kafka) -> Topics:
+    """Topics of six partitions that nobody else uses."""
+    return kafka.fresh_topics(partitions=6)
+
+
+@pytest.fixture
+def database(engine: Engine) -> Database:
+    """A database with the schema that nobody else uses."""
+    return engine.fresh_database()
+
+
+@pytest.fixture
+def producer(kafka: Kafka, topics: Topics, tmp_path: Path) -> Iterator[Producer]:
+    yield Producer(kafka, topics, tmp_path)
+    end_processes_in(tmp_path)
+
+
+@pytest.fixture
+def make_pipeline(kafka: Kafka, topics: Topics, database: Database, tmp_path: Path) -> Iterator[Callable[..., Pipeline]]:
+    """Makes instances on the test's topics and database; arguments are those of Pipeline after these."""
+    yield lambda **arguments: Pipeline(kafka, topics, database, tmp_path, **arguments)
+    end_processes_in(tmp_path)
+
+
+@pytest.fixture
+def pipeline(make_pipeline: Callable[..., Pipeline]) -> Pipeline:
+    """One instance with the quick settings, not started."""
+    return make_pipeline()
+
+
+def end_processes_in(folder: Path) -> None:
+    for process in Process.started:
+        if folder in process.log.parents:
+            process.kill()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    """A failed test shows the ends of the logs of its own processes and of those that all tests share."""
+    report = yield
+    if report.failed:
+        own = item.funcargs.get("tmp_path") if hasattr(item, "funcargs") else None
+        for process in Process.started:
+            if process.runs() or (own is not None and own in process.log.parents):
+                report.sections.append((f"log of {process.name} ({process.log})", process.tail()))
+    elif report.when == "teardown":
+        Process.started[:] = [process for process in Process.started if process.runs()]
+    return report

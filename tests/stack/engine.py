@@ -1,0 +1,110 @@
+"""A real ClickHouse engine for tests, behind its HTTP interface, with the project's schema."""
+
+import base64
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from signal import SIGTERM
+from typing import Any
+
+from stack.process import CHECKOUT, Process, clean_environment, free_ports, wait_until
+
+WRITER, PASSWORD = "ctr_writer", "a-password-of-the-tests"
+
+
+class QueryError(Exception):
+    """ClickHouse's answer to a statement that it refused."""
+
+
+class Database:
+    """One database with the schema, which no other test has."""
+
+    def __init__(self, engine: "Engine", name: str):
+        self.engine, self.name = engine, name
+
+    def query(self, sql: str, as_reader: bool = False) -> list[dict[str, Any]]:
+        """The rows of a SELECT as dictionaries; 64-bit numbers are numbers."""
+        text = self.engine.request(f"{sql} FORMAT JSONEachRow", self.name, as_reader)
+        return [json.loads(line) for line in text.splitlines()]
+
+    def execute(self, sql: str) -> None:
+        self.engine.request(sql, self.name)
+
+    def windows(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """What was counted: (product, window start in ms) -> (impressions, clicks)."""
+        rows = self.query("SELECT product_id, toUnixTimestamp64Milli(window_start) AS start, impressions, clicks FROM ctr_windows")
+        found = {(row["product_id"], row["start"]): (row["impressions"], row["clicks"]) for row in rows}
+        assert len(found) == len(rows), "ctr_windows has two rows for one product and window"
+        return found
+
+    def raw_rows(self) -> list[dict[str, Any]]:
+        """The raw rows as they stand after merging, for comparing two runs: without the time of insertion."""
+        return self.query("SELECT * EXCEPT (inserted_at) FROM ctr_results_raw FINAL ORDER BY ALL")
+
+
+class Engine:
+    """The engine server of `local/clickhouse_engine` with its data in a folder; may be stopped, killed and started again."""
+
+    def __init__(self, folder: Path, port: int | None = None):
+        self.folder, self.port = folder, port or free_ports(1)[0]
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = [sys.executable, "-m", "clickhouse_engine", "--path", str(folder / "data"), "--port", str(self.port), "--writer-user", WRITER]
+        environment = clean_environment({"PYTHONPATH": str(CHECKOUT / "local"), "CLICKHOUSE_ENGINE_PASSWORD": PASSWORD})
+        self.process = Process("clickhouse", command, environment, folder / "clickhouse.log")
+
+    def start(self) -> None:
+        self.process.start()
+
+        def answers() -> bool:
+            assert self.process.runs(), f"the engine ended:\n{self.process.tail()}"
+            try:
+                with urllib.request.urlopen(f"{self.url}/ping", timeout=1) as response:
+                    return response.status == 200
+            except OSError:
+                return False
+
+        wait_until(answers, 30, "the engine answers /ping")
+
+    def stop(self) -> int:
+        """A clean stop; the exit code."""
+        return self.process.stop(SIGTERM, 60)
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def suspend(self) -> None:
+        self.process.suspend()
+
+    def resume(self) -> None:
+        self.process.resume()
+
+    def fresh_database(self, settings: Iterable[tuple[str, str]] = ()) -> Database:
+        """A new database with the schema, applied as people apply it."""
+        name = f"test_{uuid.uuid4().hex[:8]}"
+        self.request(f"CREATE DATABASE IF NOT EXISTS {name}", "default")
+        environment = clean_environment({
+            "CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_PORT": str(self.port), "CLICKHOUSE_DB": name,
+            "CLICKHOUSE_USER": WRITER, "CLICKHOUSE_PASSWORD": PASSWORD, **dict(settings),
+        })
+        script = subprocess.run([str(CHECKOUT / "scripts/init-clickhouse.sh")], env=environment, cwd=CHECKOUT, timeout=120,
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        assert script.returncode == 0, f"init-clickhouse.sh: {script.stdout}{script.stderr}"
+        return Database(self, name)
+
+    def request(self, sql: str, database: str, as_reader: bool = False) -> str:
+        """The text of an answer, or QueryError. A reader is `default` without a password."""
+        parameters = {"database": database, "output_format_json_quote_64bit_integers": "0"}
+        request = urllib.request.Request(f"{self.url}/?{urllib.parse.urlencode(parameters)}", data=sql.encode())
+        if not as_reader:
+            request.add_header("Authorization", "Basic " + base64.b64encode(f"{WRITER}:{PASSWORD}".encode()).decode())
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return response.read().decode()
+        except urllib.error.HTTPError as error:
+            raise QueryError(error.read().decode(errors="replace").strip()) from None

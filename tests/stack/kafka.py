@@ -1,0 +1,186 @@
+"""Real brokers for tests: those of `local/kafka`, on free ports, with data in a temporary folder."""
+
+import json
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from stack.process import CHECKOUT, LOCAL_DIR, Process, clean_environment, free_ports, wait_until
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The topics and the consumer group of one test."""
+
+    impressions: str
+    clicks: str
+    dead_letters: str
+    group: str
+    partitions: int
+
+
+class Kafka:
+    """A cluster of one or three KRaft nodes. Broker numbers begin with 1."""
+
+    def __init__(self, folder: Path, brokers: int = 3):
+        assert brokers in (1, 3)
+        self.folder, self.brokers = folder, brokers
+        free = free_ports(brokers * 2)
+        ports, controllers = free[:brokers], free[brokers:]
+        self.bootstrap_servers = ",".join(f"127.0.0.1:{port}" for port in ports)
+        settings = {
+            "LOCAL_DIR": str(folder), "KAFKA_LIB": str(LOCAL_DIR / "kafka" / "lib"), "KAFKA_NODES": str(brokers), "KAFKA_HEAP_MB": "256",
+            # Brokers that live for minutes do not earn the second compiler back.
+            "KAFKA_JAVA_OPTS": "-XX:TieredStopAtLevel=1",
+            **{f"KAFKA{n}_PORT": str(port) for n, port in enumerate(ports, 1)},
+            **{f"KAFKA_CONTROLLER{n}_PORT": str(port) for n, port in enumerate(controllers, 1)},
+        }
+        self._processes = {
+            n: Process(f"kafka{n}", [str(CHECKOUT / "local/kafka/run-broker.sh"), str(n)], clean_environment(settings),
+                       folder / f"kafka{n}.console.log")
+            for n in range(1, brokers + 1)
+        }
+
+    # --- life ---
+
+    def start(self) -> None:
+        assert (LOCAL_DIR / "kafka" / "lib").is_dir(), f"no jars in {LOCAL_DIR}/kafka/lib: run local/kafka/fetch.sh (test.sh does)"
+        for process in self._processes.values():
+            process.start()
+        self.wait_for_brokers(self.brokers)
+
+    def start_broker(self, number: int) -> None:
+        self._processes[number].start()
+
+    def stop_broker(self, number: int) -> None:
+        """A controlled shutdown: leaders move first."""
+        self._processes[number].stop(seconds=60)
+
+    def kill_broker(self, number: int) -> None:
+        self._processes[number].kill()
+
+    def suspend_broker(self, number: int) -> None:
+        self._processes[number].suspend()
+
+    def resume_broker(self, number: int) -> None:
+        self._processes[number].resume()
+
+    def stop(self) -> None:
+        """At the end of the tests: the data goes with the folder, so nothing is gained by a clean stop."""
+        for process in self._processes.values():
+            process.kill()
+
+    def admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0, "reconnect.backoff.max.ms": 250})
+
+    def wait_for_brokers(self, count: int, seconds: float = 60) -> None:
+        admin = self.admin()
+
+        def alive() -> bool:
+            ended = [p for p in self._processes.values() if not p.runs()]
+            assert len(self._processes) - len(ended) >= count, "\n".join(f"{p.name} ended:\n{p.tail()}" for p in ended)
+            try:
+                return len(admin.list_topics(timeout=1).brokers) >= count
+            except KafkaException:
+                return False
+
+        wait_until(alive, seconds, f"{count} brokers answer")
+
+    def wait_for_replicas(self, topic: str, seconds: float = 60) -> None:
+        """All replicas of all partitions in sync again, for instance after a broker came back."""
+        admin = self.admin()
+
+        def in_sync() -> bool:
+            partitions = admin.list_topics(topic, timeout=5).topics[topic].partitions.values()
+            return bool(partitions) and all(p.leader >= 0 and len(p.isrs) == len(p.replicas) for p in partitions)
+
+        wait_until(in_sync, seconds, f"all replicas of {topic} in sync")
+
+    # --- topics ---
+
+    def create_topic(self, name: str, partitions: int, config: dict[str, str] | None = None) -> None:
+        """As create-topics.sh makes them: every broker has a copy, LogAppendTime. `config` overrides."""
+        settings = {"min.insync.replicas": str(max(1, self.brokers - 1)), "message.timestamp.type": "LogAppendTime", **(config or {})}
+        admin = self.admin()
+        # A client that has no metadata yet knows bootstrap addresses only, and may lose the one it asks.
+        admin.list_topics(timeout=10)
+        admin.create_topics([NewTopic(name, partitions, self.brokers, config=settings)], operation_timeout=30)[name].result()
+
+        def has_leaders() -> bool:
+            found = admin.list_topics(name, timeout=5).topics[name].partitions
+            return len(found) == partitions and all(p.leader >= 0 for p in found.values())
+
+        wait_until(has_leaders, 30, f"{name} has leaders")
+
+    def delete_topic(self, name: str) -> None:
+        self.admin().delete_topics([name], operation_timeout=30)[name].result()
+
+    def fresh_topics(self, partitions: int = 6, config: dict[str, str] | None = None) -> Topics:
+        """Topics and a group that no other test has."""
+        mark = uuid.uuid4().hex[:8]
+        topics = Topics(f"impressions-{mark}", f"clicks-{mark}", f"dlq-{mark}", f"group-{mark}", partitions)
+        self.create_topic(topics.impressions, partitions, config)
+        self.create_topic(topics.clicks, partitions, config)
+        self.create_topic(topics.dead_letters, 3)
+        return topics
+
+    # --- records ---
+
+    def produce(self, topic: str, records: list[tuple[bytes | None, bytes | None]], partition: int | None = None) -> list[tuple[int, int]]:
+        """Sends (key, value) pairs in order and returns where each went: (partition, offset)."""
+        places: list[tuple[int, int]] = []
+
+        def delivered(error: object, message: Message) -> None:
+            assert error is None, f"{topic}: {error}"
+            places.append((message.partition(), message.offset()))
+
+        producer = Producer({"bootstrap.servers": self.bootstrap_servers, "partitioner": "murmur2_random", "enable.idempotence": True,
+                             "linger.ms": 1, "log_level": 0})
+        for key, value in records:
+            target = {} if partition is None else {"partition": partition}
+            producer.produce(topic, value=value, key=key, on_delivery=delivered, **target)
+        assert producer.flush(30) == 0, f"{topic}: not all records were delivered"
+        return places
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """The offset that each partition's next record gets."""
+        with self._consumer() as consumer:
+            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in partitions}
+
+    def records(self, topic: str) -> list[Message]:
+        """Everything that the topic has now, partition by partition in order."""
+        unread = {p for p, end in self.end_offsets(topic).items() if end > 0}
+        found: list[Message] = []
+        with self._consumer() as consumer:
+            consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in unread])
+
+            def drained() -> bool:
+                for message in consumer.consume(10_000, timeout=0.2) if unread else []:
+                    if message.error() is None:
+                        found.append(message)
+                    else:
+                        # The end of a partition is told by the broker: markers and holes make counting records wrong.
+                        assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
+                        unread.discard(message.partition())
+                return not unread
+
+            wait_until(drained, 60, f"all of {topic} read")
+        return sorted(found, key=lambda m: (m.partition(), m.offset()))
+
+    def dead_letters(self, topics: Topics) -> list[dict]:
+        """The dead letters as JSON objects."""
+        return [json.loads(message.value()) for message in self.records(topics.dead_letters)]
+
+    def committed(self, topics: Topics) -> dict[tuple[str, int], tuple[int, str]]:
+        """What the group has committed: (topic, partition) -> (offset, metadata); what has no commit is left out."""
+        places = [TopicPartition(t, p) for t in (topics.impressions, topics.clicks) for p in range(topics.partitions)]
+        with self._consumer(topics.group) as consumer:
+            return {(c.topic, c.partition): (c.offset, c.metadata or "") for c in consumer.committed(places, timeout=10) if c.offset >= 0}
+
+    def _consumer(self, group: str = "reader-of-the-tests") -> Consumer:
+        return Consumer({"bootstrap.servers": self.bootstrap_servers, "group.id": group, "enable.auto.commit": False,
+                         "auto.offset.reset": "error", "enable.partition.eof": True, "log_level": 0})

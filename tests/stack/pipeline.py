@@ -1,0 +1,108 @@
+"""The pipeline as it is released, with settings for a test."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from signal import SIGINT, SIGQUIT, SIGTERM, Signals
+from typing import Any
+
+from stack.engine import PASSWORD, WRITER, Database
+from stack.kafka import Kafka, Topics
+from stack.process import BINARIES, CHECKOUT, Process, clean_environment, free_ports, wait_until
+
+# Shorter than the defaults where a test would wait: idle streams, commits, restarts.
+QUICK = {
+    "ctr.job.checkpoint-interval": "1000", "ctr.job.checkpoint-min-pause": "100", "ctr.job.idle-timeout-ms": "1000",
+    "ctr.job.restart-delay-ms": "500", "clickhouse.backoff-max-ms": "1000",
+}
+
+
+def variable(key: str) -> str:
+    """The environment variable of a settings key."""
+    return key.upper().replace(".", "_").replace("-", "_")
+
+
+class Pipeline:
+    """One instance. It may be stopped or killed and started again: it goes on where its commits are."""
+
+    count = 0
+
+    def __init__(self, kafka: Kafka, topics: Topics, database: Database, folder: Path, settings: Mapping[str, object] | None = None,
+                 config: Path | None = None):
+        Pipeline.count += 1
+        self.port = free_ports(1)[0]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.settings: dict[str, str] = {
+            "kafka.bootstrap-servers": kafka.bootstrap_servers, "kafka.topics.impression": topics.impressions,
+            "kafka.topics.click": topics.clicks, "kafka.dlq-topic": topics.dead_letters, "kafka.group-id": topics.group,
+            "clickhouse.url": database.engine.url, "clickhouse.database": database.name,
+            "clickhouse.user": WRITER, "clickhouse.password": PASSWORD,
+            "ctr.job.instance-id": f"test-{Pipeline.count}", "status.port": str(self.port),
+            "logging.directory": str(folder / f"pipeline-{Pipeline.count}"), "logging.level": "info",
+            **QUICK, **{key: str(value) for key, value in (settings or {}).items()},
+        }
+        self._config = config or CHECKOUT / "config" / "application.yml"
+        self.process = Process("ctr-pipeline", self._command("run"), self._environment(), folder / f"ctr-pipeline-{Pipeline.count}.log")
+        self._folder = folder
+
+    def _command(self, verb: str) -> list[str]:
+        return [str(BINARIES / "ctr-pipeline"), verb, "--config", str(self._config)]
+
+    def _environment(self) -> dict[str, str]:
+        return clean_environment({variable(key): value for key, value in self.settings.items()})
+
+    def start(self) -> "Pipeline":
+        self.process.start()
+        return self
+
+    def start_ready(self, seconds: float = 60) -> "Pipeline":
+        self.start()
+        self.wait_ready(seconds)
+        return self
+
+    def wait_ready(self, seconds: float = 60) -> None:
+        def ready() -> bool:
+            assert self.process.runs(), f"the pipeline ended:\n{self.process.tail()}"
+            return self.status_code("/readyz") == 200
+
+        wait_until(ready, seconds, "the pipeline is ready")
+
+    def check(self) -> tuple[int, str]:
+        """`ctr-pipeline check` with the same settings: exit code and all it says."""
+        process = Process("ctr-pipeline check", self._command("check"), self._environment(), self._folder / f"check-{Pipeline.count}.log")
+        process.start()
+        code = process.wait(60)
+        return code, process.log.read_text()
+
+    def stop(self, number: Signals = SIGTERM, seconds: float = 30) -> int:
+        """A clean stop that keeps the place in the group; the exit code."""
+        return self.process.stop(number, seconds)
+
+    def interrupt(self) -> int:
+        return self.stop(SIGINT)
+
+    def leave(self) -> int:
+        """A clean stop that gives up the place in the group."""
+        return self.stop(SIGQUIT)
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def status_code(self, path: str) -> int:
+        """The HTTP status of a page, 0 if nothing answers."""
+        try:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=2) as response:
+                return response.status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as response:
+            return response.read().decode()
+
+    def get_json(self, path: str) -> Any:
+        return json.loads(self.get(path))

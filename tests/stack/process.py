@@ -1,0 +1,138 @@
+"""Child processes with a log, an end that is waited for, and no chance to outlive the tests."""
+
+import ctypes
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
+from typing import TypeVar
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+LOCAL_DIR = Path(os.environ.get("LOCAL_DIR", CHECKOUT / ".local"))
+BINARIES = Path(os.environ.get("CARGO_TARGET_DIR", CHECKOUT / "target")) / "release"
+
+Settings = Mapping[str, str]
+T = TypeVar("T")
+
+
+def clean_environment(settings: Settings | None = None) -> dict[str, str]:
+    """What a child sees: none of the settings of the person who runs the tests, and no `.env`."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME", "TMPDIR", "LANG") if name in os.environ}
+    return {**kept, "TZ": "UTC", "ENV_FILE": "/dev/null", "RUST_BACKTRACE": "1", **(settings or {})}
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on, below the range that outgoing connections take theirs from."""
+    held: list[socket.socket] = []
+    try:
+        while len(held) < count:
+            candidate = socket.socket()
+            try:
+                candidate.bind(("127.0.0.1", random.randint(20000, 32000)))
+                held.append(candidate)
+            except OSError:
+                candidate.close()
+        return [s.getsockname()[1] for s in held]
+    finally:
+        for s in held:
+            s.close()
+
+
+def wait_until(condition: Callable[[], T], seconds: float, what: str, every: float = 0.05) -> T:
+    """The first true value of `condition`; an AssertionError that names what was waited for at the deadline."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"after {seconds:g} s still not: {what} (last seen: {value!r})")
+        time.sleep(every)
+
+
+def _die_with_the_tests() -> None:
+    """In the child: SIGKILL when the test run ends in whatever way. On other systems than Linux fixtures must do."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, SIGKILL)
+
+
+class Process:
+    """One program with its log file. All that were started are in `Process.started`, for reports of failed tests."""
+
+    started: list["Process"] = []
+
+    def __init__(self, name: str, command: list[str], environment: Settings, log: Path):
+        self.name, self.log = name, log
+        self._command, self._environment = command, dict(environment)
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        assert not self.runs(), f"{self.name} runs already"
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._child = subprocess.Popen(
+                self._command, env=self._environment, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, preexec_fn=_die_with_the_tests,
+            )
+        if self not in Process.started:
+            Process.started.append(self)
+
+    def runs(self) -> bool:
+        return self._child is not None and self._child.poll() is None
+
+    @property
+    def pid(self) -> int:
+        assert self._child is not None, f"{self.name} was never started"
+        return self._child.pid
+
+    def send(self, number: Signals) -> None:
+        if self.runs():
+            os.kill(self.pid, number)
+
+    def wait(self, seconds: float) -> int:
+        """The exit code (negative: the signal that ended it); an AssertionError if it does not end in time."""
+        assert self._child is not None, f"{self.name} was never started"
+        try:
+            return self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} did not end within {seconds:g} s\n{self.tail()}") from None
+
+    def stop(self, number: Signals = SIGTERM, seconds: float = 30) -> int:
+        """A polite stop. The exit code tells whether it was a clean one."""
+        self.send(number)
+        return self.wait(seconds)
+
+    def kill(self) -> None:
+        """kill -9 of the process and all its children, and its end."""
+        if self._child is None:
+            return
+        try:
+            os.killpg(self.pid, SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._child.wait(10)
+
+    def suspend(self) -> None:
+        """Stops time for it (SIGSTOP), as a machine that was put to sleep."""
+        self.send(SIGSTOP)
+
+    def resume(self) -> None:
+        self.send(SIGCONT)
+
+    def resident_bytes(self) -> int:
+        """Resident memory (Linux)."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError(f"{self.name} has no VmRSS: it ended")
+
+    def tail(self, lines: int = 40) -> str:
+        if not self.log.exists():
+            return "(no log)"
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,67 @@
+"""The producer as it is released, and the truth it writes down."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stack.kafka import Kafka, Topics
+from stack.process import BINARIES, Process, clean_environment
+
+
+@dataclass
+class Truth:
+    """What must be counted, and which records must be dead letters."""
+
+    windows: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    """(product, window start in ms) -> (impressions, clicks)"""
+    dead_letters: set[tuple[str, int, int, str]] = field(default_factory=set)
+    """(topic, partition, offset, code)"""
+    total: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> "Truth":
+        truth = cls()
+        for line in path.read_text().splitlines():
+            row = json.loads(line)
+            match row["type"]:
+                case "window":
+                    truth.windows[row["product_id"], row["window_start"]] = (row["impressions"], row["clicks"])
+                case "dead_letter":
+                    truth.dead_letters.add((row["topic"], row["partition"], row["offset"], row["code"]))
+                case "total":
+                    truth.total = row
+                case other:
+                    raise AssertionError(f"{path}: unknown line {other}")
+        assert truth.total, f"{path} has no total: the producer did not end cleanly"
+        return truth
+
+
+class Producer:
+    """Runs of ctr-producer on the topics of one test."""
+
+    def __init__(self, kafka: Kafka, topics: Topics, folder: Path):
+        self._kafka, self._topics, self._folder = kafka, topics, folder
+        self._runs = 0
+
+    def start(self, command: str = "both", *flags: str, **options: object) -> Process:
+        """Starts `ctr-producer COMMAND` in the background. `too_late=0.01` means `--too-late 0.01`."""
+        self._runs += 1
+        arguments = [str(BINARIES / "ctr-producer"), command, *flags]
+        for name, value in options.items():
+            arguments += [f"--{name.replace('_', '-')}", str(value)]
+        environment = clean_environment({
+            "KAFKA_BOOTSTRAP_SERVERS": self._kafka.bootstrap_servers,
+            "IMPRESSION_TOPIC": self._topics.impressions, "CLICK_TOPIC": self._topics.clicks,
+        })
+        process = Process("ctr-producer", arguments, environment, self._folder / f"ctr-producer-{self._runs}.log")
+        process.start()
+        return process
+
+    def run(self, command: str = "both", *flags: str, seconds: float = 120, **options: object) -> Truth:
+        """Runs it to its end and returns the truth. Give `count` or `duration`, or it has none."""
+        truth = self._folder / f"truth-{self._runs + 1}.jsonl"
+        process = self.start(command, *flags, truth=truth, **options)
+        code = process.wait(seconds)
+        assert code == 0, f"ctr-producer ended with {code}:\n{process.tail()}"
+        return Truth.read(truth)

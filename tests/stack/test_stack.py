@@ -1,0 +1,49 @@
+"""The harness itself: brokers that can be lost and come back, records, topics; the engine over a stop and a kill."""
+
+import time
+
+import pytest
+
+from stack import Database, Engine, Kafka, Topics, wait_until
+
+
+def test_what_is_produced_is_read_back_in_order(kafka: Kafka, topics: Topics) -> None:
+    places = kafka.produce(topics.clicks, [(b"product1", b"%d" % n) for n in range(100)])
+    assert [offset for _, offset in places] == list(range(100)), "one key is one partition, in order"
+    assert [message.value() for message in kafka.records(topics.clicks)] == [b"%d" % n for n in range(100)]
+    assert sum(kafka.end_offsets(topics.clicks).values()) == 100
+    assert kafka.records(topics.impressions) == []
+
+
+def test_topics_have_the_brokers_clock(kafka: Kafka, topics: Topics) -> None:
+    kafka.produce(topics.clicks, [(None, b"{}")])
+    kind, timestamp = kafka.records(topics.clicks)[0].timestamp()
+    assert kind == 2, "LogAppendTime"
+    assert abs(timestamp - time.time() * 1000) < 60_000
+
+
+def test_a_broker_may_be_lost_and_comes_back(kafka: Kafka, topics: Topics) -> None:
+    kafka.kill_broker(2)
+    try:
+        kafka.produce(topics.clicks, [(b"product1", b"while one is down")])
+    finally:
+        kafka.start_broker(2)
+        kafka.wait_for_brokers(3)
+    kafka.wait_for_replicas(topics.clicks)
+    assert [message.value() for message in kafka.records(topics.clicks)] == [b"while one is down"]
+
+
+def test_waiting_ends_with_what_was_waited_for() -> None:
+    with pytest.raises(AssertionError, match="a day with 25 hours"):
+        wait_until(lambda: False, 0.1, "a day with 25 hours")
+
+
+def test_rows_survive_a_stop_and_a_kill_of_the_engine(engine: Engine, database: Database) -> None:
+    insert = "INSERT INTO ctr_results_raw (product_id, ctr, impressions, clicks, window_start, window_end) VALUES ('p', 0.5, 2, 1, {0}, {0} + 10)"
+    database.execute(insert.format(1_700_000_000))
+    assert engine.stop() == 0
+    engine.start()
+    database.execute(insert.format(1_700_000_010))
+    engine.kill()
+    engine.start()
+    assert database.windows() == {("p", 1_700_000_000_000): (2, 1), ("p", 1_700_000_010_000): (2, 1)}
