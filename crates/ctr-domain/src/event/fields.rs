@@ -19,15 +19,15 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The place for the value of `key`, or `None` for a field that is ignored.
-    pub(super) fn slot(&mut self, key: &str) -> Option<&mut Option<&'a str>> {
+    /// The place for the value of `key` (UTF-8), or `None` for a field that is ignored.
+    pub(super) fn slot(&mut self, key: &[u8]) -> Option<&mut Option<&'a str>> {
         match key {
-            "event_type" => Some(&mut self.event_type),
-            "product_id" => Some(&mut self.product_id),
-            "timestamp" => Some(&mut self.timestamp),
-            "event_id" => Some(&mut self.event_id),
-            "user_id" => Some(&mut self.user_id),
-            "session_id" => Some(&mut self.session_id),
+            b"event_type" => Some(&mut self.event_type),
+            b"product_id" => Some(&mut self.product_id),
+            b"timestamp" => Some(&mut self.timestamp),
+            b"event_id" => Some(&mut self.event_id),
+            b"user_id" => Some(&mut self.user_id),
+            b"session_id" => Some(&mut self.session_id),
             _ => None,
         }
     }
@@ -106,7 +106,7 @@ fn present(value: Option<&str>) -> Option<&str> {
 /// half of a surrogate pair.
 fn text(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
-    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+    if !inner.as_bytes().contains(&b'\\') {
         return Some(Cow::Borrowed(inner));
     }
     serde_json::from_str(json).ok().map(Cow::Owned)

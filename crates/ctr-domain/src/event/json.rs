@@ -88,7 +88,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut fields = Fields::default();
         while let Some(Key(key)) = map.next_key()? {
-            match fields.slot(&key) {
+            match fields.slot(key.as_bytes()) {
                 // Values are kept as they are written: a number too large for 64 bits is still JSON.
                 Some(slot) => *slot = Some(map.next_value::<&RawValue>()?.get()),
                 None => drop(map.next_value::<IgnoredAny>()?),

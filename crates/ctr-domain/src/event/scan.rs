@@ -4,6 +4,8 @@
 //! for anything else (escapes, nesting, fractions, line breaks, an error of any kind) it returns `None` and leaves both
 //! the reading and the blame to the complete way.
 
+use std::ops::Range;
+
 use memchr::memchr;
 
 use super::fields::Fields;
@@ -12,18 +14,19 @@ use super::fields::Fields;
 pub(super) fn scan(text: &str) -> Option<Fields<'_>> {
     // Without backslashes a string ends at the next quote; without control characters all strings are valid, and the
     // only white space is the space.
-    if text.bytes().fold(false, |unusual, byte| unusual | (byte < b' ') | (byte == b'\\')) {
+    if has_unusual_byte(text.as_bytes()) {
         return None;
     }
-    let mut cursor = Cursor { text, position: 0 };
+    let mut cursor = Cursor { bytes: text.as_bytes(), position: 0 };
     let mut fields = Fields::default();
     cursor.take(b'{')?;
     loop {
-        let key = cursor.string()?;
+        cursor.take(b'"')?;
+        let key = cursor.position..cursor.rest_of_string()? - 1;
         cursor.take(b':')?;
         let value = cursor.value()?;
-        if let Some(slot) = fields.slot(unquoted(key)) {
-            *slot = Some(value);
+        if let Some(slot) = fields.slot(text.as_bytes().get(key)?) {
+            *slot = Some(text.get(value)?);
         }
         match cursor.next()? {
             b',' => {}
@@ -31,80 +34,76 @@ pub(super) fn scan(text: &str) -> Option<Fields<'_>> {
             _ => return None,
         }
     }
-    cursor.skip_spaces();
-    (cursor.position == text.len()).then_some(fields)
+    cursor.next().is_none().then_some(fields)
 }
 
 /// The place in the text up to which it is understood.
 struct Cursor<'a> {
-    text: &'a str,
+    bytes: &'a [u8],
     position: usize,
 }
 
-impl<'a> Cursor<'a> {
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.position).copied()
-    }
-
-    fn skip_spaces(&mut self) {
-        while self.peek() == Some(b' ') {
-            self.position += 1;
-        }
-    }
-
+impl Cursor<'_> {
     /// The next byte that is not a space.
     fn next(&mut self) -> Option<u8> {
-        self.skip_spaces();
-        let byte = self.peek()?;
-        self.position += 1;
-        Some(byte)
+        loop {
+            let byte = *self.bytes.get(self.position)?;
+            self.position += 1;
+            if byte != b' ' {
+                return Some(byte);
+            }
+        }
     }
 
     fn take(&mut self, expected: u8) -> Option<()> {
         (self.next()? == expected).then_some(())
     }
 
-    /// A string, with its quotes.
-    fn string(&mut self) -> Option<&'a str> {
-        self.take(b'"')?;
+    /// Goes on behind the quote that ends the string, and says where that is.
+    fn rest_of_string(&mut self) -> Option<usize> {
+        self.position += memchr(b'"', self.bytes.get(self.position..)?)? + 1;
+        Some(self.position)
+    }
+
+    /// A string, an integer that is not negative, or a word of JSON: where it stands.
+    fn value(&mut self) -> Option<Range<usize>> {
+        let first = self.next()?;
         let start = self.position - 1;
-        let rest = self.text.as_bytes().get(self.position..)?;
-        self.position += memchr(b'"', rest)? + 1;
-        self.text.get(start..self.position)
-    }
-
-    /// A string, an integer that is not negative, or a word of JSON.
-    fn value(&mut self) -> Option<&'a str> {
-        self.skip_spaces();
-        match self.peek()? {
-            b'"' => self.string(),
-            b'0'..=b'9' => self.integer(),
-            b'n' => self.word("null"),
-            b't' => self.word("true"),
-            b'f' => self.word("false"),
+        let end = match first {
+            b'"' => self.rest_of_string(),
+            b'0'..=b'9' => self.rest_of_integer(first),
+            b'n' => self.rest_of_word(b"ull"),
+            b't' => self.rest_of_word(b"rue"),
+            b'f' => self.rest_of_word(b"alse"),
             _ => None,
-        }
+        }?;
+        Some(start..end)
     }
 
-    fn integer(&mut self) -> Option<&'a str> {
-        let start = self.position;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.position += 1;
-        }
-        let digits = self.text.get(start..self.position)?;
+    fn rest_of_integer(&mut self, first: u8) -> Option<usize> {
+        let more = self.bytes.get(self.position..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.position += more;
         // JSON has no leading zeros.
-        (digits.len() == 1 || !digits.starts_with('0')).then_some(digits)
+        (first != b'0' || more == 0).then_some(self.position)
     }
 
-    fn word(&mut self, word: &str) -> Option<&'a str> {
-        let start = self.position;
-        self.position += word.len();
-        self.text.get(start..self.position).filter(|found| *found == word)
+    fn rest_of_word(&mut self, rest: &[u8]) -> Option<usize> {
+        self.position += rest.len();
+        self.bytes.get(..self.position)?.ends_with(rest).then_some(self.position)
     }
 }
 
-fn unquoted(string: &str) -> &str {
-    string.get(1..string.len() - 1).unwrap_or_default()
+/// Whether there is a backslash or a control character. Asked of whole blocks, the last of which may overlap the one
+/// before it: a few vector instructions each, where single bytes at the end would cost more than all the others.
+fn has_unusual_byte(bytes: &[u8]) -> bool {
+    const BLOCK: usize = 16;
+    fn within(block: &[u8]) -> bool {
+        block.iter().fold(false, |found, byte| found | (*byte < b' ') | (*byte == b'\\'))
+    }
+    match bytes.last_chunk::<BLOCK>() {
+        Some(last) => bytes.as_chunks::<BLOCK>().0.iter().fold(within(last), |found, block| found | within(block)),
+        None => within(bytes),
+    }
 }
 
 #[cfg(test)]
@@ -168,10 +167,26 @@ mod tests {
     }
 
     #[test]
+    fn an_unusual_byte_is_found_wherever_it_is() {
+        for length in 0..70 {
+            let usual = vec![b' '; length];
+            assert!(!has_unusual_byte(&usual), "{length}");
+            for at in 0..length {
+                for unusual in [b'\\', b'\n', 0, 0x1f] {
+                    let mut bytes = usual.clone();
+                    bytes[at] = unusual;
+                    assert!(has_unusual_byte(&bytes), "{unusual:#x} at {at} of {length}");
+                }
+            }
+        }
+        assert!(!has_unusual_byte(b"\x20\x5b\x5d\x7f\x80\xff"));
+    }
+
+    #[test]
     fn the_last_of_two_values_stays() {
         let (mut twice, mut once) = (scan(r#"{"timestamp":1,"timestamp":"2"}"#).unwrap(), Fields::default());
-        *once.slot("timestamp").unwrap() = Some("\"2\"");
+        *once.slot(b"timestamp").unwrap() = Some("\"2\"");
         assert_eq!(twice, once);
-        assert_eq!(twice.slot("time stamp"), None);
+        assert_eq!(twice.slot(b"time stamp"), None);
     }
 }
