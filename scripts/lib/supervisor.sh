@@ -6,13 +6,16 @@ SERVICES="kafka1 kafka2 kafka3 clickhouse ctr-pipeline impression-producer click
 
 # A socket's path may have about 100 characters. A deep checkout has it in a folder of our own elsewhere; where, is kept
 # in LOCAL_DIR/run/socket, since another terminal may have another XDG_RUNTIME_DIR.
+SOCKET_PATH_MAX=85
+
 supervisor_socket() {
-    local path="$RUN_DIR/supervisor.sock" folder
-    if [ "${#path}" -gt 85 ]; then
-        if [ -r "$RUN_DIR/socket" ]; then cat "$RUN_DIR/socket" && return; fi
-        folder="${XDG_RUNTIME_DIR:-/tmp}/ctr-pipeline-$(id -u)-$(printf '%s' "$LOCAL_DIR" | cksum | cut -d ' ' -f 1)"
-        path="$folder/supervisor.sock"
-    fi
+    local path folder
+    if [ -r "$RUN_DIR/socket" ]; then cat "$RUN_DIR/socket" && return; fi
+    folder="ctr-pipeline-$(id -u)-$(printf '%s' "$LOCAL_DIR" | cksum | cut -d ' ' -f 1)"
+    for path in "$RUN_DIR" "${XDG_RUNTIME_DIR:-/tmp}/$folder" "/tmp/$folder"; do
+        path="$path/supervisor.sock"
+        [ "${#path}" -gt "$SOCKET_PATH_MAX" ] || break
+    done
     echo "$path"
 }
 
@@ -110,4 +113,5 @@ stop_supervisor() {
         done
     fi
     stop_left_overs
+    rm -f "$RUN_DIR/socket"
 }

@@ -17,6 +17,9 @@ from stack.process import CHECKOUT, Process, clean_environment, free_ports, wait
 
 WRITER, PASSWORD = "ctr_writer", "a-password-of-the-tests"
 
+# The engine is on this machine, whatever proxy the environment names.
+direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 
 class QueryError(Exception):
     """ClickHouse's answer to a statement that it refused."""
@@ -64,7 +67,7 @@ class Engine:
         def answers() -> bool:
             assert self.process.runs(), f"the engine ended:\n{self.process.tail()}"
             try:
-                with urllib.request.urlopen(f"{self.url}/ping", timeout=1) as response:
+                with direct.open(f"{self.url}/ping", timeout=1) as response:
                     return response.status == 200
             except OSError:
                 return False
@@ -90,7 +93,9 @@ class Engine:
         self.request(f"CREATE DATABASE IF NOT EXISTS {name}", "default")
         environment = clean_environment({
             "CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_PORT": str(self.port), "CLICKHOUSE_DB": name,
-            "CLICKHOUSE_USER": WRITER, "CLICKHOUSE_PASSWORD": PASSWORD, **dict(settings),
+            "CLICKHOUSE_USER": WRITER, "CLICKHOUSE_PASSWORD": PASSWORD,
+            # Event times of tests are long ago: nothing must go because of that.
+            "RAW_TTL_DAYS": "0", "HISTORY_TTL_DAYS": "0", **dict(settings),
         })
         script = subprocess.run([str(CHECKOUT / "scripts/init-clickhouse.sh")], env=environment, cwd=CHECKOUT, timeout=120,
                                 stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -104,7 +109,7 @@ class Engine:
         if not as_reader:
             request.add_header("Authorization", "Basic " + base64.b64encode(f"{WRITER}:{PASSWORD}".encode()).decode())
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with direct.open(request, timeout=60) as response:
                 return response.read().decode()
         except urllib.error.HTTPError as error:
             raise QueryError(error.read().decode(errors="replace").strip()) from None

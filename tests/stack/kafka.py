@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from stack.process import CHECKOUT, LOCAL_DIR, Process, clean_environment, free_ports, wait_until
@@ -137,8 +137,9 @@ class Kafka:
             assert error is None, f"{topic}: {error}"
             places.append((message.partition(), message.offset()))
 
-        producer = Producer({"bootstrap.servers": self.bootstrap_servers, "partitioner": "murmur2_random", "enable.idempotence": True,
-                             "linger.ms": 1, "log_level": 0})
+        # One request at a time keeps the order; idempotence would too, but takes a second to begin.
+        producer = Producer({"bootstrap.servers": self.bootstrap_servers, "partitioner": "murmur2_random", "acks": "all",
+                             "max.in.flight.requests.per.connection": 1, "linger.ms": 1, "log_level": 0})
         for key, value in records:
             target = {} if partition is None else {"partition": partition}
             producer.produce(topic, value=value, key=key, on_delivery=delivered, **target)
@@ -148,15 +149,15 @@ class Kafka:
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The offset that each partition's next record gets."""
         with self._consumer() as consumer:
-            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-            return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in partitions}
+            return {p: end for p, (_, end) in self._bounds(consumer, topic).items()}
 
     def records(self, topic: str) -> list[Message]:
         """Everything that the topic has now, partition by partition in order."""
-        unread = {p for p, end in self.end_offsets(topic).items() if end > 0}
         found: list[Message] = []
         with self._consumer() as consumer:
-            consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in unread])
+            bounds = self._bounds(consumer, topic)
+            unread = {p for p, (begin, end) in bounds.items() if end > begin}
+            consumer.assign([TopicPartition(topic, p, bounds[p][0]) for p in unread])
 
             def drained() -> bool:
                 for message in consumer.consume(10_000, timeout=0.2) if unread else []:
@@ -181,6 +182,12 @@ class Kafka:
         with self._consumer(topics.group) as consumer:
             return {(c.topic, c.partition): (c.offset, c.metadata or "") for c in consumer.committed(places, timeout=10) if c.offset >= 0}
 
+    @staticmethod
+    def _bounds(consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
+        """The first offset and the next one of each partition."""
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10) for p in partitions}
+
     def _consumer(self, group: str = "reader-of-the-tests") -> Consumer:
         return Consumer({"bootstrap.servers": self.bootstrap_servers, "group.id": group, "enable.auto.commit": False,
-                         "auto.offset.reset": "error", "enable.partition.eof": True, "log_level": 0})
+                         "auto.offset.reset": "error", "enable.partition.eof": True, "fetch.wait.max.ms": 10, "log_level": 0})

@@ -2,13 +2,12 @@
 
 import json
 import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from signal import SIGINT, SIGQUIT, SIGTERM, Signals
 from typing import Any
 
-from stack.engine import PASSWORD, WRITER, Database
+from stack.engine import PASSWORD, WRITER, Database, direct
 from stack.kafka import Kafka, Topics
 from stack.process import BINARIES, CHECKOUT, Process, clean_environment, free_ports, wait_until
 
@@ -93,7 +92,7 @@ class Pipeline:
     def status_code(self, path: str) -> int:
         """The HTTP status of a page, 0 if nothing answers."""
         try:
-            with urllib.request.urlopen(f"{self.url}{path}", timeout=2) as response:
+            with direct.open(f"{self.url}{path}", timeout=2) as response:
                 return response.status
         except urllib.error.HTTPError as error:
             return error.code
@@ -101,7 +100,7 @@ class Pipeline:
             return 0
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as response:
+        with direct.open(f"{self.url}{path}", timeout=5) as response:
             return response.read().decode()
 
     def get_json(self, path: str) -> Any:
