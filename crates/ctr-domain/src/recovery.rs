@@ -176,7 +176,7 @@ fn set_by_tool(offset: i64, log: LogBounds) -> (PartitionStart, Option<RecoveryN
 
 fn continue_from(checkpoint: &PartitionCheckpoint, log: LogBounds) -> (PartitionStart, Option<RecoveryNotice>) {
     let (low_offset, position) = (checkpoint.low_offset, checkpoint.position);
-    if log.end < low_offset {
+    if log.end < low_offset || checkpoint.anchor.is_some_and(|anchor| anchor.offset >= log.end) {
         let (start, notice) = made_anew(low_offset, log);
         return (start, Some(notice));
     }
@@ -185,7 +185,7 @@ fn continue_from(checkpoint: &PartitionCheckpoint, log: LogBounds) -> (Partition
         let start = PartitionStart {
             offset: log.start,
             low_offset: log.start,
-            position: position.max(log.start),
+            position: position.min(log.end).max(log.start),
             maximum: checkpoint.maximum_at_position,
             closed: checkpoint.closed.max(checkpoint.newest),
             newest: checkpoint.newest,
@@ -193,12 +193,14 @@ fn continue_from(checkpoint: &PartitionCheckpoint, log: LogBounds) -> (Partition
         };
         let notice = if log.start > position {
             RecoveryNotice::LogCutBeyondPosition { position, log_start: log.start }
+        } else if log.end < position {
+            RecoveryNotice::LogEndsBelowPosition { position, log_end: log.end }
         } else {
             RecoveryNotice::LogCutBelowPosition { low_offset, log_start: log.start }
         };
         return (start, Some(notice));
     }
-    let anchor = checkpoint.anchor.filter(|anchor| anchor.offset >= log.start && anchor.offset < log.end);
+    let anchor = checkpoint.anchor.filter(|anchor| anchor.offset >= log.start);
     let start = PartitionStart {
         offset: anchor.map_or(low_offset, |anchor| anchor.offset.min(low_offset)),
         low_offset,
@@ -300,6 +302,21 @@ mod tests {
     fn a_log_that_lost_its_tail_is_not_waited_for() {
         let (start, notice) = start(&checkpoint(), LogBounds { start: 0, end: 70 });
         assert_eq!((start.offset, start.position), (50, 70));
+        assert_eq!(notice, Some(RecoveryNotice::LogEndsBelowPosition { position: 90, log_end: 70 }));
+    }
+
+    #[test]
+    fn a_log_that_ends_at_its_anchor_is_another_log() {
+        // The record that was first of the windows held is not there: what is there must not be taken for read.
+        let (start, notice) = start(&checkpoint(), LogBounds { start: 0, end: 50 });
+        assert_eq!(start, PartitionStart::at(0));
+        assert_eq!(notice, Some(RecoveryNotice::TopicMadeAnew { low_offset: 50, log_end: 50 }));
+    }
+
+    #[test]
+    fn a_log_that_lost_both_ends_is_silent_only_about_what_is_there() {
+        let (start, notice) = start(&checkpoint(), LogBounds { start: 60, end: 70 });
+        assert_eq!((start.offset, start.position), (60, 70), "records 70 to 89 will be new ones");
         assert_eq!(notice, Some(RecoveryNotice::LogEndsBelowPosition { position: 90, log_end: 70 }));
     }
 
