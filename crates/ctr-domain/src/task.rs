@@ -222,6 +222,12 @@ impl Task {
         self.replayed
     }
 
+    /// Whether a side has yet to pass its position or its end.
+    #[must_use]
+    pub fn is_replaying(&self, side: Side) -> bool {
+        !self.replayed && !self.partitions[side].is_replayed()
+    }
+
     /// Whether a side must wait because it is more than `max-drift` of event time ahead of its twin while the twin has
     /// records to read. Waiting means not to drain its queue.
     #[must_use]
@@ -274,6 +280,12 @@ impl Task {
         checkpoint.after_letters <= self.letters.acknowledged
     }
 
+    /// Whether every row and every dead letter that was handed out is durable.
+    #[must_use]
+    pub const fn is_acknowledged(&self) -> bool {
+        self.rows.acknowledged == self.rows.issued && self.letters.acknowledged == self.letters.issued
+    }
+
     /// The account of a side's records in this life.
     #[must_use]
     pub fn ledger(&self, side: Side) -> &Ledger {
@@ -290,6 +302,12 @@ impl Task {
     #[must_use]
     pub fn watermark(&self, side: Side) -> Watermark {
         self.rules.watermark(self.partitions[side].maximum)
+    }
+
+    /// Whether a side was read to its end.
+    #[must_use]
+    pub fn is_at_end(&self, side: Side) -> bool {
+        self.partitions[side].at_end
     }
 
     /// How many windows are held.

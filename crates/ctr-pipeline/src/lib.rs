@@ -1,3 +1,26 @@
 //! Real-time click-through rates: Kafka in, event-time windows, ClickHouse out.
+//!
+//! ```text
+//! source ─> worker (tasks of ctr-domain) ─> sink
+//! ```
+//!
+//! In reading order: [`job`] puts everything together; `worker` is the loop; [`source`] and [`sink`] are its two ends;
+//! [`supervisor`] starts workers again; [`status`] shows them; [`check`] asks whether everything needed is there.
 
+pub mod cli;
 pub mod config;
+
+pub mod job;
+mod supervisor;
+mod worker;
+
+pub mod sink;
+mod source;
+
+pub mod check;
+pub mod status;
+
+mod kafka_log;
+pub mod logging;
+pub mod probe;
+mod shutdown;

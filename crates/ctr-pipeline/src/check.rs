@@ -1,0 +1,258 @@
+//! Is everything there that the job needs? Asked by `ctr-pipeline check`, and by every start before it reads anything.
+
+use std::fmt;
+
+use crate::config::{Config, KafkaConfig};
+use crate::sink::clickhouse::{ClickHouse, Column, RESULTS_TABLE};
+use crate::source::topics::{self, ClusterFacts, TopicFacts};
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at: `topic impressions`.
+    pub subject: String,
+    /// How it is.
+    pub verdict: Verdict,
+}
+
+/// How a thing is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it must be.
+    Good(String),
+    /// Not as it must be: what is wrong, and how to mend it.
+    Wrong(String, String),
+    /// It did not answer; it may later.
+    Unreachable(String),
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.verdict {
+            Verdict::Good(detail) => write!(f, "ok       {}: {detail}", self.subject),
+            Verdict::Wrong(what, remedy) => write!(f, "wrong    {}: {what}; {remedy}", self.subject),
+            Verdict::Unreachable(why) => write!(f, "no answer {}: {why}", self.subject),
+        }
+    }
+}
+
+impl Finding {
+    fn good(subject: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { subject: subject.into(), verdict: Verdict::Good(detail.into()) }
+    }
+
+    fn wrong(subject: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { subject: subject.into(), verdict: Verdict::Wrong(what.into(), remedy.into()) }
+    }
+
+    fn unreachable(subject: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { subject: subject.into(), verdict: Verdict::Unreachable(why.into()) }
+    }
+
+    /// Whether it is not as it must be.
+    #[must_use]
+    pub const fn is_wrong(&self) -> bool {
+        matches!(self.verdict, Verdict::Wrong(..))
+    }
+
+    /// Whether it did not answer.
+    #[must_use]
+    pub const fn is_unreachable(&self) -> bool {
+        matches!(self.verdict, Verdict::Unreachable(_))
+    }
+}
+
+/// Looks at brokers and topics.
+pub async fn kafka(config: &KafkaConfig) -> Vec<Finding> {
+    kafka_facts(config).await.0
+}
+
+/// Looks at brokers and topics. The facts come back too, if there are any.
+pub(crate) async fn kafka_facts(config: &KafkaConfig) -> (Vec<Finding>, Option<ClusterFacts>) {
+    let names = [config.topics.impression.as_str(), config.topics.click.as_str(), config.dlq_topic.as_str()];
+    match topics::examine(config, &names).await {
+        Ok(facts) => (judge_cluster(&facts, config), Some(facts)),
+        Err(error) => {
+            let why = format!(
+                "{} ({error}); is Kafka running? `kafka.bootstrap-servers` (KAFKA_BOOTSTRAP_SERVERS) names it",
+                config.bootstrap_servers
+            );
+            (vec![Finding::unreachable("brokers", why)], None)
+        }
+    }
+}
+
+/// The rules for topics.
+fn judge_cluster(facts: &ClusterFacts, config: &KafkaConfig) -> Vec<Finding> {
+    let mut findings = vec![Finding::good("brokers", format!("{} at {}", facts.brokers, config.bootstrap_servers))];
+    for topic in &facts.topics {
+        findings.push(judge_topic(topic, config));
+    }
+    let partitions =
+        |name: &str| facts.topics.iter().find(|topic| topic.name == name).map_or(0, |topic| topic.partitions);
+    let (impressions, clicks) = (partitions(&config.topics.impression), partitions(&config.topics.click));
+    if impressions > 0 && clicks > 0 && impressions != clicks {
+        findings.push(Finding::wrong(
+            "partitions",
+            format!("`{}` has {impressions}, `{}` has {clicks}", config.topics.impression, config.topics.click),
+            "both topics must have the same number: add partitions to the smaller one",
+        ));
+    }
+    findings
+}
+
+fn judge_topic(topic: &TopicFacts, config: &KafkaConfig) -> Finding {
+    let subject = format!("topic {}", topic.name);
+    if topic.partitions == 0 {
+        return Finding::wrong(subject, "does not exist", "create it: ./scripts/create-topics.sh");
+    }
+    let partitions = format!("{} partitions", topic.partitions);
+    if topic.name == config.dlq_topic {
+        return Finding::good(subject, partitions);
+    }
+    match topic.timestamp_type.as_deref() {
+        Some("CreateTime") if !config.trust_producer_timestamps => Finding::wrong(
+            subject,
+            "message.timestamp.type is CreateTime, so a producer's clock could make the events of others too late",
+            "set LogAppendTime (./scripts/create-topics.sh does), or set `kafka.trust-producer-timestamps` if you trust the clocks",
+        ),
+        Some(kind) => Finding::good(subject, format!("{partitions}, {kind}")),
+        None => Finding::good(subject, format!("{partitions}, timestamp type not visible")),
+    }
+}
+
+/// Looks at the server and the table that results go to.
+pub async fn clickhouse(config: &Config) -> Vec<Finding> {
+    let server = ClickHouse::new(&config.clickhouse);
+    let version = match server.version().await {
+        Ok(version) => version,
+        Err(error) => {
+            let why = format!("{} ({error}); `clickhouse.url` (CLICKHOUSE_URL) names it", config.clickhouse.url);
+            return vec![Finding::unreachable("clickhouse", why)];
+        }
+    };
+    let mut findings = vec![Finding::good("clickhouse", format!("{version} at {}", config.clickhouse.url))];
+    match server.columns(RESULTS_TABLE).await {
+        Ok(columns) => findings.push(judge_table(&columns, &config.clickhouse.database)),
+        Err(error) => findings.push(Finding::unreachable(format!("table {RESULTS_TABLE}"), error.to_string())),
+    }
+    match server.tables().await {
+        Ok(tables) => findings.extend(judge_views(&tables)),
+        Err(error) => findings.push(Finding::unreachable("views", error.to_string())),
+    }
+    findings
+}
+
+/// The columns that rows are written to, with their types: RowBinary carries no names, so they must fit exactly.
+const EXPECTED: [(&str, &str); 7] = [
+    ("product_id", "String"),
+    ("ctr", "Float64"),
+    ("impressions", "UInt64"),
+    ("clicks", "UInt64"),
+    ("window_start", "DateTime64(3, 'UTC')"),
+    ("window_end", "DateTime64(3, 'UTC')"),
+    ("source_partition", "UInt32"),
+];
+
+const APPLY_SCHEMA: &str = "apply the schema: ./scripts/init-clickhouse.sh";
+
+fn judge_table(columns: &[Column], database: &str) -> Finding {
+    let subject = format!("table {database}.{RESULTS_TABLE}");
+    if columns.is_empty() {
+        return Finding::wrong(subject, "does not exist, or may not be seen by this user", APPLY_SCHEMA);
+    }
+    for (name, expected) in EXPECTED {
+        match columns.iter().find(|column| column.name == name) {
+            None => return Finding::wrong(subject, format!("column `{name}` is missing"), APPLY_SCHEMA),
+            Some(column) if column.column_type != expected => {
+                let what = format!("column `{name}` is {} and not {expected}", column.column_type);
+                return Finding::wrong(
+                    subject,
+                    what,
+                    "rename the old table and apply the schema: ./scripts/init-clickhouse.sh",
+                );
+            }
+            Some(_) => {}
+        }
+    }
+    Finding::good(subject, format!("{} columns", columns.len()))
+}
+
+fn judge_views(tables: &[String]) -> Vec<Finding> {
+    ["ctr_ml_view", "ctr_latest_view", "ctr_windows"]
+        .into_iter()
+        .map(|view| {
+            if tables.iter().any(|table| table == view) {
+                Finding::good(format!("view {view}"), "there")
+            } else {
+                Finding::wrong(format!("view {view}"), "does not exist, or may not be seen by this user", APPLY_SCHEMA)
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn config() -> Config {
+        Config::from_yaml("", &BTreeMap::from([("CTR_JOB_INSTANCE_ID".to_owned(), "t".to_owned())])).unwrap()
+    }
+
+    fn topic(name: &str, partitions: usize, timestamp_type: &str) -> TopicFacts {
+        TopicFacts { name: name.to_owned(), partitions, timestamp_type: Some(timestamp_type.to_owned()) }
+    }
+
+    fn wrong(facts: Vec<TopicFacts>) -> Vec<String> {
+        let facts = ClusterFacts { brokers: 3, topics: facts };
+        judge_cluster(&facts, &config().kafka).iter().filter(|f| f.is_wrong()).map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_cluster_as_the_scripts_make_it_is_good() {
+        let topics = vec![
+            topic("impressions", 6, "LogAppendTime"),
+            topic("clicks", 6, "LogAppendTime"),
+            topic("dlq-events", 3, "CreateTime"),
+        ];
+        assert!(wrong(topics).is_empty());
+    }
+
+    #[test]
+    fn every_fault_is_named_with_its_remedy() {
+        let found = wrong(vec![
+            topic("impressions", 6, "CreateTime"),
+            topic("clicks", 4, "LogAppendTime"),
+            topic("dlq-events", 0, ""),
+        ]);
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found[0].contains("impressions") && found[0].contains("LogAppendTime"), "{found:?}");
+        assert!(found[1].contains("dlq-events") && found[1].contains("create-topics.sh"), "{found:?}");
+        assert!(found[2].contains('6') && found[2].contains('4'), "{found:?}");
+    }
+
+    fn columns() -> Vec<Column> {
+        EXPECTED
+            .iter()
+            .map(|(name, kind)| Column { name: (*name).to_owned(), column_type: (*kind).to_owned() })
+            .collect()
+    }
+
+    #[test]
+    fn the_table_must_fit_column_by_column() {
+        assert!(!judge_table(&columns(), "default").is_wrong());
+        assert!(judge_table(&[], "default").to_string().contains("init-clickhouse.sh"));
+        assert!(judge_table(&columns()[..6], "default").to_string().contains("source_partition"));
+        let mut other = columns();
+        other[2].column_type = "Int64".to_owned();
+        assert!(judge_table(&other, "default").to_string().contains("is Int64 and not UInt64"));
+    }
+
+    #[test]
+    fn views_that_are_missing_are_named() {
+        let found = judge_views(&["ctr_ml_view".to_owned(), "ctr_windows".to_owned()]);
+        assert_eq!(found.iter().filter(|finding| finding.is_wrong()).count(), 1);
+    }
+}

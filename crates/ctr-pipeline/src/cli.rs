@@ -1,0 +1,87 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::SETTINGS;
+
+/// Real-time click-through rates: counts impressions and clicks from Kafka per product in event-time windows, and keeps the
+/// results in ClickHouse, exact through any crash.
+#[derive(Debug, Parser)]
+#[command(version = VERSION, after_long_help = settings_help(), propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the binary can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the job until SIGTERM or SIGINT (keeps its place in the group, so that a restart moves nothing) or SIGQUIT (leaves
+    /// the group, so that other instances take over at once). A second signal ends it at once; nothing is lost by that.
+    ///
+    /// Exit code: 0 after a clean stop, 1 if the job failed for good, 2 if settings, topics or tables are wrong.
+    Run(Source),
+    /// Look whether everything the job needs is there: settings, brokers, topics, tables. A line each, with what is wrong
+    /// and how to mend it. Reads nothing, writes nothing.
+    ///
+    /// Exit code: 0 if all is well, 2 if not.
+    Check(Source),
+    /// Ask a running job whether it is ready: partitions assigned, replay over, ClickHouse acknowledging.
+    ///
+    /// Exit code: 0 if it is, 1 if not, with the reasons.
+    Probe {
+        /// Where the settings are.
+        #[command(flatten)]
+        source: Source,
+        /// Ask only whether the process is alive, not whether it is ready.
+        #[arg(long)]
+        live: bool,
+    },
+}
+
+/// Where the settings are.
+#[derive(Debug, Args)]
+pub struct Source {
+    /// The YAML file of the settings [default: config/application.yml if that exists, else the built-in defaults]. Every
+    /// setting can be overridden by an environment variable; `ctr-pipeline --help` lists them.
+    #[arg(long, short, env = "CTR_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (metadata version 1, librdkafka ", "2.12.1", ")");
+
+fn settings_help() -> String {
+    let width = SETTINGS.iter().map(|setting| setting.variable().len()).max().unwrap_or_default();
+    let mut help = String::from("Environment variables (each overrides the setting of the file):\n");
+    for setting in SETTINGS {
+        let default = if setting.default.is_empty() { String::new() } else { format!(" [{}]", setting.default) };
+        help.push_str(&format!("  {:width$}  {}{default}\n", setting.variable(), setting.key));
+    }
+    help.push_str(
+        "\nA commented file with all settings: config/application.yml. What each does: docs/configuration.md.",
+    );
+    help
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_names_every_setting() {
+        let help = Cli::command().render_long_help().to_string();
+        for setting in SETTINGS {
+            assert!(help.contains(&setting.variable()), "{}", setting.key);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The job: everything `ctr-pipeline run` starts, in order, and how it ends.
+//!
+//! ```text
+//! status server ─> wait for Kafka and ClickHouse ─> row sink, dead letter sink ─> workers ─> … ─> stop
+//! ```
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use ctr_domain::rules::{Deduplication, Rules};
+use ctr_domain::task::BySide;
+use ctr_domain::window::WindowSize;
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+
+use crate::check;
+use crate::config::{CheckpointCleanup, Config, Deduplication as DeduplicationSetting, JobConfig, OffsetStrategy};
+use crate::shutdown::{Shutdown, StopKind};
+use crate::sink::backoff::Backoff;
+use crate::sink::dead_letter::DeadLetterSink;
+use crate::sink::writer::{RowSink, row_sink};
+use crate::source::assignment::Topics;
+use crate::source::end_offsets::EndOffsets;
+use crate::source::topics::ClusterFacts;
+use crate::source::{first_start, group_cleanup};
+use crate::status::server::{self, StatusSources};
+use crate::status::snapshot::WorkerBoard;
+use crate::supervisor;
+use crate::worker::WorkerSetup;
+
+/// Threads for everything that is not a worker: inserts and the status server.
+const SERVICE_THREADS: usize = 2;
+
+/// Bounds of the wait for Kafka and ClickHouse at start.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+
+/// Something that must be there is not as it must be: starting again does not help before it is mended.
+#[derive(Debug, thiserror::Error)]
+#[error("the job cannot start:\n{0}")]
+pub struct NotUsable(String);
+
+/// Runs the job until it is asked to stop.
+///
+/// # Errors
+/// [`NotUsable`] where topics or tables are wrong; anything else that ends the job for good.
+pub fn run(config: &Config) -> anyhow::Result<()> {
+    let shutdown = Shutdown::default();
+    shutdown.on_signals()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(SERVICE_THREADS)
+        .thread_name("service")
+        .enable_all()
+        .build()
+        .context("service threads")?;
+    let board = Arc::new(WorkerBoard::new(config.job.parallelism));
+    let (rows, writer) = row_sink(&config.clickhouse);
+    let listener = runtime.block_on(server::listen(&config.status))?;
+    let sources = StatusSources { board: Arc::clone(&board), sink: Arc::clone(rows.state()) };
+    runtime.spawn(server::serve(listener, sources));
+
+    let Some(cluster) = runtime.block_on(wait_until_usable(config, &shutdown))? else { return Ok(()) };
+    if config.kafka.offset_strategy == OffsetStrategy::Latest {
+        begin_at_latest(config, &cluster)?;
+    }
+    let writing = runtime.spawn(writer.run());
+    let worked = work(config, rows, board, &shutdown);
+    finish(&runtime, writing, config, &shutdown, worked)
+}
+
+/// The rules of the settings.
+///
+/// # Errors
+/// Where the window size is none; the settings have been checked for that.
+pub fn rules(job: &JobConfig) -> anyhow::Result<Rules> {
+    Ok(Rules {
+        window_size: WindowSize::from_ms(job.window_size_ms).context("`ctr.job.window-size-ms` must be positive")?,
+        max_out_of_orderness_ms: job.max_out_of_orderness_ms,
+        allowed_lateness_ms: job.allowed_lateness_ms,
+        max_future_skew_ms: job.max_future_skew_ms,
+        idle_timeout_ms: job.idle_timeout_ms,
+        idle_hold_ms: job.idle_hold_ms,
+        max_drift_ms: job.max_drift_ms,
+        deduplication: match job.deduplication {
+            DeduplicationSetting::Off => Deduplication::Off,
+            DeduplicationSetting::EventId => Deduplication::EventId,
+        },
+    })
+}
+
+/// Waits for Kafka and ClickHouse, for as long as it takes; what is there must be right. `None` where asked to stop.
+async fn wait_until_usable(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Option<ClusterFacts>> {
+    let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+    while !shutdown.is_requested() {
+        let (mut findings, cluster) = check::kafka_facts(&config.kafka).await;
+        findings.extend(check::clickhouse(config).await);
+        let wrong: Vec<String> =
+            findings.iter().filter(|finding| finding.is_wrong()).map(|finding| format!("  {finding}")).collect();
+        if !wrong.is_empty() {
+            return Err(NotUsable(wrong.join("\n")).into());
+        }
+        let unreachable: Vec<String> =
+            findings.iter().filter(|finding| finding.is_unreachable()).map(ToString::to_string).collect();
+        if unreachable.is_empty() {
+            for finding in &findings {
+                tracing::info!("{finding}");
+            }
+            return Ok(cluster);
+        }
+        let wait = backoff.next_wait();
+        for line in unreachable {
+            tracing::error!(retry_in_ms = wait.as_millis(), "{line}");
+        }
+        tokio::time::sleep(wait).await;
+    }
+    Ok(None)
+}
+
+fn begin_at_latest(config: &Config, cluster: &ClusterFacts) -> anyhow::Result<()> {
+    match first_start::begin_at_latest(&config.kafka, cluster, rules(&config.job)?.window_size) {
+        Ok(true) => tracing::info!(group = config.kafka.group_id, "first start: beginning behind the latest records"),
+        Ok(false) => {}
+        // Another instance is at it, or has just done it; if not, this fails for the workers too, and says why.
+        Err(error) => tracing::warn!(%error, "the group's first start was not pinned by this process"),
+    }
+    Ok(())
+}
+
+/// Starts the workers and waits until all have ended. The first error counts.
+fn work(config: &Config, rows: RowSink, board: Arc<WorkerBoard>, shutdown: &Shutdown) -> anyhow::Result<()> {
+    let first = WorkerSetup {
+        number: 0,
+        kafka: config.kafka.clone(),
+        job: config.job.clone(),
+        rules: rules(&config.job)?,
+        topics: Topics(BySide([config.kafka.topics.impression.clone(), config.kafka.topics.click.clone()])),
+        fire_interval: config.clickhouse.batch_interval / 2,
+        rows,
+        dead_letters: Arc::new(DeadLetterSink::new(&config.kafka).context("producer of dead letters")?),
+        end_offsets: EndOffsets::start(&config.kafka)?,
+        board,
+        shutdown: shutdown.clone(),
+    };
+    let mut threads = Vec::new();
+    for number in 0..config.job.parallelism {
+        threads.push(supervisor::spawn(WorkerSetup { number, ..first.clone() })?);
+    }
+    drop(first);
+    let mut result = Ok(());
+    for thread in threads {
+        let ended = thread.join().unwrap_or_else(|_| bail_on_panic());
+        if result.is_ok() {
+            result = ended;
+        }
+    }
+    result
+}
+
+fn bail_on_panic() -> anyhow::Result<()> {
+    bail!("a worker's supervisor panicked")
+}
+
+/// Ends what the workers leave: the sink, whose rows are acknowledged or will be sent again by the next start, and, if the
+/// settings say so, the group's commits.
+fn finish(
+    runtime: &Runtime,
+    writing: JoinHandle<()>,
+    config: &Config,
+    shutdown: &Shutdown,
+    worked: anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let abort = writing.abort_handle();
+    let grace = config.job.shutdown_timeout.mul_f64(0.1);
+    if runtime.block_on(async { tokio::time::timeout(grace, writing).await }).is_err() {
+        abort.abort();
+        tracing::warn!(
+            waited_ms = begun.elapsed().as_millis(),
+            "rows were left unacknowledged; the next start sends them again"
+        );
+    }
+    let clean = matches!(shutdown.kind(), Some(StopKind::Keep | StopKind::Leave)) && worked.is_ok();
+    if clean && config.job.checkpoint_cleanup == CheckpointCleanup::Delete {
+        runtime.block_on(group_cleanup::delete_commits(&config.kafka));
+    }
+    worked
+}

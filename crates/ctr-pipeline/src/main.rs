@@ -1,0 +1,103 @@
+//! The `ctr-pipeline` binary: read the settings, do what was asked, say how it went by the exit code.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use ctr_pipeline::cli::{Cli, Command, Source};
+use ctr_pipeline::config::{self, Config};
+use ctr_pipeline::{check, job, logging, probe};
+
+/// The job failed, or is not ready.
+const FAILED: u8 = 1;
+/// Settings, topics or tables are wrong: starting again does not help.
+const NOT_USABLE: u8 = 2;
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Run(source) => with_config(&source, run),
+        Command::Check(source) => with_config(&source, run_check),
+        Command::Probe { source, live } => with_config(&source, |config| run_probe(config, live)),
+    }
+}
+
+fn with_config(source: &Source, act: impl FnOnce(&Config) -> ExitCode) -> ExitCode {
+    match Config::load(source.config.as_deref(), &config::environment()) {
+        Ok(config) => act(&config),
+        Err(errors) => {
+            complain(&errors.to_string());
+            ExitCode::from(NOT_USABLE)
+        }
+    }
+}
+
+fn run(config: &Config) -> ExitCode {
+    // Dropped last, so that every line is written.
+    let _guard = match logging::start(&config.logging) {
+        Ok(guard) => guard,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            return ExitCode::from(NOT_USABLE);
+        }
+    };
+    let file = config.file.as_ref().map_or_else(|| "none".to_owned(), |file| file.display().to_string());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), file, instance = config.job.instance_id, "starting");
+    for notice in &config.notices {
+        tracing::warn!("{notice}");
+    }
+    for row in config.describe() {
+        tracing::debug!(key = row.key, value = row.value, origin = ?row.origin, "setting");
+    }
+    match job::run(config) {
+        Ok(()) => {
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::from(if error.is::<job::NotUsable>() { NOT_USABLE } else { FAILED })
+        }
+    }
+}
+
+fn run_check(config: &Config) -> ExitCode {
+    let Ok(runtime) = tokio::runtime::Runtime::new() else { return ExitCode::from(FAILED) };
+    let file = config.file.as_ref().map_or_else(|| "built-in defaults".to_owned(), |file| file.display().to_string());
+    say(&format!("ok       settings: {file}"));
+    for notice in &config.notices {
+        say(&format!("note     {notice}"));
+    }
+    let findings = runtime.block_on(async {
+        let mut findings = check::kafka(&config.kafka).await;
+        findings.extend(check::clickhouse(config).await);
+        findings
+    });
+    for finding in &findings {
+        say(&finding.to_string());
+    }
+    let bad = findings.iter().any(|finding| finding.is_wrong() || finding.is_unreachable());
+    ExitCode::from(if bad { NOT_USABLE } else { 0 })
+}
+
+fn run_probe(config: &Config, live: bool) -> ExitCode {
+    match probe::ask(&config.status, if live { "/healthz" } else { "/readyz" }) {
+        Ok(answer) => {
+            say(&answer);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// A line on standard output. Nobody listening is no reason to fail.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// A line on standard error.
+fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

@@ -1,0 +1,93 @@
+//! Being asked to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use anyhow::Context as _;
+use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// How the process was asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopKind {
+    /// SIGTERM, SIGINT: keep the place in the group, so that a restart moves nothing.
+    Keep,
+    /// SIGQUIT: give it up, so that others take the partitions over at once.
+    Leave,
+    /// A worker has failed for good: the others stop too.
+    Failed,
+}
+
+/// Whether, and how, the process was asked to stop. Clones share the answer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shutdown(Arc<AtomicU8>);
+
+impl Shutdown {
+    /// Asks to stop. The first request counts.
+    pub(crate) fn request(&self, kind: StopKind) {
+        let code = match kind {
+            StopKind::Keep => 1,
+            StopKind::Leave => 2,
+            StopKind::Failed => 3,
+        };
+        // Whoever came first has decided.
+        let _ = self.0.compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// Whether to stop.
+    #[must_use]
+    pub(crate) fn is_requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
+    /// How to stop; `None` while not asked to.
+    #[must_use]
+    pub(crate) fn kind(&self) -> Option<StopKind> {
+        match self.0.load(Ordering::SeqCst) {
+            1 => Some(StopKind::Keep),
+            2 => Some(StopKind::Leave),
+            3 => Some(StopKind::Failed),
+            _ => None,
+        }
+    }
+
+    /// Listens for signals on a thread of its own: the first asks to stop, the second ends the process at once.
+    ///
+    /// # Errors
+    /// Where the handlers cannot be installed.
+    pub(crate) fn on_signals(&self) -> anyhow::Result<()> {
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGQUIT]).context("signal handlers")?;
+        let shutdown = self.clone();
+        std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                for signal in signals.forever() {
+                    if shutdown.is_requested() {
+                        tracing::warn!(
+                            signal,
+                            "second signal: ending at once; the next start goes on from the last commit"
+                        );
+                        std::process::exit(128 + signal);
+                    }
+                    tracing::info!(signal, "stopping");
+                    shutdown.request(if signal == SIGQUIT { StopKind::Leave } else { StopKind::Keep });
+                }
+            })
+            .context("signal thread")?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_request_counts() {
+        let shutdown = Shutdown::default();
+        assert!(!shutdown.is_requested());
+        shutdown.request(StopKind::Leave);
+        shutdown.request(StopKind::Keep);
+        assert_eq!(shutdown.clone().kind(), Some(StopKind::Leave));
+    }
+}

@@ -1,0 +1,60 @@
+//! Where results go: rows to ClickHouse, records that cannot be counted to the dead letter topic.
+//!
+//! ```text
+//! worker ── RowChunk ──> Sink (one batch at a time, retried until it works) ──> ctr_results_raw
+//!        <── rows acknowledged ──┘
+//! worker ── Letter ──> DeadLetterSink ──> dlq-events
+//!        <── letter acknowledged or handed back ──┘
+//! ```
+//!
+//! Neither ever drops anything, and neither makes a worker wait: they say whether they have room, and a worker that finds
+//! none stops draining its partitions and goes on polling.
+
+pub mod backoff;
+pub mod clickhouse;
+pub mod dead_letter;
+pub mod dead_letter_record;
+pub mod row_binary;
+pub mod writer;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One life of a task in this process. A partition that comes back gets a new one, so that an acknowledgement meant for a
+/// task that is gone is recognised and ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TaskId(u64);
+
+impl TaskId {
+    /// An id that no other task of this process has.
+    #[must_use]
+    pub fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// What comes back to a worker.
+#[derive(Debug)]
+pub enum Receipt {
+    /// All row batches of a task up to this number are durable.
+    Rows {
+        /// The task that sent them.
+        task: TaskId,
+        /// The number of the newest.
+        batch: u64,
+    },
+    /// A dead letter is durable.
+    Letter {
+        /// The task that issued it.
+        task: TaskId,
+        /// Its number.
+        number: u64,
+    },
+    /// A dead letter could not be written and must be sent again.
+    Undelivered {
+        /// The letter itself.
+        letter: Box<dead_letter::Letter>,
+        /// Why, for people.
+        reason: String,
+    },
+}

@@ -1,0 +1,65 @@
+//! Result rows in ClickHouse's RowBinary: encoded once, sent as often as it takes.
+
+use ctr_domain::counts::CtrResult;
+
+/// The columns in the order in which [`encode`] writes them.
+pub const COLUMNS: &str = "product_id, ctr, impressions, clicks, window_start, window_end, source_partition";
+
+/// Appends one row. The times are `DateTime64(3, 'UTC')`, on the wire an `Int64` of epoch milliseconds.
+pub fn encode(row: &CtrResult<'_>, out: &mut Vec<u8>) {
+    let product = row.product_id.as_bytes();
+    length(product.len(), out);
+    out.extend_from_slice(product);
+    out.extend_from_slice(&row.counts.ctr().to_le_bytes());
+    out.extend_from_slice(&row.counts.impressions.to_le_bytes());
+    out.extend_from_slice(&row.counts.clicks.to_le_bytes());
+    out.extend_from_slice(&row.window.start.to_le_bytes());
+    out.extend_from_slice(&row.window.end.to_le_bytes());
+    out.extend_from_slice(&row.source_partition.to_le_bytes());
+}
+
+/// An unsigned LEB128 number, as RowBinary has it before strings.
+#[allow(clippy::cast_possible_truncation, reason = "the mask leaves seven bits")]
+fn length(mut value: usize, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ctr_domain::counts::Counts;
+    use ctr_domain::window::Window;
+
+    fn encoded(product_id: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        let row = CtrResult {
+            product_id,
+            window: Window { start: 10_000, end: 20_000 },
+            source_partition: 5,
+            counts: Counts { impressions: 4, clicks: 1 },
+        };
+        encode(&row, &mut out);
+        out
+    }
+
+    #[test]
+    fn a_row_is_its_columns_in_order() {
+        let mut expected = b"\x02p1".to_vec();
+        expected.extend(0.25f64.to_le_bytes());
+        expected.extend([4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+        expected.extend([0x10, 0x27, 0, 0, 0, 0, 0, 0, 0x20, 0x4e, 0, 0, 0, 0, 0, 0]);
+        expected.extend([5, 0, 0, 0]);
+        assert_eq!(encoded("p1"), expected);
+    }
+
+    #[test]
+    fn long_names_have_a_length_of_several_bytes() {
+        assert_eq!(encoded(&"x".repeat(300))[..3], [0xac, 0x02, b'x']);
+        assert_eq!(encoded(&"x".repeat(128))[..2], [0x80, 0x01]);
+        assert_eq!(encoded(&"x".repeat(127))[..2], [0x7f, b'x']);
+    }
+}

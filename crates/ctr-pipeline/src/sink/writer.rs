@@ -1,0 +1,273 @@
+//! The row sink: gathers rows of all workers into batches and writes them, one after another, until each is acknowledged.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use crossbeam_channel::Sender;
+use tokio::sync::mpsc;
+
+use super::backoff::Backoff;
+use super::clickhouse::{ClickHouse, ClickHouseError};
+use super::{Receipt, TaskId};
+use crate::config::ClickHouseConfig;
+
+/// How often an idle sink asks whether ClickHouse is there.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long a first chunk waits for those of the other workers that fire at the same moment.
+const GATHERING: Duration = Duration::from_millis(10);
+
+/// Rows of one firing of one task, encoded.
+#[derive(Debug)]
+pub struct RowChunk {
+    /// The task that fired.
+    pub task: TaskId,
+    /// The number of the firing, to acknowledge.
+    pub batch: u64,
+    /// How many rows it has.
+    pub rows: usize,
+    /// The rows.
+    pub bytes: Vec<u8>,
+    /// Where the acknowledgement goes.
+    pub reply: Sender<Receipt>,
+}
+
+/// What the sink shows of itself.
+#[derive(Debug, Default)]
+pub struct SinkState {
+    available: AtomicBool,
+    buffered_bytes: AtomicU64,
+    batches: AtomicU64,
+    rows: AtomicU64,
+    retries: AtomicU64,
+    history: Mutex<SinkHistory>,
+}
+
+/// When the sink last succeeded and failed.
+#[derive(Debug, Default, Clone)]
+pub struct SinkHistory {
+    /// When rows were last acknowledged.
+    pub last_durable: Option<Instant>,
+    /// The last failure, and when it happened.
+    pub last_error: Option<(Instant, String)>,
+}
+
+impl SinkState {
+    /// Whether the last thing asked of ClickHouse succeeded. While it is not, nothing is read: the log keeps the records.
+    #[must_use]
+    pub fn is_available(&self) -> bool {
+        self.available.load(Ordering::Relaxed)
+    }
+
+    /// Encoded rows that are not acknowledged, in bytes.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> u64 {
+        self.buffered_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Batches acknowledged.
+    #[must_use]
+    pub fn batches(&self) -> u64 {
+        self.batches.load(Ordering::Relaxed)
+    }
+
+    /// Rows acknowledged.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Attempts that failed.
+    #[must_use]
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    /// The last success and the last failure.
+    #[must_use]
+    pub fn history(&self) -> SinkHistory {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn failed(&self, error: &ClickHouseError) {
+        self.available.store(false, Ordering::Relaxed);
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).last_error =
+            Some((Instant::now(), error.to_string()));
+    }
+}
+
+/// The workers' end of the sink.
+#[derive(Debug, Clone)]
+pub struct RowSink {
+    chunks: mpsc::UnboundedSender<RowChunk>,
+    state: Arc<SinkState>,
+    max_buffered_bytes: u64,
+}
+
+impl RowSink {
+    /// Whether there is room for more rows.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.state.buffered_bytes() < self.max_buffered_bytes
+    }
+
+    /// What the sink shows of itself.
+    #[must_use]
+    pub fn state(&self) -> &Arc<SinkState> {
+        &self.state
+    }
+
+    /// Hands over rows. Never waits; ask [`RowSink::has_room`] before. False where the sink has stopped, so that the rows
+    /// will never be acknowledged.
+    #[must_use]
+    pub fn send(&self, chunk: RowChunk) -> bool {
+        self.state.buffered_bytes.fetch_add(chunk.bytes.len() as u64, Ordering::Relaxed);
+        self.chunks.send(chunk).is_ok()
+    }
+}
+
+/// The sink's own end: run it as a task.
+pub struct Writer {
+    chunks: mpsc::UnboundedReceiver<RowChunk>,
+    carried: Option<RowChunk>,
+    clickhouse: ClickHouse,
+    state: Arc<SinkState>,
+    config: ClickHouseConfig,
+    last_sent: Option<Instant>,
+}
+
+/// A sink for the server of the settings: the end for workers and the end to run.
+#[must_use]
+pub fn row_sink(config: &ClickHouseConfig) -> (RowSink, Writer) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let state = Arc::new(SinkState::default());
+    let sink =
+        RowSink { chunks: sender, state: Arc::clone(&state), max_buffered_bytes: config.max_buffered_bytes as u64 };
+    let writer = Writer {
+        chunks: receiver,
+        carried: None,
+        clickhouse: ClickHouse::new(config),
+        state,
+        config: config.clone(),
+        last_sent: None,
+    };
+    (sink, writer)
+}
+
+/// Chunks that go out together.
+#[derive(Default)]
+struct Batch {
+    receipts: Vec<(TaskId, u64, Sender<Receipt>)>,
+    chunks: Vec<Bytes>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Batch {
+    fn push(&mut self, chunk: RowChunk) {
+        self.rows += chunk.rows;
+        self.bytes += chunk.bytes.len();
+        self.receipts.push((chunk.task, chunk.batch, chunk.reply));
+        self.chunks.push(Bytes::from(chunk.bytes));
+    }
+}
+
+impl Writer {
+    /// Writes until every worker's end is gone and everything handed over is acknowledged.
+    pub async fn run(mut self) {
+        self.ping().await;
+        while let Some(batch) = self.next_batch().await {
+            self.write(&batch).await;
+            self.acknowledge(batch);
+        }
+    }
+
+    /// The next chunks to send together: bounded in rows and bytes, not more often than the batch interval.
+    async fn next_batch(&mut self) -> Option<Batch> {
+        let first = self.first_chunk().await?;
+        let mut batch = Batch::default();
+        batch.push(first);
+        let now = Instant::now();
+        let due = self.last_sent.map_or(now, |last| last + self.config.batch_interval).max(now + GATHERING);
+        while batch.rows < self.config.batch_size && batch.bytes < self.config.max_batch_bytes {
+            let Ok(Some(chunk)) = tokio::time::timeout_at(due.into(), self.chunks.recv()).await else { break };
+            let fits = batch.rows + chunk.rows <= self.config.batch_size
+                && batch.bytes + chunk.bytes.len() <= self.config.max_batch_bytes;
+            if !fits {
+                self.carried = Some(chunk);
+                break;
+            }
+            batch.push(chunk);
+        }
+        Some(batch)
+    }
+
+    /// Waits for a chunk; asks ClickHouse how it is while there is none.
+    async fn first_chunk(&mut self) -> Option<RowChunk> {
+        if let Some(chunk) = self.carried.take() {
+            return Some(chunk);
+        }
+        loop {
+            match tokio::time::timeout(PING_INTERVAL, self.chunks.recv()).await {
+                Ok(chunk) => return chunk,
+                Err(_) => self.ping().await,
+            }
+        }
+    }
+
+    async fn ping(&self) {
+        match self.clickhouse.ping().await {
+            Ok(()) => {
+                if !self.state.available.swap(true, Ordering::Relaxed) {
+                    tracing::info!("ClickHouse answers");
+                }
+            }
+            Err(error) => {
+                if self.state.is_available() || self.state.history().last_error.is_none() {
+                    tracing::warn!(%error, url = self.config.url, "ClickHouse does not answer; nothing is read until it does");
+                }
+                self.state.failed(&error);
+            }
+        }
+    }
+
+    /// Sends a batch until it is acknowledged, however long that takes.
+    async fn write(&mut self, batch: &Batch) {
+        let mut backoff = Backoff::new(self.config.backoff_min, self.config.backoff_max);
+        let begun = Instant::now();
+        loop {
+            self.last_sent = Some(Instant::now());
+            let error = match self.clickhouse.insert(&batch.chunks).await {
+                Ok(()) => break,
+                Err(error) => error,
+            };
+            self.state.failed(&error);
+            self.state.retries.fetch_add(1, Ordering::Relaxed);
+            let wait = backoff.next_wait();
+            tracing::warn!(
+                %error, rows = batch.rows, attempt = backoff.attempts(), retry_in_ms = wait.as_millis(),
+                "insert failed; the same rows are sent again, nothing is read meanwhile"
+            );
+            tokio::time::sleep(wait).await;
+        }
+        if backoff.attempts() > 0 {
+            let seconds = begun.elapsed().as_secs();
+            tracing::info!(rows = batch.rows, attempts = backoff.attempts() + 1, seconds, "insert succeeded again");
+        }
+    }
+
+    fn acknowledge(&self, batch: Batch) {
+        let state = &self.state;
+        state.available.store(true, Ordering::Relaxed);
+        state.batches.fetch_add(1, Ordering::Relaxed);
+        state.rows.fetch_add(batch.rows as u64, Ordering::Relaxed);
+        state.buffered_bytes.fetch_sub(batch.bytes as u64, Ordering::Relaxed);
+        state.history.lock().unwrap_or_else(PoisonError::into_inner).last_durable = Some(Instant::now());
+        for (task, number, reply) in batch.receipts {
+            // A worker that is gone needs no receipt: its successor sends the rows of all windows it holds again.
+            let _ = reply.send(Receipt::Rows { task, batch: number });
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The consumer's settings: what the recovery protocol rests on, and what decides speed and memory.
+
+use rdkafka::config::ClientConfig;
+
+use crate::config::KafkaConfig;
+
+/// Records taken from a partition's queue at a time.
+pub(crate) const BATCH_RECORDS: usize = 1_000;
+
+/// How a worker is known to the group: the same after a restart, so that it has its partitions back at once.
+#[must_use]
+pub(crate) fn member_id(instance_id: &str, worker: usize) -> String {
+    format!("{instance_id}-{worker}")
+}
+
+/// Settings every client of this process shares.
+#[must_use]
+pub(crate) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    for (name, value) in kafka.properties.iter() {
+        config.set(name, value);
+    }
+    config.set("bootstrap.servers", &kafka.bootstrap_servers).set("client.id", env!("CARGO_PKG_NAME"));
+    config
+}
+
+/// Settings of a worker's consumer.
+#[must_use]
+pub(crate) fn consumer_config(kafka: &KafkaConfig, member_id: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    // What decides speed and memory; `kafka.properties` may change these. The queue limits hold per partition. Without the
+    // short back-off, a partition whose queue was full is not fetched again for a whole second.
+    config
+        .set("fetch.queue.backoff.ms", "2")
+        .set("queued.min.messages", "10000")
+        .set("queued.max.messages.kbytes", "4096")
+        .set("max.partition.fetch.bytes", "262144")
+        .set("fetch.wait.max.ms", "100");
+    for (name, value) in kafka.properties.iter() {
+        config.set(name, value);
+    }
+    config
+        .set("bootstrap.servers", &kafka.bootstrap_servers)
+        .set("client.id", member_id)
+        .set("group.id", &kafka.group_id)
+        .set("group.instance.id", member_id)
+        .set("session.timeout.ms", kafka.session_timeout.as_millis().to_string())
+        .set("heartbeat.interval.ms", (kafka.session_timeout.as_millis() / 5).to_string())
+        // Impressions-p and clicks-p on one member: the range assignor gives both topics' partitions alike.
+        .set("partition.assignment.strategy", "range")
+        // Commits are checkpoints, made by us.
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        // Starts are always explicit. An offset that is not there is an error to look at, never a silent jump.
+        .set("auto.offset.reset", "error")
+        .set("enable.partition.eof", "true");
+    config
+}

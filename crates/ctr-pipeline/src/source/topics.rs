@@ -1,0 +1,73 @@
+//! What the cluster says of its brokers and topics: facts for `check` and for the start.
+
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::KafkaError;
+
+use super::consumer::client_config;
+use crate::config::KafkaConfig;
+use crate::kafka_log;
+
+/// How long the cluster may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A cluster as it answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClusterFacts {
+    /// Brokers that are up.
+    pub(crate) brokers: usize,
+    /// The topics that were asked for, in that order.
+    pub(crate) topics: Vec<TopicFacts>,
+}
+
+/// One topic, there or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TopicFacts {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its partitions; 0 where there is no such topic.
+    pub(crate) partitions: usize,
+    /// Its `message.timestamp.type`, where that could be asked.
+    pub(crate) timestamp_type: Option<String>,
+}
+
+struct AdminContext;
+
+impl ClientContext for AdminContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        kafka_log::forward(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "client for topics");
+    }
+}
+
+/// Asks the cluster about topics.
+///
+/// # Errors
+/// Where no broker answers in time, or librdkafka refuses the settings.
+pub(crate) async fn examine(kafka: &KafkaConfig, topics: &[&str]) -> Result<ClusterFacts, KafkaError> {
+    let admin: AdminClient<AdminContext> = AdminClient::from_config_and_context(&client_config(kafka), AdminContext)?;
+    // All topics, because asking a cluster for one by name may create it.
+    let metadata = tokio::task::block_in_place(|| admin.inner().fetch_metadata(None, TIMEOUT))?;
+    let mut facts = ClusterFacts { brokers: metadata.brokers().len(), topics: Vec::new() };
+    for name in topics {
+        let partitions =
+            metadata.topics().iter().find(|topic| topic.name() == *name).map_or(0, |topic| topic.partitions().len());
+        let timestamp_type = if partitions > 0 { timestamp_type(&admin, name).await } else { None };
+        facts.topics.push(TopicFacts { name: (*name).to_owned(), partitions, timestamp_type });
+    }
+    Ok(facts)
+}
+
+/// `None` where it cannot be asked: reading a topic does not need the right to see its configuration.
+async fn timestamp_type(admin: &AdminClient<AdminContext>, topic: &str) -> Option<String> {
+    let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
+    let answer = admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options).await.ok()?;
+    let resource = answer.into_iter().next()?.ok()?;
+    resource.get("message.timestamp.type")?.value.clone()
+}

@@ -1,0 +1,4 @@
+//! The process as others see it: snapshots of the workers, and the answers over HTTP.
+
+pub mod server;
+pub mod snapshot;

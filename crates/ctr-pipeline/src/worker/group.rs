@@ -1,0 +1,79 @@
+//! What librdkafka calls back with, on the worker's own thread, while it polls.
+//!
+//! The callbacks only note what happened; the worker acts on it when the poll returns. The one thing that cannot wait is the
+//! revocation itself: a partition is given up at once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::types::RDKafkaRespErr;
+
+use crate::kafka_log;
+
+/// Something that happened in the group.
+#[derive(Debug)]
+pub(super) enum GroupEvent {
+    /// These partitions are ours from now on. They are not assigned yet: nothing is read before the worker does that.
+    Assigned(TopicPartitionList),
+    /// No partition is ours any more.
+    Revoked,
+    /// The answer to a commit.
+    Committed(KafkaResult<()>),
+}
+
+/// The worker's ear in the group.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    // Only the worker's thread touches it; a mutex because the trait asks for `Sync`.
+    events: Mutex<Vec<GroupEvent>>,
+    closing: AtomicBool,
+}
+
+impl Group {
+    /// What has happened since the last call, in order.
+    pub(super) fn take_events(&self) -> Vec<GroupEvent> {
+        std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on partitions are not taken over any more: the consumer is being closed.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    fn note(&self, event: GroupEvent) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+    }
+}
+
+impl ClientContext for Group {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        kafka_log::forward(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        kafka_log::error(&error, reason);
+    }
+}
+
+impl ConsumerContext for Group {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let is_assignment = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if is_assignment && !self.closing.load(Ordering::Relaxed) {
+            self.note(GroupEvent::Assigned(list.clone()));
+            return;
+        }
+        self.note(GroupEvent::Revoked);
+        if let Err(error) = consumer.unassign() {
+            tracing::error!(%error, "partitions could not be given up");
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        self.note(GroupEvent::Committed(result));
+    }
+}

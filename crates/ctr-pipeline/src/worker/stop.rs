@@ -1,0 +1,76 @@
+//! A clean stop: what has fired is written, what is written is committed, and the place in the group is kept or given up.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+
+use super::{IDLE_WAIT, Worker, WorkerError};
+use crate::shutdown::StopKind;
+
+/// How long leaving the group may take.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Worker {
+    /// Stops reading, sends what has fired, waits for it within the shutdown timeout, commits, and closes. Whatever is not
+    /// acknowledged in time is not committed either: the next start takes it up.
+    pub(super) fn stop(mut self) -> Result<(), WorkerError> {
+        let begun = Instant::now();
+        // A part of the time is for the commit itself and for closing.
+        let deadline = begun + self.setup.job.shutdown_timeout.mul_f64(0.7);
+        let mut last = false;
+        while Instant::now() < deadline {
+            self.poll(IDLE_WAIT)?;
+            self.take_receipts();
+            self.fire()?;
+            self.outbox.send(&mut self.pairs, &self.receipts.0, self.epoch.elapsed());
+            if self.checkpoints.is_in_flight() {
+                continue;
+            }
+            if last {
+                break;
+            }
+            if self.is_settled() {
+                self.checkpoints.force(&mut self.pairs, &self.consumer, &self.setup.topics);
+                last = true;
+            }
+        }
+        if !last {
+            tracing::warn!(
+                letters = self.outbox.len(),
+                sink_available = self.setup.rows.state().is_available(),
+                "stopped before everything was acknowledged; the next start takes it up from the last commit"
+            );
+        }
+        if self.setup.shutdown.kind() == Some(StopKind::Leave) {
+            self.leave();
+        }
+        tracing::info!(worker = self.setup.number, seconds = begun.elapsed().as_secs_f32(), "worker stopped");
+        Ok(())
+    }
+
+    /// Whether everything that was sent is acknowledged.
+    fn is_settled(&self) -> bool {
+        self.outbox.len() == 0 && self.pairs.iter().all(|pair| pair.task.is_acknowledged())
+    }
+
+    /// Gives up the place in the group. Closing alone does not, for a static member; unsubscribing does.
+    fn leave(&mut self) {
+        self.pairs.clear();
+        self.consumer.context().close();
+        self.consumer.unsubscribe();
+        let deadline = Instant::now() + LEAVE_TIMEOUT;
+        while Instant::now() < deadline && self.consumer.assignment().is_ok_and(|list| list.count() > 0) {
+            // The answer to anything but the revocation is of no interest any more.
+            let _ = self.consumer.poll(IDLE_WAIT);
+        }
+        tracing::info!(worker = self.setup.number, "left the group");
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Queues before their consumer, and no new partitions while it closes.
+        self.consumer.context().close();
+        self.pairs.clear();
+    }
+}
