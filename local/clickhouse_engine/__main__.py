@@ -1,0 +1,131 @@
+"""Starts the server: `python -m clickhouse_engine --path DIR`."""
+
+import argparse
+import errno
+import fcntl
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Optional, TextIO
+
+EXIT_FAILED, EXIT_USAGE, EXIT_PORT_TAKEN, EXIT_DIRECTORY_IN_USE = 1, 2, 3, 4
+PASSWORD_VARIABLE = "CLICKHOUSE_ENGINE_PASSWORD"
+
+log = logging.getLogger("clickhouse_engine")
+
+
+def parse_arguments(arguments: Optional[list[str]] = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m clickhouse_engine",
+        description="The HTTP interface of ClickHouse over an engine in this process (chdb-core).",
+        epilog=f"With {PASSWORD_VARIABLE} set, the writer needs that password and may do everything, and `default` without a "
+               "password may only read, from this machine only. Without it everybody may do everything. "
+               "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 the engine failed, or queries still ran at the end of "
+               "--stop-timeout; 2 usage; 3 the port is taken; 4 the directory belongs to another process.")
+    parser.add_argument("--path", type=Path, required=True, help="directory of the data; made if it is missing")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    parser.add_argument("--port", type=int, default=8123, help="port to listen on, 0 for any free one (default %(default)s)")
+    parser.add_argument("--writer-user", default="ctr_writer", metavar="NAME", help="the user who may write (default %(default)s)")
+    parser.add_argument("--max-queries", type=int, default=16, metavar="N", help="queries that run at one time; more wait (default %(default)s)")
+    parser.add_argument("--stop-timeout", type=float, default=30.0, metavar="SECONDS",
+                        help="how long a stop waits for running queries (default %(default)s)")
+    parser.add_argument("--verbose", action="store_true", help="log every request")
+    parsed = parser.parse_args(arguments)
+    if not 0 <= parsed.port <= 65535:
+        parser.error("--port is between 0 and 65535")
+    if parsed.max_queries < 1 or parsed.stop_timeout < 0:
+        parser.error("--max-queries is at least 1, --stop-timeout at least 0")
+    parsed.path = parsed.path.absolute()
+    if any(character in str(parsed.path) for character in "?&'\""):
+        parser.error("--path must not contain any of ? & ' \" (chdb reads them as options)")
+    return parsed
+
+
+def own_directory(path: Path) -> TextIO:
+    """Makes this process the owner of `path` until it ends. Raises BlockingIOError if another one is."""
+    path.mkdir(parents=True, exist_ok=True)
+    lock = open(path / "lock", "a+", encoding="ascii")  # noqa: SIM115 - held until the process ends
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock
+
+
+def owner_of(path: Path) -> str:
+    try:
+        return (path / "lock").read_text(encoding="ascii").strip() or "unknown"
+    except OSError:
+        return "unknown"
+
+
+def main() -> int:
+    options = parse_arguments()
+    logging.basicConfig(level=logging.DEBUG if options.verbose else logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        # Held, not used: closing it would give the directory away.
+        lock = own_directory(options.path)  # noqa: F841
+    except BlockingIOError:
+        log.error("%s belongs to process %s: stop it, or give another directory with --path", options.path, owner_of(options.path))
+        return EXIT_DIRECTORY_IN_USE
+    except OSError as failed:
+        log.error("cannot use %s: %s", options.path, failed.strerror)
+        return EXIT_FAILED
+    return serve(options)
+
+
+def serve(options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    try:
+        from .access import Access
+        from .engine import Engine
+        from .errors import EngineError
+        from .server import Server
+    except ImportError as missing:
+        log.error("%s: install the engine with `pip install -r local/requirements.txt`", missing)
+        return EXIT_USAGE
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        engine = Engine(options.path, options.max_queries)
+    except EngineError as failed:
+        log.error("the engine does not open %s: %s", options.path, failed.text)
+        return EXIT_FAILED
+    try:
+        server = Server((options.host, options.port), engine, Access(options.writer_user, os.environ.get(PASSWORD_VARIABLE) or None))
+    except OSError as failed:
+        engine.close()
+        return report_bind_failure(options, failed)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+    log.info("ClickHouse %s (chdb) listens on http://%s:%d/, data in %s, ready after %.2f s",
+             engine.version, options.host, server.server_port, options.path, time.monotonic() - started)
+    stopping.wait()
+    log.info("stopping: no new requests, running ones may end within %g s", options.stop_timeout)
+    if not server.stop(options.stop_timeout):
+        log.error("queries were still running after %g s; they end without an answer", options.stop_timeout)
+        return EXIT_FAILED
+    engine.close()
+    log.info("stopped")
+    return 0
+
+
+def report_bind_failure(options: argparse.Namespace, failed: OSError) -> int:
+    if failed.errno == errno.EADDRINUSE:
+        log.error("port %d on %s is taken by another process: stop it, or choose another port with --port (CLICKHOUSE_PORT)",
+                  options.port, options.host)
+        return EXIT_PORT_TAKEN
+    log.error("cannot listen on %s:%d: %s", options.host, options.port, failed.strerror)
+    return EXIT_FAILED
+
+
+if __name__ == "__main__":
+    code = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    # Threads of the engine and of cut connections must not hold up the end; everything that counts is on disk.
+    os._exit(code)

@@ -1,0 +1,114 @@
+"""Who may do what.
+
+With a password there are two users, as in the server's own configuration: the writer, who may do everything, and
+`default`, who needs no password, is let in from this machine only, and may only read. Without a password everybody
+may do everything. The rights themselves are roles of the engine (`access.xml`), so a refusal is the engine's own.
+"""
+
+import base64
+import binascii
+import hmac
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Mapping, Optional
+
+from .errors import EngineError, error
+
+DEFAULT_USER = "default"
+
+ROLES_CONFIGURATION = """<clickhouse>
+  <users_config>{path}</users_config>
+  <profiles><default/></profiles>
+  <quotas><default/></quotas>
+  <roles>
+    <owner><grants><query>GRANT ALL ON *.*</query></grants></owner>
+    <reader><grants>
+      <query>GRANT SELECT ON *.*</query>
+      <query>GRANT SHOW DATABASES, SHOW TABLES, SHOW COLUMNS, SHOW DICTIONARIES ON *.*</query>
+    </grants></reader>
+  </roles>
+  <users><default>
+    <password></password>
+    <networks><ip>::/0</ip></networks>
+    <profile>default</profile>
+    <quota>default</quota>
+    <grants><query>GRANT owner, reader</query></grants>
+  </default></users>
+</clickhouse>
+"""
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who was let in."""
+
+    name: str
+    read_only: bool
+
+    def opening_statements(self) -> list[str]:
+        """What makes a new connection of the engine this user's."""
+        statements = ["SET ROLE reader"] if self.read_only else []
+        # A plain SELECT of `default` is exact: tables that replace rows are read as if all merges were done.
+        settings = ["final = 1"] if self.name == DEFAULT_USER else []
+        if self.read_only:
+            settings.append("readonly = 2")
+        return statements + ([f"SET {', '.join(settings)}"] if settings else [])
+
+
+@dataclass(frozen=True)
+class Access:
+    """The rule by which requests are let in."""
+
+    writer: str
+    password: Optional[str]
+
+    def admit(self, parameters: Mapping[str, str], headers: Mapping[str, str], address: str) -> User:
+        """The user of a request from `address`. Raises `EngineError` (516) for one who is not let in."""
+        name, password = _credentials(parameters, headers)
+        if self.password is None:
+            return User(name, read_only=False)
+        if name == self.writer and hmac.compare_digest(password.encode(), self.password.encode()):
+            return User(name, read_only=False)
+        if name == DEFAULT_USER and not password and _is_loopback(address):
+            return User(name, read_only=True)
+        raise error(516, "AUTHENTICATION_FAILED",
+                    f"{name}: Authentication failed: password is incorrect, or there is no user with such name")
+
+
+def _credentials(parameters: Mapping[str, str], headers: Mapping[str, str]) -> tuple[str, str]:
+    scheme, _, encoded = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            raise error(516, "AUTHENTICATION_FAILED", "The Authorization header is not valid Basic authentication") from None
+    else:
+        name = parameters.get("user") or headers.get("X-ClickHouse-User") or ""
+        password = parameters.get("password") or headers.get("X-ClickHouse-Key") or ""
+    return name or DEFAULT_USER, password
+
+
+def _is_loopback(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_loopback
+
+
+_NAMES_FILE = re.compile(r"^\s*(?:Function|Identifier) (?:\S+\.)?file\b", re.IGNORECASE | re.MULTILINE)
+
+
+def refuse_beyond_reading(query_class: str, syntax_tree: str) -> None:
+    """Raises `EngineError` for what a reader may not do although roles and `readonly` do not stop it.
+
+    Of the statements that control something, SET and USE are allowed (not SET ROLE, KILL, BACKUP ..). The scalar
+    function `file` needs no grant in this engine and is not bound to a directory.
+    """
+    if query_class == "CONTROL" and not re.match(r"(Set|UseQuery)\b", syntax_tree):
+        raise _denied("this statement")
+    if _NAMES_FILE.search(syntax_tree) or "ColumnsApplyTransformer" in syntax_tree:
+        raise _denied("the function file, or APPLY")
+
+
+def _denied(what: str) -> EngineError:
+    return error(497, "ACCESS_DENIED", f"default: Not enough privileges: {what} is for the writer")

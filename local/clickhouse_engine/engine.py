@@ -1,0 +1,250 @@
+"""The engine: one process owns the data directory, every request has a connection of its own.
+
+A chdb connection runs one query at a time, different connections run side by side, and opening one takes less than half
+a millisecond. So a request opens one, sets user, database and settings on it, runs, and closes it; a session keeps its
+connection between requests.
+"""
+
+import os
+import sys
+import threading
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generator, Iterator, Mapping
+
+from .access import ROLES_CONFIGURATION, User, refuse_beyond_reading
+from .body import Body
+from .errors import EngineError, error, from_engine
+from .result import Result, header_length, in_pieces, joined
+from .sessions import Sessions
+from .statement import Insert, first_word, identifier, literal, output_format, parse_insert, tokens
+
+os.environ.setdefault("TZ", "UTC")  # the engine takes the host's time zone; a server in a container has UTC
+# chdb imports these where they are installed, for results that this server never asks for: 50 MB of memory.
+for _unused in ("pyarrow", "pandas", "numpy"):
+    sys.modules.setdefault(_unused, None)  # type: ignore[arg-type]
+from chdb import _chdb  # noqa: E402 - after the environment is set; the public Session class is a thin layer over it
+
+# URL parameters that belong to the HTTP interface; every other one is a setting, as on a server.
+PROTOCOL_PARAMETERS = frozenset((
+    "query", "database", "user", "password", "quota_key", "query_id", "session_id", "session_timeout", "session_check",
+    "close_session", "compress", "decompress", "buffer_size", "wait_end_of_query", "stacktrace", "role",
+    "default_format", "client_protocol_version", "enable_http_compression", "http_zlib_compression_level",
+    "send_progress_in_http_headers", "http_headers_progress_interval_ms", "http_write_exception_in_output_format",
+    "cancel_http_readonly_queries_on_client_close", "framing",
+))
+_STREAMABLE_STATEMENTS = (b"SELECT", b"WITH", b"FROM")
+_READING_STATEMENTS = _STREAMABLE_STATEMENTS + (b"SHOW", b"DESCRIBE", b"DESC", b"EXPLAIN", b"EXISTS", b"CHECK")
+# A formatted result that cannot be streamed leaves in pieces of this size.
+_PIECE = 1 << 20
+# How long a request waits for one of the places that `max_queries` gives.
+_QUEUE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Query:
+    """One request: a statement, data that came with it, and the URL's parameters."""
+
+    sql: bytes
+    body: Body
+    user: User
+    parameters: Mapping[str, str]
+    read_only: bool = False
+    """GET may not change anything, whoever asks."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {name: value for name, value in self.parameters.items() if name not in PROTOCOL_PARAMETERS}
+
+    @property
+    def default_format(self) -> str:
+        return self.parameters.get("default_format") or "TabSeparated"
+
+
+class Connection:
+    """A chdb connection whose errors are `EngineError`."""
+
+    def __init__(self, path: str, user: User):
+        self._raw = _chdb.connect(path)
+        try:
+            for statement in user.opening_statements():
+                self.run(statement)
+        except EngineError:
+            self.close()
+            raise
+
+    def run(self, sql, output="TabSeparated"):
+        """Runs one statement to its end; chdb's result object."""
+        try:
+            return self._raw.query(sql, output)
+        except RuntimeError as raised:
+            raise from_engine(raised) from None
+
+    def text(self, sql: str) -> str:
+        """The result of a small query as text."""
+        return (self.run(sql).bytes() or b"").decode("utf-8", "replace")
+
+    def stream(self, sql, output: str) -> Generator[bytes, None, None]:
+        """The result piece by piece; leaving the iteration early cancels the query."""
+        running, finished = None, False
+        try:
+            running = self._raw.send_query(sql, output)
+            while not finished:
+                piece = self._raw.streaming_fetch_result(running)
+                finished = piece is None or not piece.rows_read()
+                data = b"" if piece is None else piece.bytes() or b""
+                if data:
+                    yield data
+        except RuntimeError as raised:
+            finished = True
+            raise from_engine(raised) from None
+        finally:
+            if running is not None and not finished:
+                self._raw.streaming_cancel_query(running)
+
+    def query_class(self, sql: bytes) -> tuple[str, int]:
+        """What kind of statement it is (READ_ONLY, CONTROL, MUTATING ..) and how many there are."""
+        found = self._raw.classify_query(sql.decode("utf-8", "surrogateescape"))
+        return found["query_class"].name, found["statement_count"]
+
+    def close(self) -> None:
+        self._raw.close()
+
+
+class Engine:
+    """The open data directory. Raises `EngineError` if the engine does not open it."""
+
+    def __init__(self, directory: Path, max_queries: int):
+        self._path = str(directory / "data")
+        self._spill_directory = str(directory / "spill")
+        os.makedirs(self._spill_directory, exist_ok=True)
+        roles = directory / "access.xml"
+        roles.write_text(ROLES_CONFIGURATION.format(path=roles), encoding="utf-8")
+        _chdb.set_signal_handlers_enabled(False)
+        owner = User("owner", read_only=False)
+        # The first connection opens the directory and keeps it open; its options hold for the whole process.
+        try:
+            self._first = Connection(f"{self._path}?config-file={roles}", owner)
+        except RuntimeError as raised:
+            raise from_engine(raised) from None
+        self.version, self.timezone = self._first.text("SELECT version(), timezone()").strip().split("\t")
+        self._sessions = Sessions(lambda user: Connection(self._path, user))
+        self._places = threading.BoundedSemaphore(max_queries)
+
+    def new_body(self) -> Body:
+        return Body(self._spill_directory)
+
+    @contextmanager
+    def execute(self, query: Query) -> Iterator[Result]:
+        """Runs a query; the result's pieces can be read inside the `with`, which gives the connection back at its end."""
+        if not self._places.acquire(timeout=_QUEUE_SECONDS):
+            raise error(202, "TOO_MANY_SIMULTANEOUS_QUERIES", "Too many simultaneous queries; --max-queries sets how many may run")
+        try:
+            with self._sessions.connection(query.user, query.parameters) as connection:
+                with _settings_of(connection, query):
+                    result = _run(connection, query)
+                    # A client that left early must not leave a query behind that runs on a closed connection.
+                    with closing(result.pieces):
+                        yield result
+        finally:
+            self._places.release()
+
+    def close(self) -> None:
+        """Closes everything. No query may be running."""
+        self._sessions.close()
+        self._first.close()
+
+
+@contextmanager
+def _settings_of(connection: Connection, query: Query) -> Iterator[None]:
+    """Settings of the URL hold for one query, in a session too: there they are put back to what they were."""
+    database = query.parameters.get("database")
+    if database:
+        connection.run(f"USE {identifier(database)}")
+    settings = query.settings
+    in_session = "session_id" in query.parameters
+    if query.read_only and not in_session:
+        settings.setdefault("readonly", "2")
+    before: dict[str, str] = {}
+    if in_session:
+        before = {name: connection.text(f"SELECT toString(getSetting({literal(name)})) FORMAT TSVRaw").rstrip("\n")
+                  for name in settings if not name.startswith("param_")}
+    if settings:
+        connection.run(_set(settings))
+    try:
+        yield
+    finally:
+        if before:
+            connection.run(_set(before))
+
+
+def _set(settings: Mapping[str, str]) -> str:
+    return "SET " + ", ".join(f"{identifier(name)} = {literal(value)}" for name, value in settings.items())
+
+
+def _run(connection: Connection, query: Query) -> Result:
+    insert = parse_insert(query.sql)
+    if insert is not None:
+        return _insert(connection, query, insert)
+    sql = query.sql
+    if query.body.size:
+        sql += b"\n" + query.body.read()
+    kind, count = connection.query_class(sql)
+    first = first_word(sql)
+    if count > 1:
+        raise error(62, "SYNTAX_ERROR", "Multi-statements are not allowed: send one statement a request")
+    if kind == "CONTROL" and first in _READING_STATEMENTS:
+        raise error(1, "UNSUPPORTED_METHOD", "INTO OUTFILE is not possible over HTTP: the result is the answer")
+    if query.user.read_only:
+        _check_reader(connection, sql, kind)
+    output = output_format(sql, query.default_format)
+    header = header_length(output)
+    if header is not None and first in _STREAMABLE_STATEMENTS and not _wants_whole(sql, query):
+        return Result(output, joined(connection.stream(sql, query.default_format), header))
+    done = connection.run(sql, query.default_format)
+    data = done.bytes() or b""
+    return Result(output, in_pieces(data, _PIECE), _summary(done, len(data)))
+
+
+def _wants_whole(sql: bytes, query: Query) -> bool:
+    """Totals and extremes come after the rows and only once; `wait_end_of_query` asks for all or an error."""
+    return (query.parameters.get("wait_end_of_query") == "1" or query.parameters.get("extremes", "0") != "0"
+            or any(token.word in (b"TOTALS", b"EXTREMES") for token in tokens(sql)))
+
+
+def _check_reader(connection: Connection, sql: bytes, kind: str) -> None:
+    """Refuses what roles and `readonly` let pass. Statements that change data are refused by the engine itself."""
+    can_name_file = b"file" in sql.lower() or b"\\" in sql or b"{" in sql
+    if kind in ("CONTROL", "UNKNOWN") or (kind == "READ_ONLY" and can_name_file):
+        tree = connection.run(b"EXPLAIN AST " + sql, "TSVRaw").bytes() or b""
+        refuse_beyond_reading("CONTROL" if kind == "UNKNOWN" else kind, tree.decode("utf-8", "replace"))
+
+
+def _insert(connection: Connection, query: Query, insert: Insert) -> Result:
+    """Gives the data to the engine as a file; errors of materialized views are raised on this way too."""
+    inline, body = query.sql[insert.data_at:], query.body
+    if inline.strip():
+        if body.codec != "none":
+            raise error(48, "NOT_IMPLEMENTED", "Data in the statement together with a compressed body")
+        with body.derive() as data:
+            data.write(inline + body.read())
+            return _insert_file(connection, query, insert, data)
+    return _insert_file(connection, query, insert, body)
+
+
+def _insert_file(connection: Connection, query: Query, insert: Insert, data: Body) -> Result:
+    input_format = insert.format or query.parameters.get("default_format") or "Values"
+    sql = b"%s FROM INFILE '%s' COMPRESSION '%s' %s FORMAT %s" % (
+        insert.head, data.path.encode(), data.codec.encode(), insert.settings, input_format.encode())
+    return Result(query.default_format, in_pieces(b"", _PIECE), _summary(connection.run(sql, "Null"), 0))
+
+
+def _summary(done, result_bytes: int) -> dict[str, str]:
+    """X-ClickHouse-Summary; numbers are strings there."""
+    return {
+        "read_rows": str(done.storage_rows_read()), "read_bytes": str(done.storage_bytes_read()),
+        "written_rows": str(done.rows_written()), "written_bytes": str(done.bytes_written()),
+        "total_rows_to_read": "0", "result_rows": str(done.rows_read()), "result_bytes": str(result_bytes),
+        "elapsed_ns": str(int(done.elapsed() * 1e9)),
+    }

@@ -1,0 +1,168 @@
+"""Start, stop, crash."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from .engine_process import EngineProcess
+
+TABLE = "CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a SETTINGS fsync_after_insert = 1"
+
+
+def wait_until(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_data_outlives_a_stop(start_engine):
+    engine = start_engine()
+    engine.query(TABLE)
+    engine.query("INSERT INTO t VALUES (1)")
+    assert engine.stop() == 0
+    engine.start()
+    assert engine.query("SELECT a FROM t") == "1"
+
+
+def test_a_stop_lets_running_queries_end_and_refuses_new_ones(start_engine):
+    engine = start_engine()
+    engine.query(TABLE)
+    idle = engine.connect()
+    idle.request("GET", "/ping")
+    idle.getresponse().read()
+    answers = []
+    slow = "INSERT INTO t SELECT number + sleepEachRow(0.5) FROM numbers(6) SETTINGS max_block_size = 1, min_insert_block_size_rows = 0"
+    client = threading.Thread(target=lambda: answers.append(engine.raw(slow)[0].status))
+    client.start()
+    wait_until(lambda: engine.query("SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow%' AND query NOT LIKE '%processes%'") != "0")
+    engine.terminate()
+    wait_until(lambda: "stopping" in engine.log())
+
+    def refused():
+        try:
+            socket.create_connection(("127.0.0.1", engine.port), timeout=1).close()
+        except OSError:
+            return True
+        return False
+
+    wait_until(refused, seconds=2)
+    assert engine.process.poll() is None, "the insert still runs"
+    with pytest.raises((http.client.HTTPException, OSError)):
+        idle.request("GET", "/ping")
+        idle.getresponse()
+    client.join()
+    assert answers == [200]
+    assert engine.wait() == 0
+    engine.start()
+    assert engine.query("SELECT count() FROM t") == "6"
+
+
+def test_a_stop_during_inserts_keeps_what_was_acknowledged_and_nothing_else_half(start_engine):
+    engine = start_engine()
+    engine.query(TABLE)
+    acknowledged = insert_until_failure(engine, lambda: engine.terminate())
+    assert engine.wait() == 0
+    engine.start()
+    check_batches(engine, acknowledged)
+
+
+def test_kill_9_keeps_what_was_acknowledged(start_engine):
+    engine = start_engine()
+    engine.query(TABLE)
+    for first in (0, 100_000, 200_000):
+        acknowledged = insert_until_failure(engine, lambda: engine.kill(), first)
+        engine.start()
+        check_batches(engine, acknowledged)
+
+
+def insert_until_failure(engine, end, first=0, batch=100):
+    """Inserts batches of 100 rows until `end`, called after half a second, makes one fail. The batches acknowledged."""
+    acknowledged = []
+    timer = threading.Timer(0.5, end)
+    timer.start()
+    number = first
+    try:
+        while True:
+            rows = b"".join(b"%d\n" % (number * batch + row) for row in range(batch))
+            engine.query("INSERT INTO t FORMAT TSV", rows)
+            acknowledged.append(number)
+            number += 1
+    except (http.client.HTTPException, OSError):
+        pass
+    timer.join()
+    assert acknowledged
+    return acknowledged
+
+
+def check_batches(engine, acknowledged, batch=100):
+    rows = engine.rows(f"SELECT intDiv(a, {batch}) AS number, count() FROM t GROUP BY number")
+    counts = {int(number): int(count) for number, count in rows}
+    assert all(count == batch for count in counts.values()), "a batch is there in part"
+    assert set(acknowledged) <= set(counts)
+
+
+def test_a_stop_that_takes_too_long_says_so(start_engine):
+    engine = start_engine("--stop-timeout", "0.5")
+    client = threading.Thread(target=lambda: pytest.raises((http.client.HTTPException, OSError), engine.query, "SELECT sleep(3), sleep(3), sleep(3)"))
+    client.start()
+    wait_until(lambda: engine.query("SELECT count() FROM system.processes WHERE query LIKE '%sleep(3)%' AND query NOT LIKE '%processes%'") != "0")
+    assert engine.stop() == 1
+    assert "still running after 0.5 s" in engine.log()
+    client.join()
+
+
+def test_a_directory_belongs_to_one_process(start_engine, tmp_path):
+    engine = start_engine()
+    second = EngineProcess(engine.directory)
+    second.log_file = tmp_path / "second.log"
+    assert second.spawn().wait(60) == 4
+    assert f"belongs to process {engine.process.pid}" in second.log_file.read_text()
+    assert engine.query("SELECT 1") == "1"
+    engine.kill()
+    assert second.start().query("SELECT 1") == "1"
+    second.kill()
+
+
+def test_a_port_that_is_taken_is_named(start_engine, tmp_path):
+    engine = start_engine()
+    second = EngineProcess(tmp_path / "other")
+    second.port = engine.port
+    assert second.spawn().wait(60) == 3
+    assert f"port {engine.port} on 127.0.0.1 is taken" in second.log()
+
+
+def test_it_listens_on_this_machine_only(engine):
+    with open("/proc/net/tcp") as sockets:
+        listening = [line.split()[1] for line in sockets if line.split()[3] == "0A"]
+    assert f"0100007F:{engine.port:04X}" in listening
+    assert f"00000000:{engine.port:04X}" not in listening
+
+
+def run(*arguments):
+    from .engine_process import _PACKAGE_PARENT
+    return subprocess.run([sys.executable, "-m", "clickhouse_engine", *arguments], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "PYTHONPATH": str(_PACKAGE_PARENT)})
+
+
+def test_usage(tmp_path):
+    helped = run("--help")
+    assert helped.returncode == 0 and "CLICKHOUSE_ENGINE_PASSWORD" in helped.stdout and "Exit codes" in helped.stdout
+    for arguments in ((), ("--path", "x", "--port", "70000"), ("--path", "a?b"), ("--path", "x", "--max-queries", "0")):
+        assert run(*arguments).returncode == 2
+    (tmp_path / "file").write_text("")
+    failed = run("--path", str(tmp_path / "file"))
+    assert failed.returncode == 1 and "cannot use" in failed.stderr
+
+
+def test_memory_after_start_is_moderate(start_engine):
+    """Most of it are pages of the engine's own file, which other processes share."""
+    engine = start_engine()
+    engine.query("SELECT 1")
+    assert engine.memory_kb("RssAnon") < 150_000
