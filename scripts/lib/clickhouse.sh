@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# One request to ClickHouse over HTTP. Needs the settings of env.sh.
+
+# The text of $1 for a URL.
+url_encode() {
+    local LC_ALL=C text="$1" encoded="" character i
+    for ((i = 0; i < ${#text}; i++)); do
+        character="${text:i:1}"
+        case "$character" in
+            [a-zA-Z0-9._~-]) encoded+="$character" ;;
+            *) printf -v character '%%%02X' "'$character" && encoded+="%${character: -2}" ;;
+        esac
+    done
+    printf '%s' "$encoded"
+}
+
+# The quoted value of an option in a curl configuration.
+curl_quote() {
+    local value="${1//\\/\\\\}"
+    printf '"%s"' "${value//\"/\\\"}"
+}
+
+clickhouse_url() {
+    local host="$CLICKHOUSE_HOST"
+    case "$host" in *:*) host="[$host]" ;; esac
+    printf 'http://%s:%s' "$host" "$CLICKHOUSE_PORT"
+}
+
+# clickhouse_request FILE NAME=VALUE...: posts FILE (- is standard input) with URL parameters; the result goes to standard
+# output. A failure: 1 and the server's words on standard error, or 3 if there was no answer. User and password go in a
+# configuration that curl reads from a pipe, so that the list of processes does not show them.
+clickhouse_request() {
+    local file="$1" url parameter answer status
+    url="$(clickhouse_url)/?wait_end_of_query=1"
+    shift
+    for parameter in "$@"; do url+="&${parameter%%=*}=$(url_encode "${parameter#*=}")"; done
+    answer="$(mktemp)"
+    # shellcheck disable=SC2064  # the name of now
+    trap "rm -f '$answer'" RETURN
+    if ! status="$(curl --silent --show-error --noproxy '*' --output "$answer" --write-out '%{http_code}' \
+        --config <(clickhouse_credentials) --header 'Expect:' --data-binary "@$file" "$url")"; then
+        echo "no answer from $(clickhouse_url) (CLICKHOUSE_HOST, CLICKHOUSE_PORT)" >&2
+        return 3
+    fi
+    if [ "$status" != 200 ]; then
+        cat "$answer" >&2
+        return 1
+    fi
+    cat "$answer"
+}
+
+clickhouse_credentials() {
+    printf 'header = %s\n' "$(curl_quote "X-ClickHouse-User: $CLICKHOUSE_USER")"
+    if [ -n "$CLICKHOUSE_PASSWORD" ]; then
+        printf 'header = %s\n' "$(curl_quote "X-ClickHouse-Key: $CLICKHOUSE_PASSWORD")"
+    fi
+}
