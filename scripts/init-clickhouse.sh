@@ -32,18 +32,16 @@ source "$(dirname "$0")/lib/env.sh"
 # shellcheck source=scripts/lib/clickhouse.sh
 source "$(dirname "$0")/lib/clickhouse.sh"
 : "${HISTORY_TTL_DAYS:=7}" "${CLICKHOUSE_WAIT_SECONDS:=60}"
-# The longest time that fits the engine's TTL (see clickhouse/schema/0011_raw_ttl.sql): 35 years.
+# A TTL is a DateTime, which ends in 2106 (see clickhouse/retention/limit.sql): 35 years.
 LONGEST_TTL_DAYS=13000
 
-# The number of days of setting $1, where 0 means for ever.
-ttl_days() {
+# Fails if setting $1 is not a number of days.
+check_days() {
     local days="${!1}"
-    if [[ ! "$days" =~ ^[0-9]{1,5}$ ]] || ((10#$days > LONGEST_TTL_DAYS)); then
+    if [[ ! "$days" =~ ^(0|[1-9][0-9]{0,4})$ ]] || ((days > LONGEST_TTL_DAYS)); then
         echo "$1 is '$days': give a number of days from 0 (for ever) to $LONGEST_TTL_DAYS" >&2
         return 2
     fi
-    days=$((10#$days))
-    echo $((days == 0 ? LONGEST_TTL_DAYS : days))
 }
 
 wait_for_clickhouse() {
@@ -60,20 +58,36 @@ wait_for_clickhouse() {
 
 # apply FILE PARAMETER...: one statement; on failure the file is named and ClickHouse's own words follow.
 apply() {
-    local file="$1" words
+    local file="$CHECKOUT/clickhouse/$1" words
     shift
     if ! words="$(clickhouse_request "$file" "$@" 2>&1)"; then
         printf 'ClickHouse refused %s:\n%s\n' "${file#"$CHECKOUT/"}" "$words" >&2
         return 1
     fi
+    [ -z "$words" ] || printf '%s\n' "$words"
 }
 
-raw_ttl_days="$(ttl_days RAW_TTL_DAYS)" || exit 2
-history_ttl_days="$(ttl_days HISTORY_TTL_DAYS)" || exit 2
+# keep_rows TABLE DAYS: how long the rows of a table stay; 0 is for ever.
+keep_rows() {
+    local in_table=("database=$CLICKHOUSE_DB" "param_table=$1") limited
+    if [ "$2" -gt 0 ]; then
+        apply retention/limit.sql "${in_table[@]}" "param_days=$2"
+        echo "rows of $1 stay $2 days"
+        return
+    fi
+    limited="$(apply retention/is_limited.sql "${in_table[@]}")"
+    if [ "$limited" = 1 ]; then apply retention/for_ever.sql "${in_table[@]}"; fi
+    echo "rows of $1 stay for ever"
+}
+
+check_days RAW_TTL_DAYS || exit 2
+check_days HISTORY_TTL_DAYS || exit 2
 wait_for_clickhouse
-apply "$CHECKOUT/clickhouse/database.sql" "param_database=$CLICKHOUSE_DB"
+apply database.sql "param_database=$CLICKHOUSE_DB"
 for file in "$CHECKOUT"/clickhouse/schema/[0-9]*.sql; do
-    apply "$file" "database=$CLICKHOUSE_DB" "param_raw_ttl_days=$raw_ttl_days" "param_history_ttl_days=$history_ttl_days"
+    apply "schema/$(basename "$file")" "database=$CLICKHOUSE_DB"
     echo "applied $(basename "$file")"
 done
+keep_rows ctr_results_raw "$RAW_TTL_DAYS"
+keep_rows ctr_window_history "$HISTORY_TTL_DAYS"
 echo "database $CLICKHOUSE_DB at $(clickhouse_url) is ready"
