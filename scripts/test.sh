@@ -63,10 +63,19 @@ check_shell() {
     shellcheck $(shell_files)
 }
 
+# Tests get none of the settings of the person who runs them, and no .env.
+without_settings() {
+    local name unset=()
+    for name in $STACK_SETTINGS; do
+        case "$name" in LOCAL_DIR | ENV_FILE) ;; *) unset+=(-u "$name") ;; esac
+    done
+    env "${unset[@]}" ENV_FILE=/dev/null "$@"
+}
+
 test_rust() {
     # The property tests read how many histories they try.
     if [ "$EXTENT" = long ]; then export CTR_TEST_HISTORIES="${CTR_TEST_HISTORIES:-1000000}" PROPTEST_CASES="${PROPTEST_CASES:-100000}"; fi
-    cargo test --workspace --locked --quiet
+    without_settings cargo test --workspace --locked --quiet
 }
 
 prepare_python() { install_python "$CHECKOUT/local/requirements.txt" "$CHECKOUT/tests/requirements.txt"; }
@@ -81,7 +90,7 @@ test_stack() {
     local marks="not long"
     [ "$EXTENT" != long ] || marks=""
     # shellcheck disable=SC2046  # a list of folders
-    PYTHONPATH="$CHECKOUT/local" "$VENV/bin/python" -m pytest -m "$marks" -rs --durations=10 -p no:cacheprovider \
+    without_settings "$VENV/bin/python" -m pytest -m "$marks" -rs --durations=10 -p no:cacheprovider \
         --junit-xml="$LOCAL_DIR/logs/test/pytest.xml" $(pytest_folders)
 }
 

@@ -39,7 +39,7 @@ wait_step() {
     for index in "${!STEP_LABELS[@]}"; do
         [ "${STEP_LABELS[$index]}" = "$1" ] || continue
         wait "${STEP_PIDS[$index]}" || code=$?
-        unset "STEP_PIDS[$index]"
+        STEP_PIDS[index]=""
         if [ "$code" -ne 0 ]; then
             say "  failed  $1" >&2
             log_tail "${STEP_LOGS[$index]}" 30
@@ -54,6 +54,6 @@ wait_step() {
 stop_steps() {
     local pid
     for pid in ${STEP_PIDS[@]+"${STEP_PIDS[@]}"}; do
-        kill -TERM -- "-$pid" 2>/dev/null || true
+        [ -z "$pid" ] || kill -TERM -- "-$pid" 2>/dev/null || true
     done
 }
