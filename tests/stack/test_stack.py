@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from stack import Database, Engine, Kafka, Topics, wait_until
+from stack import Database, Engine, Kafka, Producer, Topics, wait_until
 
 
 def test_what_is_produced_is_read_back_in_order(kafka: Kafka, topics: Topics) -> None:
@@ -47,3 +47,12 @@ def test_rows_survive_a_stop_and_a_kill_of_the_engine(engine: Engine, database: 
     engine.kill()
     engine.start()
     assert database.windows() == {("p", 1_700_000_000_000): (2, 1), ("p", 1_700_000_010_000): (2, 1)}
+
+
+def test_the_producer_ends_with_a_truth_about_every_record(kafka: Kafka, topics: Topics, producer: Producer) -> None:
+    truth = producer.run("both", rate=0, count=2000, seed=7, bad=0.05, start_time="2026-01-01T00:00:00Z", span="1m")
+    in_kafka = len(kafka.records(topics.impressions)) + len(kafka.records(topics.clicks))
+    assert in_kafka == truth.total["sent"] == 2000
+    assert len(truth.dead_letters) == sum(truth.total["rejected"].values()) + truth.total["too_late"] > 0
+    counted = sum(impressions + clicks for impressions, clicks in truth.windows.values())
+    assert counted == truth.total["counted"] == 2000 - len(truth.dead_letters)
