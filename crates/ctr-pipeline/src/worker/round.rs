@@ -88,9 +88,9 @@ impl Worker {
                 if pair.task.is_ahead(side) || (letters_may_come && !self.outbox.has_room()) {
                     continue;
                 }
-                let input =
+                let mut input =
                     PairInput { buffer: &mut self.buffer, outbox: &mut self.outbox, topics: &self.setup.topics, now };
-                match pair.drain(side, input) {
+                match pair.drain(side, &mut input) {
                     Ok(read) => any |= read,
                     Err(upset) => {
                         let partition = pair.partition;
