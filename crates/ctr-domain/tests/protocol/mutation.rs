@@ -1,0 +1,119 @@
+//! Broken rules. Each must be caught, or the histories prove nothing about the rule.
+
+use ctr_domain::checkpoint::Checkpoint;
+use ctr_domain::recovery::PartitionStart;
+use ctr_domain::rules::Rules;
+
+use crate::world::Kind;
+
+/// One rule, broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    // Broken in what lies around the task: commits, acknowledgements, tables, what is handed in.
+    /// Rows count as acknowledged when they are handed out.
+    LetGoFirst,
+    /// The position is committed instead of the low offset.
+    HighOffset,
+    /// The maximum at the position is committed as that before the low offset.
+    LateMaximum,
+    /// The table keeps the last row instead of the largest.
+    LastRowWins,
+    /// A replay builds closed windows again from the records it happens to see.
+    RebuildClosed,
+    /// The closed mark is what both watermarks have passed, which a silent partition holds back.
+    MarkByWatermark,
+    /// Records for windows closed beside a silent partition are dropped without a letter.
+    SilentEarly,
+    /// A commit does not wait for the letters.
+    ForgetLetters,
+    /// The anchor is not looked at, so another log is taken for the old one.
+    NoAnchor,
+    /// What the newest window was is forgotten, so a cut log's windows are built from what is left of them.
+    NoNewest,
+    /// After a cut the replay goes on with the maximum before the low offset.
+    OldMaximumAfterCut,
+    /// What was known of a log's end before the question counts as its answer.
+    OldProof,
+    /// The position is not committed: a replay takes everything for new.
+    NoPosition,
+    /// A batch is taken as durable because a later one is.
+    AcknowledgeAny,
+    /// The two partitions are committed one by one.
+    SplitCommit,
+    /// A replay waits for the record before the position, which may be a hole.
+    WaitForPosition,
+    /// A window takes events for a millisecond longer.
+    LongerLateness,
+    /// The future begins a millisecond later.
+    LaterFuture,
+    /// Event time moves the maximum beyond the broker's clock, and nothing is ever in the future.
+    TrustEventTime,
+
+    // Broken inside: in the model.
+    /// The low offset covers only the windows that this partition has not passed.
+    OwnWindows,
+    /// Too late is decided by the minimum over the task's partitions, so by who was read first.
+    TaskWatermark,
+    /// A window is let go when one partition has passed it.
+    LetGoByOne,
+    /// After a replay the windows that were due already count as shown.
+    NotResent,
+    /// Event ids of replayed records are not remembered.
+    ForgetIds,
+    /// A replaying task gives checkpoints, at the offset it has come to.
+    CommitWhileReplaying,
+}
+
+impl Mutation {
+    /// The histories that must catch it.
+    pub(crate) const fn caught_by(self) -> Kind {
+        match self {
+            Self::MarkByWatermark | Self::SilentEarly | Self::OldProof => Kind::Early,
+            Self::NoAnchor | Self::NoNewest | Self::OldMaximumAfterCut => Kind::Disaster,
+            _ => Kind::Exact,
+        }
+    }
+
+    /// Breaks what is committed.
+    pub(crate) fn alter_checkpoint(self, checkpoint: &mut Checkpoint) {
+        let rules = Rules::default();
+        let watermarks = checkpoint.partitions.map(|partition| rules.watermark(partition.maximum_at_position));
+        let least = watermarks[0].min(watermarks[1]);
+        for partition in &mut checkpoint.partitions {
+            match self {
+                Self::HighOffset => {
+                    partition.low_offset = partition.position;
+                    partition.maximum = partition.maximum_at_position;
+                    partition.anchor = None;
+                }
+                Self::LateMaximum => partition.maximum = partition.maximum_at_position,
+                Self::MarkByWatermark => {
+                    partition.closed =
+                        partition.maximum_at_position.and(least.0.checked_sub(rules.allowed_lateness_ms));
+                }
+                Self::NoNewest => partition.newest = None,
+                Self::OldMaximumAfterCut => partition.maximum_at_position = partition.maximum,
+                Self::NoPosition => partition.position = partition.low_offset,
+                _ => {}
+            }
+        }
+    }
+
+    /// Breaks the numbers that the counter decides by.
+    pub(crate) const fn alter_rules(self, rules: &mut Rules) {
+        match self {
+            Self::LongerLateness => rules.allowed_lateness_ms += 1,
+            Self::LaterFuture => rules.max_future_skew_ms += 1,
+            _ => {}
+        }
+    }
+
+    /// Breaks what a commit is understood to say.
+    pub(crate) fn alter_start(self, start: &mut PartitionStart) {
+        match self {
+            Self::RebuildClosed => start.closed = None,
+            Self::NoAnchor => start.anchor = None,
+            _ => {}
+        }
+    }
+}

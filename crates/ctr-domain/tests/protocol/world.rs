@@ -1,0 +1,155 @@
+//! Everything around the owners of a pair of partitions: logs, clock, tables, commits, and what is true.
+
+use std::collections::BTreeMap;
+
+use ctr_domain::recovery::{Commit, FreshStart, PartitionStart, RecoveryNotice, recover};
+use ctr_domain::rules::{Deduplication, Rules};
+use ctr_domain::task::{BySide, Side};
+
+use crate::dice::Dice;
+use crate::log::{Log, Traffic};
+use crate::mutation::Mutation;
+use crate::table::{Commits, Committed, DeadLetters, Tables};
+use crate::truth::{Era, Truth};
+
+/// A defect that a history has shown, in words.
+pub(crate) type Shown<T> = Result<T, String>;
+
+/// What a history is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Windows are let go only when both partitions have passed them: everything must be exact.
+    Exact,
+    /// End offsets are proved, so windows are let go beside a silent partition.
+    Early,
+    /// Early, with one owner that never dies: what is missing in the table is in the letters, record by record.
+    CalmEarly,
+    /// Things outside the protocol: logs cut by retention, topics made anew, offsets set by a tool.
+    Disaster,
+}
+
+impl Kind {
+    pub(crate) const fn is_early(self) -> bool {
+        matches!(self, Self::Early | Self::CalmEarly)
+    }
+}
+
+/// An end offset that the broker gave as proof: of a side, for windows up to an end, asked when the log ended there.
+pub(crate) struct Proof {
+    pub(crate) side: Side,
+    pub(crate) up_to: i64,
+    pub(crate) end_offset: i64,
+}
+
+pub(crate) struct World {
+    pub(crate) kind: Kind,
+    pub(crate) mutation: Option<Mutation>,
+    pub(crate) rules: Rules,
+    pub(crate) dice: Dice,
+    pub(crate) traffic: Traffic,
+    pub(crate) logs: BySide<Log>,
+    pub(crate) now: i64,
+    pub(crate) tables: Tables,
+    pub(crate) letters: DeadLetters,
+    pub(crate) commits: Commits,
+    pub(crate) proofs: Vec<Proof>,
+    pub(crate) era: Era,
+    pub(crate) truth: Truth,
+    /// The tables and the letters at the beginning of this era.
+    pub(crate) tables_before: Tables,
+    pub(crate) letters_before: BTreeMap<crate::table::LetterId, ()>,
+    pub(crate) records_read: u64,
+    /// How many of a hundred rows and letters on their way still arrive when their sender dies.
+    pub(crate) arriving: usize,
+    /// How many of a hundred row batches are written out of their order, or again.
+    pub(crate) shuffled: usize,
+    /// In how many steps of a hundred producers write.
+    pace: usize,
+    busy: Side,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, kind: Kind, mutation: Option<Mutation>) -> Self {
+        let mut dice = Dice::new(seed);
+        let traffic = Traffic::random(&mut dice);
+        let mut logs = BySide([Log::random(&mut dice, &traffic, 0), Log::random(&mut dice, &traffic, 0)]);
+        for log in &mut logs.0 {
+            log.grow(dice.between(0, 60));
+        }
+        let deduplication = dice.pick(&[Deduplication::Off, Deduplication::EventId]);
+        let rules = Rules { idle_hold_ms: 20_000, deduplication, ..Rules::default() };
+        let era = Era::default();
+        let truth = Truth::of(&logs, &era, deduplication == Deduplication::EventId);
+        let now = dice.between(0, 1_000_000);
+        let (arriving, shuffled) = (dice.pick(&[0, 40]), if kind.is_early() { 10 } else { dice.pick(&[10, 80]) });
+        let (pace, busy) = (dice.pick(&[5, 15, 30]), dice.pick(&Side::BOTH));
+        Self {
+            kind,
+            mutation,
+            rules,
+            dice,
+            traffic,
+            logs,
+            now,
+            tables: Tables::default(),
+            letters: DeadLetters::default(),
+            commits: Commits::default(),
+            proofs: Vec::new(),
+            era,
+            truth,
+            tables_before: Tables::default(),
+            letters_before: BTreeMap::new(),
+            records_read: 0,
+            arriving,
+            shuffled,
+            pace,
+            busy,
+        }
+    }
+
+    pub(crate) fn is_mutated(&self, mutation: Mutation) -> bool {
+        self.mutation == Some(mutation)
+    }
+
+    pub(crate) fn learn_truth(&mut self) {
+        self.truth = Truth::of(&self.logs, &self.era, self.rules.deduplication == Deduplication::EventId);
+    }
+
+    /// Where a new owner begins, from a commit as it lies in the broker.
+    pub(crate) fn start_of(&self, side: Side, commit: &Committed) -> Shown<(PartitionStart, Option<RecoveryNotice>)> {
+        let commit = commit.as_ref().map(|(offset, metadata)| Commit { offset: *offset, metadata });
+        let (mut start, notice) = recover(commit, self.logs[side].bounds(), FreshStart::Earliest, &self.rules)
+            .map_err(|error| format!("a commit of ours was refused: {error}"))?;
+        if let Some(mutation) = self.mutation {
+            mutation.alter_start(&mut start);
+        }
+        Ok((start, notice))
+    }
+
+    /// Time goes on, now and then by a lot: a process that was stopped, a clock that was set.
+    pub(crate) fn tick(&mut self) {
+        self.now += match self.dice.below(100) {
+            0 => self.dice.between(60_000, 600_000),
+            1..=5 => self.dice.between(1_000, 10_000),
+            _ => self.dice.between(0, 50),
+        };
+    }
+
+    /// Whether the sink mostly writes batches in their order.
+    pub(crate) const fn is_sink_orderly(&self) -> bool {
+        self.shuffled < 50
+    }
+
+    /// Producers write, now and then; for long spells mostly those of one side.
+    pub(crate) fn grow(&mut self) {
+        if !self.dice.chance(self.pace) {
+            return;
+        }
+        if self.dice.chance(15) {
+            self.busy = self.busy.twin();
+        }
+        let side = if self.dice.chance(80) { self.busy } else { self.busy.twin() };
+        let entries = self.dice.between(1, 20);
+        self.logs[side].grow(entries);
+    }
+}
