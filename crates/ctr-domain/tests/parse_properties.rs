@@ -206,6 +206,25 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], mutation: &Mutation) {
     }
 }
 
+/// Every event that is one byte away from the usual one.
+#[test]
+fn one_wrong_byte_is_read_alike() {
+    let usual = br#"{"product_id":"p1", "timestamp":1700000000000,"user_id":null,"event_type":"click","new":false}"#;
+    assert!(Event::parse(Some(usual)).is_ok());
+    for at in 0..=usual.len() {
+        let (before, after) = usual.split_at(at);
+        for byte in 0..=u8::MAX {
+            let inserted = [before, &[byte], after].concat();
+            let replaced = [before, &[byte], after.get(1..).unwrap_or_default()].concat();
+            for bytes in [inserted, replaced] {
+                both_ways_agree(&bytes).unwrap_or_else(|difference| panic!("{difference}"));
+            }
+        }
+        let left_out = [before, after.get(1..).unwrap_or_default()].concat();
+        both_ways_agree(&left_out).unwrap_or_else(|difference| panic!("{difference}"));
+    }
+}
+
 proptest! {
     #![proptest_config(config())]
 
