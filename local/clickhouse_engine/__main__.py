@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Optional, TextIO
+from typing import TextIO
 
 EXIT_FAILED, EXIT_USAGE, EXIT_PORT_TAKEN, EXIT_DIRECTORY_IN_USE = 1, 2, 3, 4
 PASSWORD_VARIABLE = "CLICKHOUSE_ENGINE_PASSWORD"
@@ -18,7 +18,7 @@ PASSWORD_VARIABLE = "CLICKHOUSE_ENGINE_PASSWORD"
 log = logging.getLogger("clickhouse_engine")
 
 
-def parse_arguments(arguments: Optional[list[str]] = None) -> argparse.Namespace:
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m clickhouse_engine",
         description="The HTTP interface of ClickHouse over an engine in this process (chdb-core).",

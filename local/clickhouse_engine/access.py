@@ -10,8 +10,8 @@ import binascii
 import hmac
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping, Optional
 
 from .errors import EngineError, error
 
@@ -61,7 +61,7 @@ class Access:
     """The rule by which requests are let in."""
 
     writer: str
-    password: Optional[str]
+    password: str | None
 
     def admit(self, parameters: Mapping[str, str], headers: Mapping[str, str], address: str) -> User:
         """The user of a request from `address`. Raises `EngineError` (516) for one who is not let in."""

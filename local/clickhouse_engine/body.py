@@ -7,8 +7,8 @@ and the streaming insert reports success when a materialized view throws.
 
 import os
 import tempfile
-import zlib
-from typing import BinaryIO, Callable, Optional
+from collections.abc import Callable
+from typing import BinaryIO
 
 from .errors import EngineError, error
 
@@ -49,7 +49,7 @@ class Body:
         self._file.write(data)
         self.size += len(data)
 
-    def read(self, start: int = 0, size: Optional[int] = None) -> bytes:
+    def read(self, start: int = 0, size: int | None = None) -> bytes:
         """`size` bytes from `start` on, by default all; writing goes on at the end."""
         self._file.seek(start)
         data = self._file.read(-1 if size is None else size)
@@ -79,7 +79,7 @@ class Body:
         self._in_memory = False
 
 
-def receive(source: BinaryIO, length: Optional[int], chunked: bool, body: Body, progress: Callable[[], None]) -> None:
+def receive(source: BinaryIO, length: int | None, chunked: bool, body: Body, progress: Callable[[], None]) -> None:
     """Reads a request's body into `body`. Raises ConnectionError if it ends early, ValueError if it makes no sense."""
     if not chunked:
         _receive_exactly(source, length or 0, body, progress)
@@ -102,19 +102,6 @@ def _receive_exactly(source: BinaryIO, size: int, body: Body, progress: Callable
         body.write(data)
         size -= len(data)
         progress()
-
-
-def decoded(body: Body) -> bytes:
-    """The plain bytes of a compressed body that holds the statement itself."""
-    data = body.read()
-    try:
-        if body.codec == "none":
-            return data
-        if body.codec in ("gz", "deflate"):
-            return zlib.decompress(data, wbits=47)
-    except zlib.error as broken:
-        raise _damaged(str(broken)) from None
-    raise error(48, "NOT_IMPLEMENTED", "A statement in a compressed body: send it plain, with gzip, or in the URL's query parameter")
 
 
 # The native protocol's block: checksum (16 bytes), method (1), size with this header of 9 (4), size of the data (4).

@@ -8,10 +8,10 @@ connection between requests.
 import os
 import sys
 import threading
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generator, Iterator, Mapping
 
 from .access import ROLES_CONFIGURATION, User, refuse_beyond_reading
 from .body import Body
@@ -20,7 +20,7 @@ from .result import Result, header_length, in_pieces, joined
 from .sessions import Sessions
 from .statement import Insert, first_word, identifier, literal, output_format, parse_insert, tokens
 
-os.environ.setdefault("TZ", "UTC")  # the engine takes the host's time zone; a server in a container has UTC
+os.environ["TZ"] = "UTC"  # as clickhouse/config.d sets it for a server; the engine would take the host's time zone
 # chdb imports these where they are installed, for results that this server never asks for: 50 MB of memory.
 for _unused in ("pyarrow", "pandas", "numpy"):
     sys.modules.setdefault(_unused, None)  # type: ignore[arg-type]
@@ -36,6 +36,8 @@ PROTOCOL_PARAMETERS = frozenset((
 ))
 _STREAMABLE_STATEMENTS = (b"SELECT", b"WITH", b"FROM")
 _READING_STATEMENTS = _STREAMABLE_STATEMENTS + (b"SHOW", b"DESCRIBE", b"DESC", b"EXPLAIN", b"EXISTS", b"CHECK")
+# The server itself, for what it asks of the engine on its own account.
+_OWNER = User("owner", read_only=False)
 # A formatted result that cannot be streamed leaves in pieces of this size.
 _PIECE = 1 << 20
 # How long a request waits for one of the places that `max_queries` gives.
@@ -122,10 +124,9 @@ class Engine:
         roles = directory / "access.xml"
         roles.write_text(ROLES_CONFIGURATION.format(path=roles), encoding="utf-8")
         _chdb.set_signal_handlers_enabled(False)
-        owner = User("owner", read_only=False)
         # The first connection opens the directory and keeps it open; its options hold for the whole process.
         try:
-            self._first = Connection(f"{self._path}?config-file={roles}", owner)
+            self._first = Connection(f"{self._path}?config-file={roles}", _OWNER)
         except RuntimeError as raised:
             raise from_engine(raised) from None
         self.version, self.timezone = self._first.text("SELECT version(), timezone()").strip().split("\t")
@@ -135,18 +136,25 @@ class Engine:
     def new_body(self) -> Body:
         return Body(self._spill_directory)
 
+    def decoded(self, body: Body) -> bytes:
+        """The plain bytes of a compressed body that holds the statement itself (clickhouse-connect sends its inserts so)."""
+        if body.codec == "none":
+            return body.read()
+        with closing(Connection(self._path, _OWNER)) as connection:
+            unpacked = connection.run(f"SELECT raw FROM file('{body.path}', 'RawBLOB', 'raw String', '{body.codec}')", "RawBLOB")
+            return unpacked.bytes() or b""
+
     @contextmanager
     def execute(self, query: Query) -> Iterator[Result]:
         """Runs a query; the result's pieces can be read inside the `with`, which gives the connection back at its end."""
         if not self._places.acquire(timeout=_QUEUE_SECONDS):
             raise error(202, "TOO_MANY_SIMULTANEOUS_QUERIES", "Too many simultaneous queries; --max-queries sets how many may run")
         try:
-            with self._sessions.connection(query.user, query.parameters) as connection:
-                with _settings_of(connection, query):
-                    result = _run(connection, query)
-                    # A client that left early must not leave a query behind that runs on a closed connection.
-                    with closing(result.pieces):
-                        yield result
+            with self._sessions.connection(query.user, query.parameters) as connection, _settings_of(connection, query):
+                result = _run(connection, query)
+                # A client that left early must not leave a query behind that runs on a closed connection.
+                with closing(result.pieces):
+                    yield result
         finally:
             self._places.release()
 

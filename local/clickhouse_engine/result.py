@@ -6,9 +6,9 @@ with a frame around the rows (JSON, Pretty, Parquet, Arrow, XML ..) cannot be jo
 whole, and then sent.
 """
 
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Callable, Generator, Optional
 
 _BINARY = "application/octet-stream"
 _TEXT = "text/plain; charset=UTF-8"
@@ -94,7 +94,7 @@ _STREAMED["rowbinarywithnames"] = _row_binary(1)
 _STREAMED["rowbinarywithnamesandtypes"] = _row_binary(2)
 
 
-def header_length(output_format: str) -> Optional[HeaderLength]:
+def header_length(output_format: str) -> HeaderLength | None:
     """How to find the header in a piece of this format; None if the format cannot be streamed."""
     return _STREAMED.get(output_format.lower())
 

@@ -9,13 +9,13 @@ import string
 import threading
 import time
 import uuid
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
-from typing import Iterator, Mapping, Optional
 from urllib.parse import parse_qsl, urlsplit
 
 from .access import Access
-from .body import CODECS, Body, decoded, receive, unwrap_native_blocks
+from .body import CODECS, Body, receive, unwrap_native_blocks
 from .engine import Engine, Query
 from .errors import EngineError, error
 from .result import Result
@@ -100,6 +100,7 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     timeout = 600
     server: Server
+    _counted = False  # inside a request, as the server counts it
 
     def setup(self) -> None:
         super().setup()
@@ -162,8 +163,8 @@ class Handler(BaseHTTPRequestHandler):
                 if self.headers.get(header):
                     parameters.setdefault(name, self.headers[header])
             query_id = parameters.get("query_id") or query_id
-            with _statement_and_data(parameters, self.headers, body) as (sql, data):
-                user = self.server.access.admit(parameters, self.headers, self.client_address[0])
+            user = self.server.access.admit(parameters, self.headers, self.client_address[0])
+            with _StatementAndData(self.server.engine, parameters, self.headers, body) as (sql, data):
                 query = Query(sql, data, user, parameters, read_only=self.command in ("GET", "HEAD"))
                 with self.server.engine.execute(query) as result:
                     self._send_result(result, query_id)
@@ -173,7 +174,8 @@ class Handler(BaseHTTPRequestHandler):
             raise
         except Exception:
             log.exception("query %s failed inside the server", query_id)
-            self._send_error(error(1002, "UNKNOWN_EXCEPTION", "Internal error of clickhouse_engine; its log has the details"), query_id)
+            internal = error(1002, "UNKNOWN_EXCEPTION", "Internal error of clickhouse_engine; its log has the details")
+            self._send_error(internal, query_id)
 
     def _receive(self, body: Body) -> None:
         try:
@@ -189,7 +191,8 @@ class Handler(BaseHTTPRequestHandler):
         if hasattr(socket, "TCP_QUICKACK"):
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
-    def _send(self, status: int, data: bytes, content_type: str = "text/plain; charset=UTF-8", headers: Optional[Mapping[str, str]] = None) -> None:
+    def _send(self, status: int, data: bytes, content_type: str = "text/plain; charset=UTF-8",
+              headers: Mapping[str, str] | None = None) -> None:
         self._send_head(status, content_type, {**(headers or {}), "Content-Length": str(len(data))})
         if self.command != "HEAD":
             self.wfile.write(data)
@@ -247,10 +250,11 @@ def _exception_block(tag: str, message: str) -> bytes:
     return b"\r\n__exception__\r\n%s\r\n%s%d %s\r\n__exception__\r\n" % (tag.encode(), text, len(text), tag.encode())
 
 
-class _statement_and_data:
+class _StatementAndData:
     """The statement of a request and the data that came with it, whichever way the client sent them."""
 
-    def __init__(self, parameters: dict[str, str], headers: Mapping[str, str], body: Body):
+    def __init__(self, engine: Engine, parameters: dict[str, str], headers: Mapping[str, str], body: Body):
+        self._engine = engine
         self._parameters, self._headers, self._body = parameters, headers, body
         self._made: list[Body] = []
 
@@ -270,7 +274,7 @@ class _statement_and_data:
             body = self._keep(unwrap_native_blocks(body))
         sql = parameters.get("query", "").encode()
         if not sql.strip():
-            sql, body = decoded(body), self._keep(body.derive())
+            sql, body = self._engine.decoded(body), self._keep(body.derive())
         if not sql.strip():
             raise error(62, "SYNTAX_ERROR", "Empty query")
         return sql, body

@@ -5,8 +5,8 @@ INSERT begins, and which output format is asked for.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Iterator, Optional
 
 from .errors import error
 
@@ -43,7 +43,7 @@ class Insert:
     """From INSERT to the end of the column list."""
     settings: bytes
     """The SETTINGS clause, or nothing."""
-    format: Optional[str]
+    format: str | None
     """The input format named in the statement."""
     data_at: int
     """Where data that follows in the same text begins."""
@@ -84,7 +84,7 @@ def output_format(sql: bytes, default: str) -> str:
     return named
 
 
-def parse_insert(sql: bytes) -> Optional[Insert]:
+def parse_insert(sql: bytes) -> Insert | None:
     """The parts of an INSERT that takes data from the request; None for every other statement.
 
     Raises `EngineError` for `FROM INFILE`: a client's statement must not name a file of this machine.
@@ -120,7 +120,7 @@ def parse_insert(sql: bytes) -> Optional[Insert]:
     return _insert(sql, settings_at, end, None, len(sql))
 
 
-def _insert_with_format(sql: bytes, settings_at: Optional[int], clause: Token, name: Optional[Token]) -> Optional[Insert]:
+def _insert_with_format(sql: bytes, settings_at: int | None, clause: Token, name: Token | None) -> Insert | None:
     if name is None:
         return None
     # Blanks after the name and one end of line belong to the statement; from there on every byte is data.
@@ -128,7 +128,7 @@ def _insert_with_format(sql: bytes, settings_at: Optional[int], clause: Token, n
     return _insert(sql, settings_at, clause.start, name.text.decode("utf-8", "replace"), data_at)
 
 
-def _insert(sql: bytes, settings_at: Optional[int], end: int, input_format: Optional[str], data_at: int) -> Insert:
+def _insert(sql: bytes, settings_at: int | None, end: int, input_format: str | None, data_at: int) -> Insert:
     head_end = end if settings_at is None else settings_at
     return Insert(sql[:head_end], sql[head_end:end], input_format, data_at)
 

@@ -133,8 +133,10 @@ def test_the_range_of_event_times(database):
     """From 1970-01-01 to 2200-01-01, beyond what a DateTime holds; nothing wraps around, nothing expires."""
     early, late = 10, 7_258_118_390
     database.insert(("p", early, 1, 1, 0), ("p", late, 4, 1, 0), ("q", early, 1, 0, 0))
-    assert database.query("SELECT groupArray(toUnixTimestamp64Milli(window_start)) FROM (SELECT * FROM ctr_windows ORDER BY product_id, window_start)") == (
-        f"[{early}000,{late}000,{early}000]")
-    assert database.query("SELECT toUnixTimestamp64Milli(window_end), latest_impressions FROM ctr_latest_view WHERE product_id = 'p'") == f"{late + 10}000\t4"
-    assert database.rows("SELECT window_minute, sumMerge(total_impressions) FROM ctr_ml_view WHERE product_id = 'p' GROUP BY window_minute ORDER BY window_minute") == [
+    starts = "SELECT groupArray(toUnixTimestamp64Milli(window_start)) FROM (SELECT * FROM ctr_windows ORDER BY product_id, window_start)"
+    assert database.query(starts) == f"[{early}000,{late}000,{early}000]"
+    latest = "SELECT toUnixTimestamp64Milli(window_end), latest_impressions FROM ctr_latest_view WHERE product_id = 'p'"
+    assert database.query(latest) == f"{late + 10}000\t4"
+    minutes = "SELECT window_minute, sumMerge(total_impressions) FROM ctr_ml_view WHERE product_id = 'p' GROUP BY ALL ORDER BY ALL"
+    assert database.rows(minutes) == [
         ["1970-01-01 00:00:00", "1"], ["2199-12-31 23:59:00", "4"]]

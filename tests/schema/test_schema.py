@@ -108,7 +108,8 @@ def fill(database):
     """Three months of windows of 1000 products: 36 granules and more in each table, unmerged parts included."""
     for month in range(3):
         database.query(f"""INSERT INTO ctr_results_raw (product_id, ctr, impressions, clicks, window_start, window_end)
-            SELECT concat('p', toString(number % 1000)), 0.5, 2, 1, toDateTime64({T} + {month} * 2700000 + intDiv(number, 1000) * 10, 3, 'UTC') AS start, start + 10
+            SELECT concat('p', toString(number % 1000)), 0.5, 2, 1,
+                toDateTime64({T} + {month} * 2700000 + intDiv(number, 1000) * 10, 3, 'UTC') AS start, start + 10
             FROM numbers(100000)""")
 
 
@@ -123,7 +124,8 @@ def granules(database, sql):
 @pytest.mark.parametrize("sql", [
     f"SELECT * FROM ctr_windows WHERE window_end >= toDateTime64({T} + 900, 3, 'UTC') AND window_end < toDateTime64({T} + 960, 3, 'UTC')",
     f"SELECT * FROM ctr_windows WHERE product_id = 'p7' AND window_end BETWEEN toDateTime64({T}, 3, 'UTC') AND toDateTime64({T} + 60, 3, 'UTC')",
-    f"SELECT avgMerge(avg_ctr) FROM ctr_ml_view WHERE window_minute >= toDateTime64({T} + 60, 3, 'UTC') AND window_minute < toDateTime64({T} + 180, 3, 'UTC') GROUP BY product_id",
+    f"SELECT avgMerge(avg_ctr) FROM ctr_ml_view WHERE window_minute >= toDateTime64({T} + 60, 3, 'UTC')"
+    f" AND window_minute < toDateTime64({T} + 180, 3, 'UTC') GROUP BY product_id",
     f"SELECT avgMerge(avg_ctr) FROM ctr_ml_view WHERE product_id = 'p7' AND window_minute = toDateTime({T} + 60, 'UTC')",
     f"SELECT * FROM ctr_window_history FINAL WHERE window_end = toDateTime64({T} + 500, 3, 'UTC') AND product_id = 'p7'",
     f"SELECT * FROM ctr_results_raw WHERE window_end = toDateTime64({T} + 500, 3, 'UTC')",
@@ -177,7 +179,8 @@ def test_the_client_script(database, arguments, stdin, code, out):
 
 def test_the_client_script_inserts_from_standard_input(database):
     rows = '"p",0.5,2,1,"2026-11-22 00:00:00.000","2026-11-22 00:00:10.000"\n'
-    done = database.run_script("clickhouse-client.sh", "--query", "INSERT INTO ctr_results_raw (product_id, ctr, impressions, clicks, window_start, window_end) FORMAT CSV", stdin=rows)
+    insert = "INSERT INTO ctr_results_raw (product_id, ctr, impressions, clicks, window_start, window_end) FORMAT CSV"
+    done = database.run_script("clickhouse-client.sh", "--query", insert, stdin=rows)
     assert done.returncode == 0, done.stderr
     assert database.query("SELECT product_id, impressions FROM ctr_windows") == "p\t2"
 

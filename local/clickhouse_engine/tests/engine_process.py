@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Mapping, Optional
 from urllib.parse import urlencode
 
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ _START_SECONDS = 60.0
 class QueryFailed(Exception):
     """What the server answered instead of a result."""
 
-    def __init__(self, status: int, code: Optional[str], text: str):
+    def __init__(self, status: int, code: str | None, text: str):
         super().__init__(text)
         self.status, self.code, self.text = status, int(code) if code else None, text
 
@@ -27,10 +27,10 @@ class QueryFailed(Exception):
 class EngineProcess:
     """`python -m clickhouse_engine` on a directory. Start it, and stop or kill it; it can be started again."""
 
-    def __init__(self, directory: Path, *options: str, password: Optional[str] = None, user: str = "default"):
+    def __init__(self, directory: Path, *options: str, password: str | None = None, user: str = "default"):
         self.directory, self.options, self.password, self.user = directory, options, password, user
         self.log_file = directory.parent / f"{directory.name}.log"
-        self.process: Optional[subprocess.Popen] = None
+        self.process: subprocess.Popen | None = None
         self.port = 0
 
     def spawn(self) -> subprocess.Popen:
@@ -82,7 +82,7 @@ class EngineProcess:
             return {}
         return {"Authorization": "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()}
 
-    def raw(self, sql: str, data: bytes = b"", headers: Optional[Mapping[str, str]] = None, method: str = "POST", **parameters: str):
+    def raw(self, sql: str, data: bytes = b"", headers: Mapping[str, str] | None = None, method: str = "POST", **parameters: str):
         """One request: the statement in the body, or in the URL if there is data. The response, read, and its body."""
         if data or method == "GET":
             parameters["query"] = sql

@@ -75,6 +75,8 @@ def test_compressed_bodies(engine, table):
     engine.raw(f"INSERT INTO {table} FORMAT TSV", gzip.compress(b"1\tx\n"), {"Content-Encoding": "gzip"})
     engine.raw("", gzip.compress(f"INSERT INTO {table} VALUES (2, 'y')".encode()), {"Content-Encoding": "gzip"})
     assert content(engine, table) == [["1", "x"], ["2", "y"]]
+    response, text = engine.raw("", b"not gzip", {"Content-Encoding": "gzip"})
+    assert response.status >= 400 and text.startswith(b"Code: ")
 
 
 def test_a_body_larger_than_memory_is_meant_for(engine, table):
@@ -88,10 +90,7 @@ def test_a_body_larger_than_memory_is_meant_for(engine, table):
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_half_a_body_leaves_no_row(engine, table, framing):
     head = f"POST /?query=INSERT+INTO+{table}+FORMAT+TSV HTTP/1.1\r\nHost: x\r\n".encode()
-    if framing == "length":
-        request = head + b"Content-Length: 1000\r\n\r\n1\tx\n2\ty\n"
-    else:
-        request = head + b"Transfer-Encoding: chunked\r\n\r\n8\r\n1\tx\n2\ty\n\r\n"
+    request = head + b"Content-Length: 1000\r\n\r\n1\tx\n2\ty\n" if framing == "length" else head + b"Transfer-Encoding: chunked\r\n\r\n8\r\n1\tx\n2\ty\n\r\n"
     with socket.create_connection(("127.0.0.1", engine.port)) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)

@@ -2,11 +2,13 @@
 
 import http.client
 import os
+import re
 import socket
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -166,3 +168,28 @@ def test_memory_after_start_is_moderate(start_engine):
     engine = start_engine()
     engine.query("SELECT 1")
     assert engine.memory_kb("RssAnon") < 150_000
+
+
+def test_times_are_utc_whatever_the_host_says(start_engine, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Seoul")
+    assert start_engine().query("SELECT timezone(), toDateTime(0)") == "UTC\t1970-01-01 00:00:00"
+
+
+def test_the_launcher_starts_it_where_no_server_is_installed(tmp_path):
+    """And a server where one is: with our configuration, on the same port, in a directory of its own."""
+    launcher = str(Path(__file__).resolve().parents[1] / "launch.sh")
+    fake = tmp_path / "clickhouse"
+    fake.write_text('#!/bin/sh\necho "$@"\nenv | grep ^CLICKHOUSE_ | sort\n')
+    fake.chmod(0o755)
+    environment = {"PATH": os.environ["PATH"], "CLICKHOUSE_BINARY": str(fake), "CLICKHOUSE_ENGINE_PASSWORD": "x"}
+    arguments = [launcher, "--path", str(tmp_path / "data"), "--port", "8124"]
+    done = subprocess.run(arguments, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"server --config-file=/.*/clickhouse/server.xml\n", done.stdout)
+    for line in ("CLICKHOUSE_HTTP_PORT=8124", f"CLICKHOUSE_DATA_DIR={tmp_path}/data/server", "CLICKHOUSE_DEFAULT_PROFILE=reader",
+                 "CLICKHOUSE_WRITER_PASSWORD_SHA256=2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"):
+        assert line in done.stdout.splitlines()
+    assert subprocess.run([*arguments, "--writer-user", "other"], capture_output=True, env=environment).returncode == 2
+    environment.update(CLICKHOUSE_BINARY="", LOCAL_DIR="/nonexistent")
+    refused = subprocess.run([launcher, "--path", "a?b"], capture_output=True, text=True, env=environment)
+    assert refused.returncode == 2 and "python -m clickhouse_engine" in refused.stderr

@@ -143,6 +143,7 @@ def test_sessions_keep_settings_and_tables_and_settings_of_the_url_do_not_stay(e
 
 
 def test_a_statement_may_come_in_a_form(engine):
-    form = b'--B\r\nContent-Disposition: form-data; name="param_x"\r\n\r\n5\r\n--B\r\nContent-Disposition: form-data; name="query"\r\n\r\nSELECT {x:UInt8}\r\n--B--\r\n'
-    _, body = engine.raw("", form, {"Content-Type": "multipart/form-data; boundary=B"})
+    fields = {"param_x": "5", "query": "SELECT {x:UInt8}"}
+    form = "".join(f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items())
+    _, body = engine.raw("", form.encode() + b"--B--\r\n", {"Content-Type": "multipart/form-data; boundary=B"})
     assert body == b"5\n"
