@@ -74,7 +74,7 @@ without_settings() {
 
 test_rust() {
     # The property tests read how many histories they try.
-    if [ "$EXTENT" = long ]; then export CTR_TEST_HISTORIES="${CTR_TEST_HISTORIES:-1000000}" PROPTEST_CASES="${PROPTEST_CASES:-100000}"; fi
+    if [ "$EXTENT" = long ]; then export CTR_HISTORIES="${CTR_HISTORIES:-1000000}" PROPTEST_CASES="${PROPTEST_CASES:-100000}"; fi
     without_settings cargo test --workspace --locked --quiet
 }
 
