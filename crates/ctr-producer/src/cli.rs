@@ -9,12 +9,12 @@ use crate::values;
 
 /// Simulates ad impressions and clicks, and knows what must be counted of them.
 ///
-/// Sends events as users of a shop would cause them to Kafka, keyed by product. Any part of the traffic can be late, too
-/// late, sent twice, broken, or from a clock that runs ahead. With --truth it writes down what each product and window must
-/// count in the end, and which records must be dead letters.
+/// Sends events as users of a shop would cause them to Kafka, keyed by product. Any part of the traffic can be late,
+/// too late, sent twice, broken, or from a clock that runs ahead. With --truth it writes down what each product and
+/// window must count in the end, and which records must be dead letters.
 ///
-/// SIGINT and SIGTERM stop it cleanly: what was sent is flushed, statistics and truth are written. Exit codes: 0 all is in
-/// Kafka, 1 it is not, 2 wrong usage.
+/// SIGINT and SIGTERM stop it cleanly: what was sent is flushed, statistics and truth are written. Exit codes: 0 all is
+/// in Kafka, 1 it is not, 2 wrong usage.
 #[derive(Debug, Parser)]
 #[command(name = "ctr-producer", version, max_term_width = 120)]
 #[command(after_help = "\
@@ -95,14 +95,15 @@ pub(crate) struct TrafficOptions {
     /// Stop after so much time, such as 30s or 5m [default: no end]
     #[arg(long, value_parser = values::duration)]
     pub(crate) duration: Option<Duration>,
-    /// Number of products: product1 to productN, shown equally often, clicked with 0.8, 0.6, 0.4, 0.3, 0.2 and so on again
+    /// Number of products: product1 to productN, shown equally often, clicked with 0.8, 0.6, 0.4, 0.3, 0.2 and so on
+    /// again
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) products: u32,
     /// Number of users: user1 to userN
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) users: u32,
-    /// Number that decides everything that is random: the same seed and options make the same events [default: random, and
-    /// printed]
+    /// Number that decides everything that is random: the same seed and options make the same events [default: random,
+    /// and printed]
     #[arg(long)]
     pub(crate) seed: Option<u64>,
     /// Give each event an event_id; a duplicate repeats it
@@ -151,8 +152,8 @@ pub(crate) struct TimeOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Truth (the rules must be those of the pipeline)")]
 pub(crate) struct TruthOptions {
-    /// Write what each product and window must count, and which records must be dead letters, as JSON lines, at the end.
-    /// Holds where nobody else writes to the topics, from their first record on
+    /// Write what each product and window must count, and which records must be dead letters, as JSON lines, at the
+    /// end. Holds where nobody else writes to the topics, from their first record on
     #[arg(long, value_name = "FILE")]
     pub(crate) truth: Option<PathBuf>,
     /// Length of a window, in ms

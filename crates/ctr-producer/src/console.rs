@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Back to the beginning of the line, and clear it.
 const REWRITE: &str = "\r\x1b[K";
 
-/// Standard error. Without a terminal no control character is ever written. Errors of writing are ignored: nobody is left
-/// to be told.
+/// Standard error. Without a terminal no control character is ever written. Errors of writing are ignored: nobody is
+/// left to be told.
 #[derive(Debug)]
 pub(crate) struct Console {
     terminal: bool,

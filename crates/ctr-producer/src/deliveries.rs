@@ -18,8 +18,8 @@ use crate::truth::{Position, Truth, TruthError};
 /// The same trouble is told again only after this long.
 const REPEAT_AFTER: Duration = Duration::from_secs(10);
 
-/// Counts acknowledgements and, where wanted, tells the truth about them. Called by librdkafka's client from the thread that
-/// sends; the atomics and locks are for the client's interface, nobody waits for them.
+/// Counts acknowledgements and, where wanted, tells the truth about them. Called by librdkafka's client from the thread
+/// that sends; the atomics and locks are for the client's interface, nobody waits for them.
 pub(crate) struct Deliveries {
     console: Arc<Console>,
     bootstrap_servers: String,
@@ -99,13 +99,13 @@ impl Deliveries {
         self.tracking()?.truth.take()
     }
 
-    /// Says that no broker answers.
-    pub(crate) fn no_answer(&self, error: &KafkaError) {
+    /// Says that no broker answers, and what the client says about it.
+    pub(crate) fn no_answer(&self, reason: &str) {
         let servers = &self.bootstrap_servers;
-        let reason = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
         self.tell(Trouble::AllBrokers, || {
             format!(
-                "error: no broker of {servers} answers: {reason}. Trying on; is Kafka running (./scripts/status.sh), and are --bootstrap-servers right?"
+                "error: no broker of {servers} answers: {reason}. Trying on; is Kafka running (./scripts/status.sh), \
+                 and are --bootstrap-servers right?"
             )
         });
     }
@@ -146,7 +146,7 @@ impl ClientContext for Deliveries {
 
     fn error(&self, error: KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) => self.no_answer(&error),
+            Some(RDKafkaErrorCode::AllBrokersDown) => self.no_answer(reason),
             _ => self.tell(Trouble::Connection, || {
                 format!("error: {reason} (brokers: {}). Trying on", self.bootstrap_servers)
             }),

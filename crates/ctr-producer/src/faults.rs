@@ -61,9 +61,9 @@ pub(crate) struct Delays {
 }
 
 impl Delays {
-    /// By the rules: late is from just behind the watermark to half a window past the allowed lateness, where a part of the
-    /// events is too late already; too late begins where no window can take the event any more, plus 13 s for a partition
-    /// that is a little behind the newest event, and spreads over 90 s (with the defaults: 30 s to 120 s).
+    /// By the rules: late is from just behind the watermark to half a window past the allowed lateness, where a part of
+    /// the events is too late already; too late begins where no window can take the event any more, plus 13 s for a
+    /// partition that is a little behind the newest event, and spreads over 90 s (with the defaults: 30 s to 120 s).
     pub(crate) fn new(rules: &Rules) -> Self {
         let bound = rules.max_out_of_orderness_ms;
         let lateness = bound + rules.allowed_lateness_ms;

@@ -1,7 +1,7 @@
 //! Makes the events: from a seed and the time to the bytes of each record, without Kafka and without a clock.
 //!
-//! The same settings and seed give the same records in the same order, on any machine and in any later version: the random
-//! numbers come from a generator with a fixed definition (xoshiro256++), not from "the standard one".
+//! The same settings and seed give the same records in the same order, on any machine and in any later version: the
+//! random numbers come from a generator with a fixed definition (xoshiro256++), not from "the standard one".
 
 use std::io::Write;
 
@@ -12,7 +12,8 @@ use rand::{RngExt, SeedableRng};
 use crate::faults::{Delays, FLAWS, Faults, Flaw};
 use crate::record::{Category, EventFact, Fact, Record, Stream, product_name};
 
-/// The original's probabilities that a product is clicked when shown: product1, product2, ..., then from the first again.
+/// The original's probabilities that a product is clicked when shown: product1, product2, ..., then from the first
+/// again.
 pub(crate) const CLICK_PROBABILITIES: [f64; 5] = [0.8, 0.6, 0.4, 0.3, 0.2];
 
 /// The original's sessions: session_1001 to session_1100.
@@ -23,8 +24,8 @@ const REMEMBERED: usize = 16;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// 2150-01-01T00:00:00Z. With made-up event times the broker's clock, which judges what is future, is not known here, and
-/// the records must not depend on it: so such events come from the decade that begins here.
+/// 2150-01-01T00:00:00Z. With made-up event times the broker's clock, which judges what is future, is not known here,
+/// and the records must not depend on it: so such events come from the decade that begins here.
 const FAR_FUTURE_MS: i64 = 5_680_281_600_000;
 
 /// Where event times come from.
@@ -205,8 +206,8 @@ impl Generator {
         *next = (*next + 1) % REMEMBERED;
     }
 
-    /// The next way to break a record, with the product as key in one record, without a key in the other: each way comes
-    /// with both, as their number is even and the turn of the key changes with each round.
+    /// The next way to break a record, with the product as key in one record, without a key in the other: each way
+    /// comes with both, as their number is even and the turn of the key changes with each round.
     fn bad(&mut self, stream: Stream, turn: i64) -> Record<'_> {
         let round = self.bad_made / FLAWS.len();
         let (code, flaw) = FLAWS[self.bad_made % FLAWS.len()];
@@ -245,8 +246,8 @@ impl Generator {
         &self.product_names[product as usize]
     }
 
-    /// Writes the original's fields in the original's order, and an `event_id` where wanted. One field may be flawed: left
-    /// out, or with another value (JSON).
+    /// Writes the original's fields in the original's order, and an `event_id` where wanted. One field may be flawed:
+    /// left out, or with another value (JSON).
     fn write_event(&mut self, stream: Stream, fact: &EventFact, flaw: Option<(&str, Option<&str>)>) {
         let user = self.rng.random_range(1..=self.settings.users);
         let session = self.rng.random_range(SESSIONS);

@@ -1,8 +1,8 @@
 //! `ctr-producer`: simulates ad impressions and clicks, and knows what the pipeline must count of them.
 //!
-//! In reading order: `cli` (what can be asked for) becomes a `plan` (checked, without contradictions); `generator` makes
-//! `record`s from a seed, with `faults` where wanted; `run` paces them (`rate`) into the `sender`; Kafka's `deliveries` say
-//! where each record ended in the log, and `truth` follows the log and says what must be counted.
+//! In reading order: `cli` (what can be asked for) becomes a `plan` (checked, without contradictions); `generator`
+//! makes `record`s from a seed, with `faults` where wanted; `run` paces them (`rate`) into the `sender`; Kafka's
+//! `deliveries` say where each record ended in the log, and `truth` follows the log and says what must be counted.
 
 mod cli;
 mod console;

@@ -179,7 +179,8 @@ fn faults(options: &Options) -> Result<Faults, Error> {
     if faults.total() > 1.0 + 1e-9 {
         let together = faults.total() * 100.0;
         return Err(usage(format!(
-            "the shares of --late, --too-late, --duplicates, --bad and --future are {together:.1}% together, more than all events"
+            "the shares of --late, --too-late, --duplicates, --bad and --future are {together:.1}% together, more than \
+             all events"
         )));
     }
     Ok(faults)

@@ -107,8 +107,8 @@ fn per_second(count: u64, time: Duration) -> f64 {
     if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
 }
 
-/// The CPU time of this process, all threads, user and system; none where the system does not tell (it is Linux that has
-/// `/proc`; its unit here is 1/100 s on every architecture, `USER_HZ`).
+/// The CPU time of this process, all threads, user and system; none where the system does not tell (it is Linux that
+/// has `/proc`; its unit here is 1/100 s on every architecture, `USER_HZ`).
 fn cpu_time() -> Option<Duration> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     // The name of the program, in parentheses, may hold anything; utime and stime are the 12th and 13th field after it.

@@ -20,9 +20,10 @@ const TOPIC_POLL: Duration = Duration::from_millis(200);
 const TOPIC_GRACE: Duration = Duration::from_secs(2);
 /// How long acknowledgements are waited for after a signal.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-/// How long to wait for room in the full queue, and for a piece of the flush.
-const SERVE_TIME: Duration = Duration::from_millis(10);
-const FLUSH_PIECE: Duration = Duration::from_millis(100);
+/// How long to wait for room in the full queue: long enough not to wake for every batch, far too short to empty it.
+const ROOM_WAIT: Duration = Duration::from_millis(5);
+/// How long to flush before looking at signals again.
+const FLUSH_PIECE: Duration = Duration::from_millis(20);
 
 /// The original's settings, and what makes them exact and quick. Options of the command line come after these.
 const SETTINGS: [(&str, &str); 9] = [
@@ -51,7 +52,8 @@ pub(crate) enum SendError {
     },
     /// Topics are made with their settings by a script, never by chance.
     #[error(
-        "topic `{topic}` does not exist on {servers}; create it with ./scripts/create-topics.sh, or name another one (--help)"
+        "topic `{topic}` does not exist on {servers}; create it with ./scripts/create-topics.sh, or name another one \
+         (--help)"
     )]
     MissingTopic {
         /// The topic.
@@ -117,9 +119,8 @@ impl Sender {
 
     /// Waits until brokers answer and know the topics. `false`: was asked to stop before.
     ///
-    /// # Errors
-    /// [`SendError::MissingTopic`], [`SendError::RefusedTopic`]. Brokers that do not answer are no error: it says so, and
-    /// goes on asking.
+    /// # Errors [`SendError::MissingTopic`], [`SendError::RefusedTopic`]. Brokers that do not answer are no error: it
+    /// says so, and goes on asking.
     pub(crate) fn wait_for_topics(&self, streams: &[Stream]) -> Result<bool, SendError> {
         for stream in streams {
             let mut missing_since = None;
@@ -127,8 +128,7 @@ impl Sender {
                 if self.stop.load(Ordering::Relaxed) {
                     return Ok(false);
                 }
-                std::thread::sleep(TOPIC_POLL);
-                self.serve();
+                self.producer.poll(TOPIC_POLL);
             }
         }
         Ok(!self.stop.load(Ordering::Relaxed))
@@ -139,8 +139,9 @@ impl Sender {
         let metadata = match self.producer.client().fetch_metadata(Some(topic), METADATA_TIMEOUT) {
             Ok(metadata) => metadata,
             Err(error) => {
-                self.serve();
-                self.deliveries().no_answer(&error);
+                // First the reasons that came meanwhile, such as a refused connection.
+                self.producer.poll(TOPIC_POLL);
+                self.deliveries().no_answer(&error.to_string());
                 return Ok(false);
             }
         };
@@ -200,13 +201,15 @@ impl Sender {
         }
     }
 
-    /// Waits a little for acknowledgements, which make room in the queue.
+    /// Waits a little for acknowledgements, which make room in the queue. (It sleeps, as a poll of the client with a
+    /// time limit burns its last millisecond.)
     pub(crate) fn make_room(&self) {
-        self.producer.poll(SERVE_TIME);
+        std::thread::sleep(ROOM_WAIT);
+        self.serve();
     }
 
-    /// Waits until every record is acknowledged or failed, and calls `look` again and again meanwhile. After a signal it
-    /// waits a few seconds only; what is not acknowledged then has failed.
+    /// Waits until every record is acknowledged or failed, and calls `look` again and again meanwhile. After a signal
+    /// it waits a few seconds only; what is not acknowledged then has failed.
     pub(crate) fn finish(&self, mut look: impl FnMut()) {
         let mut stopping_since = None;
         while self.producer.flush(FLUSH_PIECE).is_err() {

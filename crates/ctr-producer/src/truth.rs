@@ -1,12 +1,13 @@
 //! What the pipeline must make of a log: the counts of every product and window, and the dead letters.
 //!
-//! This follows the rules for one Kafka partition after the other: a record that breaks a rule is a dead letter and nothing
-//! more; a record whose window its own partition's watermark has passed for good is a dead letter `TOO_LATE`; the rest
-//! counts. Window and watermark arithmetic is the pipeline's; the bookkeeping is not, so that it can prove the pipeline's.
+//! This follows the rules for one Kafka partition after the other: a record that breaks a rule is a dead letter and
+//! nothing more; a record whose window its own partition's watermark has passed for good is a dead letter `TOO_LATE`;
+//! the rest counts. Window and watermark arithmetic is the pipeline's; the bookkeeping is not, so that it can prove the
+//! pipeline's.
 //!
 //! It holds under two assumptions. This producer is the only writer of its topics, from their first record on:
-//! [`Truth::foreign`] counts the offsets that it did not write. And a partition is not left alone by its twin for so long
-//! that the pipeline lets a window go early (`idle-hold-ms`): such dead letters do not follow from one log alone.
+//! [`Truth::foreign`] counts the offsets that it did not write. And a partition is not left alone by its twin for so
+//! long that the pipeline lets a window go early (`idle-hold-ms`): such dead letters do not follow from one log alone.
 //! Kafka timestamps are not assumed: the brokers tell them with each acknowledgement.
 
 mod report;
@@ -38,7 +39,8 @@ pub(crate) struct Position {
 pub(crate) enum TruthError {
     /// An acknowledgement came after that of a later record.
     #[error(
-        "{stream:?} partition {partition}: offset {offset} was acknowledged after offset {last}, so the order of the log is not known"
+        "{stream:?} partition {partition}: offset {offset} was acknowledged after offset {last}, so the order \
+         of the log is not known"
     )]
     OffsetWentBack {
         /// Stands for the topic.
@@ -114,8 +116,8 @@ impl Truth {
         }
     }
 
-    /// Offsets before and between the records seen: records of other writers (or of an earlier run). They may have moved
-    /// the watermark, so with any of them the truth may be wrong.
+    /// Offsets before and between the records seen: records of other writers (or of an earlier run). They may have
+    /// moved the watermark, so with any of them the truth may be wrong.
     pub(crate) fn foreign(&self) -> u64 {
         self.foreign
     }

@@ -13,8 +13,9 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use serde_json::{Value, json};
 
 /// Everything that can go wrong, in made-up time. The mock brokers acknowledge every record with the Kafka timestamp
-/// [`ACKNOWLEDGED_AT`], so event time begins near it, and the future begins late. (What is too late cannot be seen here, as
-/// the watermark does not pass the brokers' clock: the unit tests of the truth do that, and the tests with real brokers.)
+/// [`ACKNOWLEDGED_AT`], so event time begins near it, and the future begins late. (What is too late cannot be seen
+/// here, as the watermark does not pass the brokers' clock: the unit tests of the truth do that, and the tests with
+/// real brokers.)
 const EVERYTHING: &str = "both --rate 0 --seed 7 --start-time 1970-01-02T00:00:00Z --span 5m --disorder 1500ms \
      --max-future-skew-ms 31536000000 --late 5% --too-late 2% --duplicates 3% --bad 4% --future 1%";
 const ACKNOWLEDGED_AT: i64 = 1_234;
@@ -112,7 +113,8 @@ fn the_same_seed_fills_the_topics_with_the_same_records() {
     assert!(first == fill(), "two runs differ");
 }
 
-/// The partition of a key is the one that Java's clients choose: murmur2 of the key, its sign cut off, modulo partitions.
+/// The partition of a key is the one that Java's clients choose: murmur2 of the key, its sign cut off, modulo
+/// partitions.
 #[test]
 fn keys_go_where_javas_clients_put_them() {
     let brokers = Brokers::start();
