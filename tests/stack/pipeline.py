@@ -2,6 +2,7 @@
 
 import json
 import urllib.error
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from signal import SIGINT, SIGQUIT, SIGTERM, Signals
@@ -70,10 +71,17 @@ class Pipeline:
 
     def check(self) -> tuple[int, str]:
         """`ctr-pipeline check` with the same settings: exit code and all it says."""
-        process = Process("ctr-pipeline check", self._command("check"), self._environment(), self._folder / f"check-{Pipeline.count}.log")
+        return self._ask("check")
+
+    def probe(self) -> tuple[int, str]:
+        """`ctr-pipeline probe` with the same settings: exit code and all it says."""
+        return self._ask("probe")
+
+    def _ask(self, verb: str) -> tuple[int, str]:
+        log = self._folder / f"{verb}-{uuid.uuid4().hex[:8]}.log"
+        process = Process(f"ctr-pipeline {verb}", self._command(verb), self._environment(), log)
         process.start()
-        code = process.wait(60)
-        return code, process.log.read_text()
+        return process.wait(60), log.read_text()
 
     def stop(self, number: Signals = SIGTERM, seconds: float = 30) -> int:
         """A clean stop that keeps the place in the group; the exit code."""

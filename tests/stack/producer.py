@@ -43,11 +43,13 @@ class Producer:
     def __init__(self, kafka: Kafka, topics: Topics, folder: Path):
         self._kafka, self._topics, self._folder = kafka, topics, folder
         self._runs = 0
+        self._truths: dict[Process, Path] = {}
 
     def start(self, command: str = "both", *flags: str, **options: object) -> Process:
         """Starts `ctr-producer COMMAND` in the background. `too_late=0.01` means `--too-late 0.01`."""
         self._runs += 1
-        arguments = [str(BINARIES / "ctr-producer"), command, *flags]
+        truth = self._folder / f"truth-{self._runs}.jsonl"
+        arguments = [str(BINARIES / "ctr-producer"), command, "--truth", str(truth), *flags]
         for name, value in options.items():
             arguments += [f"--{name.replace('_', '-')}", str(value)]
         environment = clean_environment({
@@ -56,12 +58,16 @@ class Producer:
         })
         process = Process("ctr-producer", arguments, environment, self._folder / f"ctr-producer-{self._runs}.log")
         process.start()
+        self._truths[process] = truth
         return process
+
+    def truth_of(self, process: Process) -> Truth:
+        """The truth of a run that has ended."""
+        return Truth.read(self._truths[process])
 
     def run(self, command: str = "both", *flags: str, seconds: float = 120, **options: object) -> Truth:
         """Runs it to its end and returns the truth. Give `count` or `duration`, or it has none."""
-        truth = self._folder / f"truth-{self._runs + 1}.jsonl"
-        process = self.start(command, *flags, truth=truth, **options)
+        process = self.start(command, *flags, **options)
         code = process.wait(seconds)
         assert code == 0, f"ctr-producer ended with {code}:\n{process.tail()}"
-        return Truth.read(truth)
+        return self.truth_of(process)

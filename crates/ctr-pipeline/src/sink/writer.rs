@@ -19,6 +19,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a first chunk waits for those of the other workers that fire at the same moment.
 const GATHERING: Duration = Duration::from_millis(10);
 
+/// How often a failure that lasts is said again.
+const REMINDER: Duration = Duration::from_secs(10);
+
 /// Rows of one firing of one task, encoded.
 #[derive(Debug)]
 pub struct RowChunk {
@@ -237,6 +240,7 @@ impl Writer {
     async fn write(&mut self, batch: &Batch) {
         let mut backoff = Backoff::new(self.config.backoff_min, self.config.backoff_max);
         let begun = Instant::now();
+        let mut said: Option<Instant> = None;
         loop {
             self.last_sent = Some(Instant::now());
             let error = match self.clickhouse.insert(&batch.chunks).await {
@@ -246,10 +250,14 @@ impl Writer {
             self.state.failed(&error);
             self.state.retries.fetch_add(1, Ordering::Relaxed);
             let wait = backoff.next_wait();
-            tracing::warn!(
-                %error, rows = batch.rows, attempt = backoff.attempts(), retry_in_ms = wait.as_millis(),
-                "insert failed; the same rows are sent again, nothing is read meanwhile"
-            );
+            if said.is_none_or(|said| said.elapsed() >= REMINDER) {
+                said = Some(Instant::now());
+                let (attempt, seconds) = (backoff.attempts(), begun.elapsed().as_secs());
+                tracing::warn!(
+                    %error, rows = batch.rows, attempt, seconds,
+                    "insert failed; the same rows are sent again until they are taken, nothing is read meanwhile"
+                );
+            }
             tokio::time::sleep(wait).await;
         }
         if backoff.attempts() > 0 {

@@ -1,0 +1,106 @@
+"""What is away comes back, and nothing was lost; what is wrong is named."""
+
+import socket
+from collections.abc import Callable
+
+from pipeline.comparison import assert_exact
+from stack import Database, Engine, Kafka, Pipeline, Producer, Topics, free_ports, wait_until
+
+
+def test_clickhouse_away_for_a_while(producer: Producer, pipeline: Pipeline, engine: Engine, database: Database, kafka: Kafka,
+                                     topics: Topics):
+    pipeline.start_ready()
+    flow = producer.start("both", rate=5_000, count=60_000, products=20)
+    wait_until(lambda: database.windows(), 60, "the first window")
+    taken_over = pipeline.process.log.read_text().count("partitions taken over")
+    engine.kill()
+    try:
+        wait_until(lambda: pipeline.status_code("/readyz") == 503, 60, "the pipeline says that it is not ready")
+        assert "ClickHouse" in pipeline.process.tail()
+        assert pipeline.status_code("/healthz") == 200
+        assert flow.wait(120) == 0
+        assert pipeline.process.resident_bytes() < 150 << 20
+    finally:
+        engine.start()
+    assert_exact(producer.truth_of(flow), database, kafka, topics)
+    pipeline.wait_ready()
+    log = pipeline.process.log.read_text()
+    assert log.count("partitions taken over") == taken_over, "the group has lost a member"
+    assert "insert succeeded again" in log or "ClickHouse answers" in log
+    assert pipeline.stop() == 0
+
+
+def test_brokers_that_cannot_be_reached_at_start(make_pipeline: Callable[..., Pipeline]):
+    nobody = f"127.0.0.1:{free_ports(1)[0]}"
+    pipeline = make_pipeline(settings={"kafka.bootstrap-servers": nobody}).start()
+    wait_until(lambda: nobody in pipeline.process.tail() and "KAFKA_BOOTSTRAP_SERVERS" in pipeline.process.tail(), 30, "a clear error line")
+    assert pipeline.status_code("/readyz") == 503
+    wait_until(lambda: pipeline.process.tail().count("no answer") >= 3, 60, "it tries again")
+    seconds = cpu_seconds(pipeline)
+    assert seconds < 2, f"{seconds} s of CPU: that is a busy loop"
+    assert pipeline.stop() == 0
+
+
+def cpu_seconds(pipeline: Pipeline) -> float:
+    fields = open(f"/proc/{pipeline.process.pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def test_what_is_wrong_is_named_before_anything_is_read(make_pipeline: Callable[..., Pipeline], kafka: Kafka, topics: Topics):
+    pipeline = make_pipeline(settings={"kafka.dlq-topic": "no-such-topic"})
+    code, said = pipeline.check()
+    assert code == 2 and "no-such-topic" in said and "create-topics.sh" in said
+    assert "ok       topic" in said and "ok       clickhouse" in said
+    assert pipeline.start().process.wait(60) == 2
+    assert "no-such-topic" in pipeline.process.tail()
+    assert kafka.committed(topics) == {}
+
+
+def test_topics_that_do_not_fit_are_refused(make_pipeline: Callable[..., Pipeline], kafka: Kafka, topics: Topics):
+    kafka.create_topic(f"{topics.group}-few", 4)
+    kafka.create_topic(f"{topics.group}-clocks", 6, {"message.timestamp.type": "CreateTime"})
+    code, said = make_pipeline(settings={"kafka.topics.click": f"{topics.group}-few"}).check()
+    assert code == 2 and "6" in said and "4" in said and "same number" in said
+    code, said = make_pipeline(settings={"kafka.topics.click": f"{topics.group}-clocks"}).check()
+    assert code == 2 and "LogAppendTime" in said
+    code, said = make_pipeline(settings={"kafka.topics.click": f"{topics.group}-clocks", "kafka.trust-producer-timestamps": "true"}).check()
+    assert code == 0, said
+
+
+def test_a_schema_that_is_missing_is_named(make_pipeline: Callable[..., Pipeline], engine: Engine, database: Database):
+    database.execute("DROP TABLE ctr_latest_view")
+    code, said = make_pipeline().check()
+    assert code == 2 and "ctr_latest_view" in said and "init-clickhouse.sh" in said
+
+
+def test_all_mistakes_of_the_settings_at_once(make_pipeline: Callable[..., Pipeline]):
+    pipeline = make_pipeline(settings={"ctr.job.parallelism": "0", "kafka.offset-strategy": "yesterday", "status.port": "none"}).start()
+    assert pipeline.process.wait(10) == 2
+    said = pipeline.process.tail()
+    assert "CTR_JOB_PARALLELISM" in said and "KAFKA_OFFSET_STRATEGY" in said and "STATUS_PORT" in said
+
+
+def test_a_port_that_is_taken(make_pipeline: Callable[..., Pipeline]):
+    pipeline = make_pipeline()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", pipeline.port))
+        taken.listen()
+        assert pipeline.start().process.wait(30) == 1
+    assert "STATUS_PORT" in pipeline.process.tail()
+
+
+def test_two_processes_with_one_instance_id(make_pipeline: Callable[..., Pipeline]):
+    older = make_pipeline(settings={"ctr.job.instance-id": "twin"}).start_ready()
+    newer = make_pipeline(settings={"ctr.job.instance-id": "twin"}).start()
+    assert older.process.wait(60) == 1
+    assert "ctr.job.instance-id" in older.process.tail()
+    newer.wait_ready()
+    assert newer.stop() == 0
+
+
+def test_the_probe_tells_readiness(make_pipeline: Callable[..., Pipeline]):
+    pipeline = make_pipeline()
+    code, said = pipeline.probe()
+    assert code == 1 and "no pipeline answers" in said
+    pipeline.start_ready()
+    assert pipeline.probe() == (0, '{"status":"ready"}\n')
