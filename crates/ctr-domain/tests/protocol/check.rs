@@ -9,14 +9,14 @@ use ctr_domain::task::Side;
 use crate::log::Content;
 use crate::table::{Count, LetterId};
 use crate::truth::{Verdict, window_end};
-use crate::world::{Kind, Shown, World};
+use crate::world::{Checked, Kind, World};
 
-pub(crate) fn at_the_end(world: &World) -> Shown<()> {
+pub(crate) fn at_the_end(world: &World) -> Checked<()> {
     if world.kind.is_early() { early(world) } else { exact(world) }
 }
 
 /// Every letter of the records before a position was sent.
-pub(crate) fn letters_before(world: &World, side: Side, position: i64) -> Shown<()> {
+pub(crate) fn letters_before(world: &World, side: Side, position: i64) -> Checked<()> {
     let new = letters_of(world, side).into_iter().filter(|(_, _, offset)| *offset < position);
     match new.into_iter().find(|id| !world.letters.0.contains_key(id)) {
         Some(id) => Err(format!("letter {id:?} was never sent, but {position} is committed")),
@@ -33,7 +33,7 @@ fn letters_of(world: &World, side: Side) -> Vec<LetterId> {
 
 /// Table and letters are what the log says, to the last record. Of windows that an earlier era has written, the larger
 /// count stays.
-fn exact(world: &World) -> Shown<()> {
+fn exact(world: &World) -> Checked<()> {
     let before = &world.tables_before;
     let keys: BTreeSet<_> = world.tables.raw.keys().chain(world.truth.counts.keys()).chain(before.raw.keys()).collect();
     for key in keys {
@@ -50,7 +50,7 @@ fn exact(world: &World) -> Shown<()> {
             ));
         }
     }
-    let mut expected: BTreeSet<LetterId> = world.letters_before.keys().copied().collect();
+    let mut expected: BTreeSet<LetterId> = world.letters_before.clone();
     expected.extend(Side::BOTH.into_iter().flat_map(|side| letters_of(world, side)));
     let sent: BTreeSet<LetterId> = world.letters.0.keys().copied().collect();
     match expected.symmetric_difference(&sent).next() {
@@ -60,7 +60,7 @@ fn exact(world: &World) -> Shown<()> {
 }
 
 /// The table says nothing that the log does not; what it lacks is in the letters for windows closed early.
-fn early(world: &World) -> Shown<()> {
+fn early(world: &World) -> Checked<()> {
     let mut in_letters: BTreeMap<(u8, i64), Count> = BTreeMap::new();
     for ((side, _, offset), reason) in &world.letters.0 {
         let verdict = world.truth.verdicts[*side].get(offset).copied();

@@ -9,11 +9,11 @@ use crate::history::History;
 use crate::log::Log;
 use crate::owner::Owner;
 use crate::truth::{Reach, newest_window};
-use crate::world::{Shown, World};
+use crate::world::{Checked, World};
 
 impl<C: Counter> History<C> {
     /// Stops the owner, does something to one side or both, and starts the next owner.
-    pub(crate) fn disaster(&mut self) -> Shown<()> {
+    pub(crate) fn disaster(&mut self) -> Checked<()> {
         self.stop_quietly()?;
         let world = &mut self.world;
         let mut commits = Vec::new();
@@ -24,7 +24,7 @@ impl<C: Counter> History<C> {
             commits.push(commit);
         }
         world.tables_before = world.tables.clone();
-        world.letters_before = world.letters.0.keys().map(|id| (*id, ())).collect();
+        world.letters_before = world.letters.0.keys().copied().collect();
         let mut mark = None;
         for (side, commit) in Side::BOTH.into_iter().zip(commits) {
             world.era.reach[side].position = commit.position;

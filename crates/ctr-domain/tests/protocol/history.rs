@@ -7,7 +7,7 @@ use crate::counter::Counter;
 use crate::mutation::Mutation;
 use crate::owner::{Owner, Read};
 use crate::table::Commits;
-use crate::world::{Kind, Shown, World};
+use crate::world::{Checked, Kind, World};
 
 /// More steps than this and the history is brought to its end.
 const STEPS: usize = 1_500;
@@ -22,7 +22,7 @@ pub(crate) struct History<C> {
 }
 
 /// Runs one history to its end; `Ok` says how many records were read in it.
-pub(crate) fn run<C: Counter>(seed: u64, kind: Kind, mutation: Option<Mutation>) -> Shown<u64> {
+pub(crate) fn run<C: Counter>(seed: u64, kind: Kind, mutation: Option<Mutation>) -> Checked<u64> {
     let mut world = World::new(seed, kind, mutation);
     let crashes = if kind == Kind::CalmEarly { 0 } else { world.dice.below(8) };
     let disasters = if kind == Kind::Disaster { 1 + world.dice.below(2) } else { 0 };
@@ -45,7 +45,7 @@ impl<C: Counter> History<C> {
         written && self.crashes == 0 && self.disasters == 0 && self.owners[0].has_read_all(&self.world)
     }
 
-    fn step(&mut self) -> Shown<()> {
+    fn step(&mut self) -> Checked<()> {
         self.world.tick();
         self.world.grow();
         let index = if self.world.dice.chance(70) { 0 } else { self.world.dice.below(self.owners.len()) };
@@ -57,7 +57,7 @@ impl<C: Counter> History<C> {
     }
 
     /// One owner does one thing.
-    fn act(&mut self, index: usize) -> Shown<()> {
+    fn act(&mut self, index: usize) -> Checked<()> {
         let (world, owner) = (&mut self.world, &mut self.owners[index]);
         match world.dice.below(100) {
             0..40 => return self.read(index),
@@ -83,7 +83,7 @@ impl<C: Counter> History<C> {
         Ok(())
     }
 
-    fn read(&mut self, index: usize) -> Shown<()> {
+    fn read(&mut self, index: usize) -> Checked<()> {
         let side = self.world.dice.pick(&Side::BOTH);
         let records = 1 + self.world.dice.below(8);
         // To wait for the other side keeps memory small; that is all it may matter.
@@ -96,7 +96,7 @@ impl<C: Counter> History<C> {
         }
     }
 
-    fn begin_anew(&mut self, index: usize, side: Side) -> Shown<()> {
+    fn begin_anew(&mut self, index: usize, side: Side) -> Checked<()> {
         if self.world.kind != Kind::Disaster {
             return Err(format!("{side:?} was taken for another log"));
         }
@@ -122,7 +122,7 @@ impl<C: Counter> History<C> {
         }
     }
 
-    fn adversity(&mut self) -> Shown<()> {
+    fn adversity(&mut self) -> Checked<()> {
         let dice = &mut self.world.dice;
         if self.crashes > 0 && dice.chance(3) {
             self.crashes -= 1;
@@ -153,7 +153,7 @@ impl<C: Counter> History<C> {
     }
 
     /// The last owner reads what there is. Whoever waits for the other side gets its turn, or the two wait for ever.
-    pub(crate) fn read_all(&mut self) -> Shown<()> {
+    pub(crate) fn read_all(&mut self) -> Checked<()> {
         let mut was_read = false;
         for _ in 0..1_000 {
             for side in Side::BOTH {
@@ -173,14 +173,14 @@ impl<C: Counter> History<C> {
         Err("the owner does not get to the end of its logs".to_owned())
     }
 
-    pub(crate) fn only_the_owner_lives(&mut self) -> Shown<()> {
+    pub(crate) fn only_the_owner_lives(&mut self) -> Checked<()> {
         for zombie in self.owners.split_off(1) {
             zombie.die(&mut self.world)?;
         }
         Ok(())
     }
 
-    fn finish(&mut self) -> Shown<()> {
+    fn finish(&mut self) -> Checked<()> {
         self.only_the_owner_lives()?;
         for log in &mut self.world.logs.0 {
             log.grow(i64::MAX / 2);
@@ -196,7 +196,7 @@ impl<C: Counter> History<C> {
         Ok(())
     }
 
-    fn finish_owner(&mut self) -> Shown<()> {
+    fn finish_owner(&mut self) -> Checked<()> {
         self.read_all()?;
         self.world.now += TWO_DAYS;
         let (world, owner) = (&mut self.world, &mut self.owners[0]);
@@ -210,7 +210,7 @@ impl<C: Counter> History<C> {
     }
 
     /// Reads to a point where everything read is committed, and stops there.
-    pub(crate) fn stop_quietly(&mut self) -> Shown<()> {
+    pub(crate) fn stop_quietly(&mut self) -> Checked<()> {
         self.only_the_owner_lives()?;
         self.read_all()?;
         let (world, owner) = (&mut self.world, &mut self.owners[0]);

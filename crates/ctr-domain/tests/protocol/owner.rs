@@ -11,7 +11,7 @@ use crate::counter::Counter;
 use crate::mutation::Mutation;
 use crate::table::{Commits, Committed, Count, Letter, Row};
 use crate::truth::Verdict;
-use crate::world::{Proof, Shown, World};
+use crate::world::{Checked, Proof, World};
 
 struct Batch {
     rows: Vec<Row>,
@@ -45,19 +45,19 @@ pub(crate) struct Owner<C> {
 
 impl<C: Counter> Owner<C> {
     /// A new owner, from the commits that are in force.
-    pub(crate) fn restore(world: &World) -> Shown<Self> {
+    pub(crate) fn restore(world: &World) -> Checked<Self> {
         Self::begin(world, world.commits.current.clone(), BySide::default())
     }
 
     /// What must follow [`Read::AnotherLog`]: the same commits, but this side from the beginning of the log that is there.
     /// Later commits may already be of the new log; to take the other side from one of those would mix two checkpoints.
-    pub(crate) fn restart_anew(&self, world: &World, side: Side) -> Shown<Self> {
+    pub(crate) fn restart_anew(&self, world: &World, side: Side) -> Checked<Self> {
         let mut anew = self.anew;
         anew[side] = true;
         Self::begin(world, self.commits.clone(), anew)
     }
 
-    fn begin(world: &World, commits: BySide<Committed>, anew: BySide<bool>) -> Shown<Self> {
+    fn begin(world: &World, commits: BySide<Committed>, anew: BySide<bool>) -> Checked<Self> {
         let mut starts = BySide([PartitionStart::at(0); 2]);
         for side in Side::BOTH {
             starts[side] = if anew[side] {
@@ -91,7 +91,7 @@ impl<C: Counter> Owner<C> {
     }
 
     /// Reads up to `records` records of a side; at the end the consumer says so.
-    pub(crate) fn read(&mut self, world: &mut World, side: Side, records: usize) -> Shown<Read> {
+    pub(crate) fn read(&mut self, world: &mut World, side: Side, records: usize) -> Checked<Read> {
         for _ in 0..records {
             let Some((offset, record)) = world.logs[side].read(self.next[side]) else {
                 let end = world.logs[side].bounds().end;
@@ -148,7 +148,7 @@ impl<C: Counter> Owner<C> {
     }
 
     /// Asks for the rows that are due.
-    pub(crate) fn fire(&mut self, world: &mut World, limit: usize) -> Shown<bool> {
+    pub(crate) fn fire(&mut self, world: &mut World, limit: usize) -> Checked<bool> {
         let mut rows = Vec::new();
         let batch = self.counter.fire(world.now, limit, &mut |result| {
             let product = result.product_id.as_bytes()[1] - b'0';
@@ -179,14 +179,14 @@ impl<C: Counter> Owner<C> {
     }
 
     /// Writes the first batch that is not written yet, or any once more.
-    pub(crate) fn write_rows(&mut self, world: &mut World) -> Shown<()> {
+    pub(crate) fn write_rows(&mut self, world: &mut World) -> Checked<()> {
         let Some(first) = self.batches.iter().position(|batch| !batch.written) else { return Ok(()) };
         let any = world.dice.chance(world.shuffled);
         let index = if any { world.dice.below(self.batches.len()) } else { first };
         self.write_batch(world, index)
     }
 
-    fn write_batch(&mut self, world: &mut World, index: usize) -> Shown<()> {
+    fn write_batch(&mut self, world: &mut World, index: usize) -> Checked<()> {
         let batch = &mut self.batches[index];
         batch.written = true;
         for row in &batch.rows {
@@ -212,7 +212,7 @@ impl<C: Counter> Owner<C> {
     }
 
     /// Sends a letter that waits, or any once more.
-    pub(crate) fn send_letters(&mut self, world: &mut World) -> Shown<()> {
+    pub(crate) fn send_letters(&mut self, world: &mut World) -> Checked<()> {
         if !self.counter.is_replayed() {
             return Ok(());
         }
@@ -221,7 +221,7 @@ impl<C: Counter> Owner<C> {
         self.send_letter(world, index)
     }
 
-    fn send_letter(&mut self, world: &mut World, index: usize) -> Shown<()> {
+    fn send_letter(&mut self, world: &mut World, index: usize) -> Checked<()> {
         let (letter, sent) = &mut self.letters[index];
         *sent = true;
         let closed_early = matches!(&letter.reason, DeadLetterReason::TooLate(late) if late.closed_early);
@@ -238,7 +238,7 @@ impl<C: Counter> Owner<C> {
         self.counter.on_letters_acknowledged(upto as u64);
     }
 
-    pub(crate) fn take_checkpoint(&mut self) -> Shown<()> {
+    pub(crate) fn take_checkpoint(&mut self) -> Checked<()> {
         if self.counter.letters_issued() != self.letters.len() as u64 {
             return Err(format!("{} letters, but {} issued", self.letters.len(), self.counter.letters_issued()));
         }
@@ -278,7 +278,7 @@ impl<C: Counter> Owner<C> {
     }
 
     /// All letters that are on their way arrive and are acknowledged; all rows too, if asked for.
-    pub(crate) fn drain(&mut self, world: &mut World, rows: bool) -> Shown<()> {
+    pub(crate) fn drain(&mut self, world: &mut World, rows: bool) -> Checked<()> {
         for index in 0..if rows { self.batches.len() } else { 0 } {
             if !self.batches[index].written {
                 self.write_batch(world, index)?;
@@ -299,7 +299,7 @@ impl<C: Counter> Owner<C> {
     }
 
     /// The end of this life, at any moment: what is on its way may still arrive, in part.
-    pub(crate) fn die(mut self, world: &mut World) -> Shown<()> {
+    pub(crate) fn die(mut self, world: &mut World) -> Checked<()> {
         for index in 0..self.batches.len() {
             if !self.batches[index].written && world.dice.chance(world.arriving) {
                 self.write_batch(world, index)?;
@@ -316,7 +316,7 @@ impl<C: Counter> Owner<C> {
     }
 
     /// Every record that was handed in is accounted for, once.
-    pub(crate) fn close_ledger(&self) -> Shown<()> {
+    pub(crate) fn close_ledger(&self) -> Checked<()> {
         for side in Side::BOTH {
             let ledger = self.counter.ledger(side);
             if ledger.difference() != 0

@@ -1,6 +1,6 @@
 //! Everything around the owners of a pair of partitions: logs, clock, tables, commits, and what is true.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use ctr_domain::recovery::{Commit, FreshStart, PartitionStart, RecoveryNotice, recover};
 use ctr_domain::rules::{Deduplication, Rules};
@@ -9,11 +9,11 @@ use ctr_domain::task::{BySide, Side};
 use crate::dice::Dice;
 use crate::log::{Log, Traffic};
 use crate::mutation::Mutation;
-use crate::table::{Commits, Committed, DeadLetters, Tables};
+use crate::table::{Commits, Committed, DeadLetters, LetterId, Tables};
 use crate::truth::{Era, Truth};
 
-/// A defect that a history has shown, in words.
-pub(crate) type Shown<T> = Result<T, String>;
+/// What was asked for, or the defect that a history has shown, in words.
+pub(crate) type Checked<T> = Result<T, String>;
 
 /// What a history is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(crate) struct World {
     pub(crate) truth: Truth,
     /// The tables and the letters at the beginning of this era.
     pub(crate) tables_before: Tables,
-    pub(crate) letters_before: BTreeMap<crate::table::LetterId, ()>,
+    pub(crate) letters_before: BTreeSet<LetterId>,
     pub(crate) records_read: u64,
     /// How many of a hundred rows and letters on their way still arrive when their sender dies.
     pub(crate) arriving: usize,
@@ -98,7 +98,7 @@ impl World {
             era,
             truth,
             tables_before: Tables::default(),
-            letters_before: BTreeMap::new(),
+            letters_before: BTreeSet::new(),
             records_read: 0,
             arriving,
             shuffled,
@@ -116,7 +116,7 @@ impl World {
     }
 
     /// Where a new owner begins, from a commit as it lies in the broker.
-    pub(crate) fn start_of(&self, side: Side, commit: &Committed) -> Shown<(PartitionStart, Option<RecoveryNotice>)> {
+    pub(crate) fn start_of(&self, side: Side, commit: &Committed) -> Checked<(PartitionStart, Option<RecoveryNotice>)> {
         let commit = commit.as_ref().map(|(offset, metadata)| Commit { offset: *offset, metadata });
         let (mut start, notice) = recover(commit, self.logs[side].bounds(), FreshStart::Earliest, &self.rules)
             .map_err(|error| format!("a commit of ours was refused: {error}"))?;
