@@ -15,6 +15,10 @@ brought up to date. Stop it with ./scripts/down.sh.
 "
 
 say_what_to_do_next() {
+    local db="$CLICKHOUSE_DB" client="./scripts/clickhouse-client.sh --query" minutes
+    minutes="SELECT product_id, window_minute, avgMerge(avg_ctr) AS avg_ctr FROM $db.ctr_ml_view"
+    minutes="$minutes WHERE window_minute >= now64(3) - INTERVAL 10 MINUTE"
+    minutes="$minutes GROUP BY product_id, window_minute ORDER BY product_id, window_minute LIMIT 20"
     say "
 Everything runs.
   Kafka         $KAFKA_BOOTSTRAP_SERVERS
@@ -25,9 +29,9 @@ Everything runs.
   stop          ./scripts/down.sh
 
 Three queries to try:
-  ./scripts/clickhouse-client.sh --query \"SELECT count() FROM $CLICKHOUSE_DB.ctr_results_raw\"
-  ./scripts/clickhouse-client.sh --query \"SELECT * FROM $CLICKHOUSE_DB.ctr_latest_view ORDER BY window_end DESC LIMIT 10\"
-  ./scripts/clickhouse-client.sh --query \"SELECT product_id, window_minute, avgMerge(avg_ctr) AS avg_ctr FROM $CLICKHOUSE_DB.ctr_ml_view WHERE window_minute >= now64(3) - INTERVAL 10 MINUTE GROUP BY product_id, window_minute ORDER BY product_id, window_minute LIMIT 20\""
+  $client \"SELECT count() FROM $db.ctr_results_raw\"
+  $client \"SELECT * FROM $db.ctr_latest_view ORDER BY window_end DESC LIMIT 10\"
+  $client \"$minutes\""
 }
 
 say_how_to_stop() {

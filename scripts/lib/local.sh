@@ -95,7 +95,7 @@ setup_stack() {
     wait_step "binaries built (cargo build --release)"
     run_step "pipeline deployed" start_pipeline
     run_step "producers started" start_producers
-    run_step "first row in ctr_latest_view" wait_for_first_row
+    run_step "first new row in ctr_latest_view" wait_for_new_row
 }
 
 # deploy_pipeline: builds, checks, then starts it, or starts it again with what is new, and waits until it is ready.

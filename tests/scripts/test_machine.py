@@ -11,7 +11,8 @@ from scripts.shell import functions, path_with_only, script, stand_in
 from stack import free_ports
 
 # What the scripts themselves use, without anything that is checked for.
-PLAIN = ["bash", "awk", "sed", "cut", "tr", "cat", "mkdir", "dirname", "date", "ps", "head", "tail", "grep", "uname", "env", "rm", "mv", "cksum", "xargs", "sort"]
+PLAIN = ["bash", "awk", "sed", "cut", "tr", "cat", "mkdir", "dirname", "date", "ps",
+         "head", "tail", "grep", "uname", "env", "rm", "mv", "cksum", "xargs", "sort"]
 CHECKED = ["C and C++ compiler", "make", "curl", "cargo", "Python 3.10", "Java 17", "Maven"]
 
 
@@ -86,7 +87,8 @@ def test_a_taken_port_is_named_with_its_setting_and_its_holder(free_settings: di
 
 
 def test_ports_that_cannot_work_are_all_named(free_settings: dict[str, str]) -> None:
-    result = script("setup.sh", "--local", settings={**free_settings, "KAFKA1_PORT": "70000", "KAFKA2_PORT": "eight", "PIPELINE_PORT": free_settings["CLICKHOUSE_PORT"]})
+    wrong = {"KAFKA1_PORT": "70000", "KAFKA2_PORT": "eight", "PIPELINE_PORT": free_settings["CLICKHOUSE_PORT"]}
+    result = script("setup.sh", "--local", settings={**free_settings, **wrong})
     assert result.returncode == 1
     assert "KAFKA1_PORT=70000 is not a port" in result.stdout
     assert "KAFKA2_PORT=eight is not a port" in result.stdout
