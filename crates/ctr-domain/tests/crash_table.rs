@@ -280,11 +280,12 @@ fn a_replay_never_waits_for_the_record_before_the_position() {
     assert_eq!(life.outcomes.last(), Some(&(Side::Impressions, 8, Outcome::Counted)));
 }
 
-/// A limit of the rules, kept here so that it changes only on purpose: `version` is one number, so of two different rows
-/// with the same sum the last wins. The owner that is meant always sends the larger row in the end, unless it has let the
-/// window go beside a silent partition. `ctr_ml` keeps the larger of each count and is right even then.
+/// A limit of the rules, kept here so that it changes only on purpose: `version` is one number, so a row can replace one
+/// that has more of one count, if it has at least as much more of the other. The owner that is meant always sends the
+/// larger of both in the end, unless it has let the window go beside a silent partition. `ctr_ml` keeps the larger of each
+/// count and is right even then.
 #[test]
-fn an_old_owner_can_replace_a_row_of_a_window_closed_early_by_one_of_the_same_sum() {
+fn an_old_owner_can_hide_counts_of_a_window_closed_early() {
     let mut cluster = Cluster::default();
     cluster.impressions("a", &at(&[1_000]));
     let mut old = start(&cluster);

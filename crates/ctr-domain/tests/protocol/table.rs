@@ -1,6 +1,6 @@
 //! What outlives every process: the tables, the dead letter topic, the group's commits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ctr_domain::checkpoint::Checkpoint;
 use ctr_domain::dead_letter::DeadLetterReason;
@@ -47,11 +47,16 @@ pub(crate) struct Tables {
     pub(crate) raw: BTreeMap<(u8, i64), Count>,
     /// `ctr_ml`.
     pub(crate) ml: BTreeMap<(u8, i64), Count>,
+    /// Where a row has replaced one that had more of one count: see the limit at the end of `crash_table.rs`.
+    pub(crate) rivals: BTreeSet<(u8, i64)>,
 }
 
 impl Tables {
     pub(crate) fn insert(&mut self, row: Row, mutation: Option<Mutation>) {
         let raw = self.raw.entry(row.key).or_default();
+        if row.count.sum() >= raw.sum() && !raw.is_within(row.count) {
+            self.rivals.insert(row.key);
+        }
         *raw = if mutation == Some(Mutation::LastRowWins) { row.count } else { raw.replaced_by(row.count) };
         let ml = self.ml.entry(row.key).or_default();
         *ml = ml.larger_of_each(row.count);
