@@ -15,7 +15,7 @@ mod supervisor;
 mod worker;
 
 pub mod sink;
-mod source;
+pub mod source;
 
 pub mod check;
 pub mod status;

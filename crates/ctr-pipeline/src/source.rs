@@ -1,8 +1,11 @@
 //! Where records come from: one consumer for each worker, records in batches from each partition's own queue.
+//!
+//! [`batch`] and [`consumer`] are public for `examples/bare_consumer.rs`, which reads as the pipeline does and counts nothing.
 
 pub(crate) mod assignment;
-pub(crate) mod batch;
-pub(crate) mod consumer;
+pub mod batch;
+pub(crate) mod commit;
+pub mod consumer;
 pub(crate) mod end_offsets;
 pub(crate) mod first_start;
 pub(crate) mod group_cleanup;

@@ -1,4 +1,4 @@
-//! Batch reads from the queue of one partition: the one `unsafe` file of the project.
+//! Batch reads from the queue of one partition.
 //!
 //! Why: the crate's safe ways to read give one message at a time, at about 0.3 µs each, which is most of what a record costs
 //! here. A batch from a partition's own queue costs a tenth of that, and its topic and partition are known once for all of it.
@@ -19,7 +19,7 @@ use ctr_domain::checkpoint::RecordMark;
 
 /// What one entry of a batch is.
 #[derive(Debug)]
-pub(crate) enum Entry<'a> {
+pub enum Entry<'a> {
     /// A record of the log.
     Record(Record<'a>),
     /// Everything up to this offset has been read; the next record will have it.
@@ -35,13 +35,13 @@ pub(crate) enum Entry<'a> {
 
 /// One record, lent from its batch.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Record<'a> {
+pub struct Record<'a> {
     /// Where it is, and when it was stamped.
-    pub(crate) mark: RecordMark,
+    pub mark: RecordMark,
     /// Its key, if it has one.
-    pub(crate) key: Option<&'a [u8]>,
+    pub key: Option<&'a [u8]>,
     /// Its value; `None` is a tombstone.
-    pub(crate) payload: Option<&'a [u8]>,
+    pub payload: Option<&'a [u8]>,
 }
 
 /// The queue of one assigned partition, apart from the consumer's own queue.
@@ -49,7 +49,7 @@ pub(crate) struct Record<'a> {
 /// It must be dropped before its consumer: whoever holds both declares the queues first. Queues that outlive an assignment
 /// are harmless, they stay empty.
 #[derive(Debug)]
-pub(crate) struct PartitionQueue {
+pub struct PartitionQueue {
     queue: ptr::NonNull<sys::rd_kafka_queue_t>,
 }
 
@@ -61,7 +61,7 @@ impl PartitionQueue {
     /// assignment is made: after it, records or the one end-of-partition event may already lie in the consumer's queue.
     ///
     /// `None` where librdkafka does not know the partition.
-    pub(crate) fn split<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, partition: i32) -> Option<Self> {
+    pub fn split<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, partition: i32) -> Option<Self> {
         let topic = CString::new(topic).ok()?;
         // SAFETY: the native client is valid for as long as `consumer` is borrowed, and the topic's text outlives the call.
         let queue =
@@ -73,7 +73,7 @@ impl PartitionQueue {
     }
 
     /// Takes what lies in the queue, without waiting, into `buffer`.
-    pub(crate) fn read<'b>(&self, buffer: &'b mut BatchBuffer) -> Batch<'b> {
+    pub fn read<'b>(&self, buffer: &'b mut BatchBuffer) -> Batch<'b> {
         let capacity = buffer.messages.len();
         // SAFETY: the queue is valid while `self` is, the buffer has room for `capacity` pointers, and a batch that borrows
         // the buffer cannot be alive, so no message in it is overwritten before it is destroyed.
@@ -94,32 +94,32 @@ impl Drop for PartitionQueue {
 
 /// Room for one batch, used again and again.
 #[derive(Debug)]
-pub(crate) struct BatchBuffer {
+pub struct BatchBuffer {
     messages: Vec<*mut sys::rd_kafka_message_t>,
 }
 
 impl BatchBuffer {
     /// Room for up to `capacity` records.
-    pub(crate) fn with_capacity(capacity: usize) -> Self {
+    pub fn with_capacity(capacity: usize) -> Self {
         Self { messages: vec![ptr::null_mut(); capacity] }
     }
 }
 
 /// The messages of one read. Dropping it gives them back to librdkafka.
 #[derive(Debug)]
-pub(crate) struct Batch<'b> {
+pub struct Batch<'b> {
     buffer: &'b mut BatchBuffer,
     len: usize,
 }
 
 impl Batch<'_> {
     /// Whether nothing lay in the queue.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// The entries in the order of the log.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.buffer.messages[..self.len].iter().map(|message| {
             // SAFETY: librdkafka has filled the first `len` pointers with messages that live until they are destroyed,
             // which happens when this batch is dropped; the entry borrows the batch.

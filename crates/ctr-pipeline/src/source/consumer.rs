@@ -5,7 +5,7 @@ use rdkafka::config::ClientConfig;
 use crate::config::KafkaConfig;
 
 /// Records taken from a partition's queue at a time.
-pub(crate) const BATCH_RECORDS: usize = 1_000;
+pub const BATCH_RECORDS: usize = 1_000;
 
 /// How a worker is known to the group: the same after a restart, so that it has its partitions back at once.
 #[must_use]
@@ -26,7 +26,7 @@ pub(crate) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
 
 /// Settings of a worker's consumer.
 #[must_use]
-pub(crate) fn consumer_config(kafka: &KafkaConfig, member_id: &str) -> ClientConfig {
+pub fn consumer_config(kafka: &KafkaConfig, member_id: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     // What decides speed and memory; `kafka.properties` may change these. The queue limits hold per partition. Without the
     // short back-off, a partition whose queue was full is not fetched again for a whole second.
@@ -35,7 +35,7 @@ pub(crate) fn consumer_config(kafka: &KafkaConfig, member_id: &str) -> ClientCon
         .set("queued.min.messages", "10000")
         .set("queued.max.messages.kbytes", "4096")
         .set("max.partition.fetch.bytes", "262144")
-        .set("fetch.wait.max.ms", "100");
+        .set("fetch.wait.max.ms", "50");
     for (name, value) in kafka.properties.iter() {
         config.set(name, value);
     }
@@ -45,7 +45,8 @@ pub(crate) fn consumer_config(kafka: &KafkaConfig, member_id: &str) -> ClientCon
         .set("group.id", &kafka.group_id)
         .set("group.instance.id", member_id)
         .set("session.timeout.ms", kafka.session_timeout.as_millis().to_string())
-        .set("heartbeat.interval.ms", (kafka.session_timeout.as_millis() / 5).to_string())
+        // A member hears of a rebalance with its next heartbeat: often, so that a group forms in less than a second.
+        .set("heartbeat.interval.ms", (kafka.session_timeout.as_millis() / 30).to_string())
         // Impressions-p and clicks-p on one member: the range assignor gives both topics' partitions alike.
         .set("partition.assignment.strategy", "range")
         // Commits are checkpoints, made by us.

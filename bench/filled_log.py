@@ -1,0 +1,72 @@
+"""Topics that are filled once and read by everybody: the same log for every reader and every round."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack import Kafka, Producer, Topics, Truth
+
+PARTITIONS = 6
+SEED = 7
+DISORDER = "1500ms"
+
+START_MS = 1_767_225_600_000
+"""2026-01-01T00:00:00Z: the beginning of a window."""
+
+CLOSING_GAP_MS = 12_000
+"""Event time between the log and its closing events: more than a window's 10 s end + 2 s that a watermark stays behind."""
+CLOSING_EVENTS = 2_400
+
+
+@dataclass(frozen=True)
+class LogShape:
+    """What the log holds. Event times are spread evenly over the span, each up to 1.5 s before its turn."""
+
+    events: int
+    products: int
+    span_seconds: int
+
+    @property
+    def end_ms(self) -> int:
+        return START_MS + self.span_seconds * 1000
+
+
+@dataclass(frozen=True)
+class FilledLog:
+    """Two topics with the log, what must be counted of it, and how long filling took."""
+
+    shape: LogShape
+    topics: Topics
+    truth: Truth
+    filled_in_seconds: float
+
+    @property
+    def records(self) -> int:
+        """Records of both topics, closing events included."""
+        return self.shape.events + CLOSING_EVENTS
+
+    @property
+    def counted_by_the_end(self) -> int:
+        """Events in windows that end with the span or before: all that the closing events let fire."""
+        return sum(sum(counts) for (_, start), counts in self.truth.windows.items() if start < self.shape.end_ms)
+
+
+def fill(kafka: Kafka, shape: LogShape, folder: Path) -> FilledLog:
+    """Fills new topics.
+
+    The closing events, a few for every partition, are far enough ahead to let the last window fire. So the moment at which
+    every window is in the table is the moment at which every event was counted, and no idle timeout is part of it.
+    """
+    begun = time.monotonic()
+    topics = kafka.fresh_topics(PARTITIONS)
+    producer = Producer(kafka, topics, folder)
+    fixed = {"rate": 0, "seed": SEED, "seconds": 1800}
+    truth = producer.run("both", count=shape.events, products=shape.products, disorder=DISORDER, start_time=START_MS,
+                         span=f"{shape.span_seconds}s", **fixed)
+    closing = producer.run("both", "--unkeyed", count=CLOSING_EVENTS, start_time=shape.end_ms + CLOSING_GAP_MS, span="1s", **fixed)
+    for part, events in ((truth, shape.events), (closing, CLOSING_EVENTS)):
+        counted = sum(sum(counts) for counts in part.windows.values())
+        assert counted == events and not part.dead_letters, f"{counted} of {events} events count: this is no healthy log"
+    assert not truth.windows.keys() & closing.windows.keys(), "the closing events must have windows of their own"
+    truth.windows.update(closing.windows)
+    return FilledLog(shape, topics, truth, time.monotonic() - begun)

@@ -1,0 +1,114 @@
+"""The readers that are compared: each reads the whole log once, in a new process, and is measured."""
+
+import dataclasses
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from filled_log import FilledLog
+from measure import Usage, cpu_seconds, has_ended, peak_rss_bytes
+from pipeline.comparison import assert_exact
+from stack import Database, Engine, Kafka, Pipeline, Process, wait_until
+from stack.pipeline import QUICK, variable
+from stack.process import BINARIES, CHECKOUT, clean_environment
+
+PATIENCE_SECONDS = 600
+"""How long one reading may take."""
+
+IDLE_SECONDS = 2
+"""How long a reader is watched with nothing to do."""
+
+
+class ShippedPipeline(Pipeline):
+    """The pipeline with its shipped settings, without those that tests shorten their waits with."""
+
+    def _environment(self) -> dict[str, str]:
+        return clean_environment({variable(key): value for key, value in self.settings.items() if key not in QUICK})
+
+
+class PipelineReader:
+    """ctr-pipeline with its sink: a new group and a new database each time."""
+
+    name = "ctr-pipeline"
+
+    def __init__(self, kafka: Kafka, engine: Engine, folder: Path, settings: Mapping[str, object]):
+        self._kafka, self._engine, self._folder, self._settings = kafka, engine, folder, settings
+
+    def read(self, log: FilledLog) -> Usage:
+        """Measured until every event of the log is in the table; then everything is compared with the truth."""
+        database = self._engine.fresh_database()
+        topics = dataclasses.replace(log.topics, group=f"bench-{uuid.uuid4().hex[:8]}")
+        pipeline = ShippedPipeline(self._kafka, topics, database, self._folder, self._settings)
+        begun = time.time()
+        pipeline.start()
+        try:
+            self._wait_for_all_windows(pipeline, database, log)
+            wall, pid = time.time() - begun, pipeline.process.pid
+            usage = Usage(self.name, log.records, wall, cpu_seconds(pid), peak_rss_bytes(pid), first_insert(database) - begun)
+            idle = idle_cpu_share(pid)
+            # The closing events fire after the idle timeout.
+            assert_exact(log.truth, database, self._kafka, topics)
+            assert pipeline.stop() == 0, f"the pipeline did not stop cleanly:\n{pipeline.process.tail()}"
+        finally:
+            pipeline.kill()
+            database.execute(f"DROP DATABASE {database.name}")
+        return dataclasses.replace(usage, idle_cpu_share=idle)
+
+    @staticmethod
+    def _wait_for_all_windows(pipeline: Pipeline, database: Database, log: FilledLog) -> None:
+        end_seconds, expected = log.shape.end_ms // 1000, log.counted_by_the_end
+        sql = f"SELECT sum(impressions + clicks) AS events FROM ctr_results_raw FINAL WHERE window_end <= toDateTime64({end_seconds}, 3)"
+
+        def complete() -> bool:
+            assert pipeline.process.runs(), f"the pipeline ended:\n{pipeline.process.tail()}"
+            events = database.query(sql)[0]["events"]
+            assert events <= expected, f"{events} events counted of {expected}"
+            return events == expected
+
+        # Asking costs the engine CPU that the readers do not have: many rows are asked for less often.
+        every = 0.05 if len(log.truth.windows) < 50_000 else 0.5
+        wait_until(complete, PATIENCE_SECONDS, f"all {expected} events are in the table", every)
+
+
+class BareConsumer:
+    """examples/bare_consumer.rs: the same batches by the same settings, nothing done with them."""
+
+    name = "bare consumer"
+
+    def __init__(self, kafka: Kafka, folder: Path, settings: Mapping[str, object]):
+        self._kafka, self._folder, self._settings = kafka, folder, settings
+
+    def read(self, log: FilledLog) -> Usage:
+        """Measured from its start to its end."""
+        settings = {
+            "kafka.bootstrap-servers": self._kafka.bootstrap_servers, "kafka.topics.impression": log.topics.impressions,
+            "kafka.topics.click": log.topics.clicks, **self._settings,
+        }
+        output = self._folder / f"bare-consumer-{uuid.uuid4().hex[:8]}.log"
+        process = Process(self.name, [str(BINARIES / "examples" / "bare_consumer"), "--config", str(CHECKOUT / "config/application.yml")],
+                          clean_environment({variable(key): str(value) for key, value in settings.items()}), output)
+        begun, peak = time.time(), 0
+        process.start()
+        while not has_ended(process.pid):
+            peak = max(peak, peak_rss_bytes(process.pid))
+            assert time.time() - begun < PATIENCE_SECONDS, f"{self.name} does not end"
+            time.sleep(0.005)
+        wall, cpu = time.time() - begun, cpu_seconds(process.pid)
+        assert process.wait(1) == 0, f"{self.name} failed:\n{process.tail()}"
+        records = json.loads(process.tail(1))["records"]
+        assert records == log.records, f"{self.name} read {records} records of {log.records}"
+        return Usage(self.name, records, wall, cpu, peak)
+
+
+def first_insert(database: Database) -> float:
+    """When the first rows were inserted, epoch seconds. (Raw rows that were written again no longer tell.)"""
+    return database.query("SELECT toUnixTimestamp64Milli(min(first_written_at)) AS ms FROM ctr_window_history")[0]["ms"] / 1000
+
+
+def idle_cpu_share(pid: int) -> float:
+    """CPU seconds a second from now on."""
+    begun, before = time.monotonic(), cpu_seconds(pid)
+    time.sleep(IDLE_SECONDS)
+    return (cpu_seconds(pid) - before) / (time.monotonic() - begun)

@@ -1,0 +1,136 @@
+"""Figures as people and programs read them: medians with their spread, ratios within a round, and where they come from."""
+
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from measure import Usage
+from stack.process import BINARIES, CHECKOUT, LOCAL_DIR
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Several values of one figure."""
+
+    median: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        return cls(statistics.median(values), min(values), max(values))
+
+    def text(self, form: Callable[[float], str]) -> str:
+        return f"{form(self.median)} ({form(self.least)}-{form(self.most)})"
+
+
+def million(value: float) -> str:
+    return f"{value / 1e6:.2f} M"
+
+
+def mebibytes(value: float) -> str:
+    return f"{value / MIB:.0f} MiB"
+
+
+def seconds(value: float) -> str:
+    return f"{value:.2f} s"
+
+
+def percent(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def ratio(value: float) -> str:
+    return f"{value:.2f}"
+
+
+FIGURES: list[tuple[str, Callable[[Usage], float | None], Callable[[float], str]]] = [
+    ("events per CPU-second", lambda usage: usage.events_per_cpu_second, million),
+    ("events/s, wall", lambda usage: usage.events_per_second, million),
+    ("peak RSS", lambda usage: usage.peak_rss_bytes, mebibytes),
+    ("start to first insert", lambda usage: usage.first_row_seconds, seconds),
+    ("CPU when idle", lambda usage: usage.idle_cpu_share, percent),
+]
+
+
+@dataclass
+class Rounds:
+    """All readings of one log: a round is one of every reader, the limit first."""
+
+    title: str
+    rounds: list[list[Usage]]
+
+    def table(self) -> list[str]:
+        """Markdown: a line for each reader, median (least-most)."""
+        lines = ["| reader | " + " | ".join(title for title, _, _ in FIGURES) + " |", "|---|" + "---|" * len(FIGURES)]
+        for usages in zip(*self.rounds, strict=True):
+            cells = []
+            for _, figure, form in FIGURES:
+                values = [value for usage in usages if (value := figure(usage)) is not None]
+                cells.append(Spread.of(values).text(form) if values else "-")
+            lines.append(f"| {usages[0].reader} | " + " | ".join(cells) + " |")
+        return lines
+
+    def ratios(self) -> dict[str, Spread]:
+        """Each reader's events per CPU-second beside the first one's of the same round."""
+        found = {}
+        for index, reader in enumerate(self.rounds[0][1:], 1):
+            values = [usages[index].events_per_cpu_second / usages[0].events_per_cpu_second for usages in self.rounds]
+            found[f"{reader.reader} / {self.rounds[0][0].reader}"] = Spread.of(values)
+        return found
+
+    def markdown(self) -> str:
+        lines = [f"### {self.title}", "", *self.table()]
+        if ratios := self.ratios():
+            said = "; ".join(f"{name}: **{spread.text(ratio)}**" for name, spread in ratios.items())
+            lines += ["", f"Events per CPU-second within a round, {said}."]
+        return "\n".join(lines)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "title": self.title, "rounds": [[asdict(usage) for usage in usages] for usages in self.rounds],
+            "ratiosOfEventsPerCpuSecond": {name: asdict(spread) for name, spread in self.ratios().items()},
+        }
+
+
+def surroundings(command: Sequence[str]) -> dict[str, str]:
+    """The machine, the versions and the moment: without them figures mean nothing."""
+    cpu = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1024**3
+    kafka = next((LOCAL_DIR / "kafka" / "lib").glob("kafka_2.13-*.jar")).stem.removeprefix("kafka_2.13-")
+    librdkafka = re.search(r'name = "rdkafka-sys"\nversion = "[^+]*\+([^"]*)"', (CHECKOUT / "Cargo.lock").read_text())
+    return {
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "command": " ".join(command),
+        "machine": f"{os.cpu_count()} x {cpu[1] if cpu else platform.machine()}, {memory:.0f} GiB, Linux {platform.release()}",
+        "load": " ".join(f"{load:.1f}" for load in os.getloadavg()) + " (1, 5, 15 minutes, our own included)",
+        "commit": output_of("git", "-C", str(CHECKOUT), "describe", "--always", "--dirty"),
+        "pipeline": output_of(str(BINARIES / "ctr-pipeline"), "--version"), "librdkafka": librdkafka[1] if librdkafka else "unknown",
+        "kafka": kafka, "chdb-core": version("chdb-core"),
+    }
+
+
+def output_of(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def write(results: Path, facts: dict[str, str], measured: Sequence[Rounds]) -> str:
+    """Writes JSON and Markdown into the folder; returns the Markdown."""
+    results.mkdir(parents=True, exist_ok=True)
+    stem = results / f"throughput-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+    markdown = "\n".join(f"- {name}: {value}" for name, value in facts.items()) + "\n\n"
+    markdown += "\n\n".join(rounds.markdown() for rounds in measured) + "\n"
+    stem.with_suffix(".md").write_text(markdown)
+    stem.with_suffix(".json").write_text(json.dumps({**facts, "measured": [rounds.as_json() for rounds in measured]}, indent=2) + "\n")
+    return f"{markdown}\nwritten: {stem}.md and .json"

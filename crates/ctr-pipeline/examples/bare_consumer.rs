@@ -1,0 +1,137 @@
+//! Reads both topics to their ends as the pipeline does, and does nothing with what it reads: the limit for the pipeline.
+//!
+//! ```text
+//! cargo run --release -p ctr-pipeline --example bare_consumer -- --config config/application.yml
+//! ```
+//!
+//! It takes the pipeline's own settings, file and environment: the same librdkafka properties, the same batches from the same
+//! partition queues, one consumer for each of `ctr.job.parallelism` threads, partitions shared out as the group would. But
+//! they are assigned by hand, from the first record on: it joins no group, parses nothing and commits nothing. It ends when
+//! every partition was read to its end, and prints one line of JSON.
+
+#![allow(clippy::print_stdout, reason = "its result")]
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use clap::Parser;
+use ctr_pipeline::config::{self, Config};
+use ctr_pipeline::source::batch::{BatchBuffer, Entry, PartitionQueue};
+use ctr_pipeline::source::consumer::{BATCH_RECORDS, consumer_config};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+use serde_json::json;
+
+/// How long a thread with nothing to do waits, as a worker does.
+const IDLE_WAIT: Duration = Duration::from_millis(5);
+
+/// How long the brokers may take to describe a topic.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Reads both topics as the pipeline does, and does nothing with the records.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The pipeline's settings; variables of the environment go before them
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+struct Reading {
+    records: u64,
+    bytes: u64,
+}
+
+fn main() -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let config = Config::load(Options::parse().config.as_deref(), &config::environment())?;
+    let config = &config;
+    let total = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..config.job.parallelism).map(|number| scope.spawn(move || read_share(config, number))).collect();
+        threads.into_iter().try_fold(Reading::default(), |sum, thread| {
+            let share = thread.join().map_err(|_| anyhow!("a thread panicked"))??;
+            anyhow::Ok(Reading { records: sum.records + share.records, bytes: sum.bytes + share.bytes })
+        })
+    })?;
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{}", json!({ "records": total.records, "bytes": total.bytes, "seconds": seconds }));
+    Ok(())
+}
+
+/// Reads one thread's share of the partitions to their ends.
+fn read_share(config: &Config, number: usize) -> anyhow::Result<Reading> {
+    // The settings ask for a member's name. Nobody hears of it: without a subscription there is no member.
+    let consumer: BaseConsumer = consumer_config(&config.kafka, &format!("bare-consumer-{number}")).create()?;
+    // Declared after the consumer, so that they are gone before it is closed.
+    let mut open = assign_share(config, &consumer, number)?;
+    let mut buffer = BatchBuffer::with_capacity(BATCH_RECORDS);
+    let mut reading = Reading::default();
+    let mut busy = true;
+    while !open.is_empty() {
+        if let Some(Err(error)) = consumer.poll(if busy { Duration::ZERO } else { IDLE_WAIT }) {
+            return Err(error).context("what follows would not be the speed of a healthy cluster");
+        }
+        busy = false;
+        for index in (0..open.len()).rev() {
+            match read_batch(&open[index], &mut buffer, &mut reading)? {
+                Progress::Nothing => {}
+                Progress::Records => busy = true,
+                Progress::AtEnd => drop(open.swap_remove(index)),
+            }
+        }
+    }
+    Ok(reading)
+}
+
+/// What one read of a queue brought.
+enum Progress {
+    Nothing,
+    Records,
+    AtEnd,
+}
+
+fn read_batch(queue: &PartitionQueue, buffer: &mut BatchBuffer, reading: &mut Reading) -> anyhow::Result<Progress> {
+    let batch = queue.read(buffer);
+    let mut progress = if batch.is_empty() { Progress::Nothing } else { Progress::Records };
+    for entry in batch.entries() {
+        match entry {
+            Entry::Record(record) => {
+                reading.records += 1;
+                reading.bytes += record.payload.map_or(0, <[u8]>::len) as u64;
+            }
+            Entry::PartitionEnd(_) => progress = Progress::AtEnd,
+            Entry::Error { message, .. } => bail!("a partition cannot be read: {message}"),
+        }
+    }
+    Ok(progress)
+}
+
+/// Assigns what the range assignor would give this thread, from the first record on, each partition with its own queue.
+fn assign_share(config: &Config, consumer: &BaseConsumer, number: usize) -> anyhow::Result<Vec<PartitionQueue>> {
+    let topics = [config.kafka.topics.impression.as_str(), config.kafka.topics.click.as_str()];
+    let mut list = TopicPartitionList::new();
+    let mut queues = Vec::new();
+    for topic in topics {
+        let metadata = consumer.fetch_metadata(Some(topic), METADATA_TIMEOUT)?;
+        let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+        ensure!(partitions > 0, "there is no topic `{topic}`: create and fill it first");
+        for partition in range_share(partitions, config.job.parallelism, number) {
+            let partition = i32::try_from(partition)?;
+            queues.push(PartitionQueue::split(consumer, topic, partition).context("a partition without a queue")?);
+            list.add_partition_offset(topic, partition, Offset::Beginning)?;
+        }
+    }
+    consumer.assign(&list)?;
+    Ok(queues)
+}
+
+/// The partitions of one of `members`: neighbours, the first members having one more where they do not divide evenly.
+fn range_share(partitions: usize, members: usize, number: usize) -> Range<usize> {
+    let (each, more) = (partitions / members, partitions % members);
+    let begin = number * each + number.min(more);
+    begin..begin + each + usize::from(number < more)
+}

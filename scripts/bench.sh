@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Measures the pipeline beside a bare consumer, on brokers and an engine of its own.
+set -euo pipefail
+
+# shellcheck source=lib/env.sh
+source "$(dirname "$0")/lib/env.sh"
+# shellcheck source=lib/output.sh
+source "$CHECKOUT/scripts/lib/output.sh"
+# shellcheck source=lib/mode.sh
+source "$CHECKOUT/scripts/lib/mode.sh"
+# shellcheck source=lib/prerequisites.sh
+source "$CHECKOUT/scripts/lib/prerequisites.sh"
+# shellcheck source=lib/build.sh
+source "$CHECKOUT/scripts/lib/build.sh"
+
+USAGE="usage: ./scripts/bench.sh [--events N] [--products N] [--rounds N] [--parallelism N] [--property NAME=VALUE]...
+                          [--no-memory] [--results FOLDER]
+
+  --events N             records of the log (2000000, for a quick look; the published figures have 6000000)
+  --products N           products in it (100)
+  --rounds N             rounds: in each, every reader reads the whole log (3)
+  --parallelism N        threads of the pipeline and of the bare consumer (2)
+  --property NAME=VALUE  a property of librdkafka for all readers; may be given often
+  --no-memory            leave out the runs with 5 and with 100,000 products
+  --results FOLDER       where JSON and Markdown go (bench/results)
+  -h, --help             this text
+
+Starts three brokers and an engine on free ports with their data in a temporary folder (TMPDIR; about 1 GB for 6 M events),
+fills the topics once, and prints medians, spread and ratios. docs/performance.md says how to read them. Linux only.
+Exit code 0: measured, and all counts were right; 1: not; 2: wrong usage."
+
+for argument in "$@"; do
+    case "$argument" in -h | --help) say "$USAGE" && exit 0 ;; esac
+done
+[ "$(uname)" = Linux ] || fail "CPU time and memory are read as Linux shows them: run this on Linux"
+
+cd "$CHECKOUT"
+mkdir -p "$LOCAL_DIR/logs/setup"
+require_prerequisites "$PREREQUISITES_BUILD"
+install_python "$CHECKOUT/local/requirements.txt" "$CHECKOUT/tests/requirements.txt"
+install_kafka
+build_binaries
+cargo build --release --locked --quiet -p ctr-pipeline --example bare_consumer
+PYTHONPATH="$CHECKOUT/tests" exec "$VENV/bin/python" "$CHECKOUT/bench/throughput.py" "$@"
