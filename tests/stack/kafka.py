@@ -7,6 +7,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from kafka import KafkaAdminClient
 
 from stack.process import CHECKOUT, LOCAL_DIR, Process, clean_environment, free_ports, wait_until
 
@@ -178,9 +179,12 @@ class Kafka:
 
     def committed(self, topics: Topics) -> dict[tuple[str, int], tuple[int, str]]:
         """What the group has committed: (topic, partition) -> (offset, metadata); what has no commit is left out."""
-        places = [TopicPartition(t, p) for t in (topics.impressions, topics.clicks) for p in range(topics.partitions)]
-        with self._consumer(topics.group) as consumer:
-            return {(c.topic, c.partition): (c.offset, c.metadata or "") for c in consumer.committed(places, timeout=10) if c.offset >= 0}
+        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers.split(","))
+        try:
+            found = admin.list_consumer_group_offsets(topics.group)
+        finally:
+            admin.close()
+        return {(place.topic, place.partition): (commit.offset, commit.metadata) for place, commit in found.items() if commit.offset >= 0}
 
     @staticmethod
     def _bounds(consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
@@ -188,6 +192,6 @@ class Kafka:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
         return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10) for p in partitions}
 
-    def _consumer(self, group: str = "reader-of-the-tests") -> Consumer:
-        return Consumer({"bootstrap.servers": self.bootstrap_servers, "group.id": group, "enable.auto.commit": False,
+    def _consumer(self) -> Consumer:
+        return Consumer({"bootstrap.servers": self.bootstrap_servers, "group.id": "reader-of-the-tests", "enable.auto.commit": False,
                          "auto.offset.reset": "error", "enable.partition.eof": True, "fetch.wait.max.ms": 10, "log_level": 0})

@@ -1,4 +1,5 @@
 //! The process as others see it: snapshots of the workers, and the answers over HTTP.
 
+pub mod report;
 pub mod server;
 pub mod snapshot;

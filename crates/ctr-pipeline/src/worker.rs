@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use ctr_domain::ledger::Ledger;
 use ctr_domain::rules::Rules;
 use ctr_domain::task::Side;
 use rdkafka::config::FromClientConfigAndContext;
@@ -114,6 +115,8 @@ pub(crate) struct Worker {
     epoch: Instant,
     joined: bool,
     letters_written: u64,
+    /// The account of tasks that are gone.
+    retired: Ledger,
     recoveries: u64,
     records_lost: u64,
     next_fire: Instant,
@@ -143,6 +146,7 @@ impl Worker {
             epoch: now,
             joined: false,
             letters_written: 0,
+            retired: Ledger::default(),
             recoveries: 0,
             records_lost: 0,
             next_fire: now,
@@ -179,7 +183,7 @@ impl Worker {
                     self.take_over(&partitions)?;
                     self.joined = true;
                 }
-                GroupEvent::Revoked => self.pairs.clear(),
+                GroupEvent::Revoked => self.retire(),
                 GroupEvent::Committed(result) => self.checkpoints.on_result(result, &mut self.pairs),
             }
         }

@@ -1,4 +1,4 @@
-//! `/healthz` and `/readyz`. The only file that knows `axum`.
+//! `/healthz`, `/readyz` and `/api/v1/status`. The only file that knows `axum`.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::report::report;
 use super::snapshot::WorkerBoard;
 use crate::config::StatusConfig;
 use crate::sink::writer::SinkState;
@@ -39,7 +40,11 @@ pub async fn listen(config: &StatusConfig) -> anyhow::Result<TcpListener> {
 /// # Errors
 /// Where the listener fails.
 pub async fn serve(listener: TcpListener, sources: StatusSources) -> std::io::Result<()> {
-    let routes = Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(sources);
+    let routes = Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/api/v1/status", get(status))
+        .with_state(sources);
     axum::serve(listener, routes).await
 }
 
@@ -65,4 +70,9 @@ async fn readyz(State(sources): State<StatusSources>) -> (StatusCode, Json<Value
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready", "obstacles": obstacles })))
     }
+}
+
+/// Everything the process shows of itself.
+async fn status(State(sources): State<StatusSources>) -> Json<Value> {
+    Json(report(&sources.board, &sources.sink))
 }

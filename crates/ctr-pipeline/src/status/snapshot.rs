@@ -55,8 +55,6 @@ pub struct PartitionStatus {
     pub waits_for: Option<WaitReason>,
     /// Windows its pair holds.
     pub open_windows: usize,
-    /// What became of its records.
-    pub ledger: Ledger,
 }
 
 /// One worker.
@@ -68,6 +66,8 @@ pub struct WorkerStatus {
     pub replaying: usize,
     /// Its partitions.
     pub partitions: Vec<PartitionStatus>,
+    /// What became of all records it has read since it began, whatever partitions they came from.
+    pub ledger: Ledger,
     /// Dead letters not handed to the producer yet.
     pub letters_waiting: usize,
     /// Dead letters acknowledged.
@@ -164,6 +164,7 @@ mod tests {
             joined: true,
             replaying: 0,
             partitions: Vec::new(),
+            ledger: Ledger::default(),
             letters_waiting: 0,
             letters_written: 0,
             letters_failing: false,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ctr_domain::checkpoint::Checkpoint;
 use ctr_domain::task::Side;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -13,6 +13,7 @@ use super::pair::Pair;
 use crate::config::JobConfig;
 use crate::sink::TaskId;
 use crate::source::assignment::Topics;
+use crate::source::commit::commit_async;
 
 /// When checkpoints are made, and what became of them.
 #[derive(Debug)]
@@ -115,7 +116,7 @@ impl Checkpoints {
             return;
         }
         self.in_flight = Some(InFlight { begun: Instant::now(), pairs: committing });
-        if let Err(error) = consumer.commit(&list, CommitMode::Async) {
+        if let Err(error) = commit_async(consumer, &list) {
             self.failed(&error);
         }
     }

@@ -18,7 +18,7 @@ impl Worker {
 
     /// Takes over partitions: old tasks are dropped, new ones restored from the commits.
     pub(super) fn take_over(&mut self, partitions: &[i32]) -> Result<(), WorkerError> {
-        self.pairs.clear();
+        self.retire();
         let begun = Instant::now();
         let assigner = Assigner {
             consumer: &self.consumer,
@@ -41,6 +41,15 @@ impl Worker {
         let took_ms = begun.elapsed().as_millis();
         tracing::info!(worker = self.setup.number, ?partitions, took_ms, "partitions taken over");
         Ok(())
+    }
+
+    /// Drops all tasks, and keeps their accounts.
+    pub(super) fn retire(&mut self) {
+        for pair in self.pairs.drain(..) {
+            for side in Side::BOTH {
+                self.retired.add(pair.task.ledger(side));
+            }
+        }
     }
 
     /// Hands acknowledgements and answers to the tasks they are meant for. Those for tasks that are gone are ignored.
@@ -169,8 +178,12 @@ impl Worker {
         let now = Instant::now();
         if now >= self.next_status {
             self.next_status = now + STATUS_INTERVAL;
-            let status = self.status();
-            self.setup.board.show(self.setup.number, status);
+            self.show_now();
         }
+    }
+
+    pub(super) fn show_now(&mut self) {
+        let status = self.status();
+        self.setup.board.show(self.setup.number, status);
     }
 }

@@ -12,11 +12,13 @@ impl Worker {
         let now = self.now();
         let blocked = self.blocked();
         let checkpoints = self.checkpoints.stats();
+        let mut ledger = self.retired.clone();
         let (mut partitions, mut replaying) = (Vec::new(), 0);
         for pair in &mut self.pairs {
             replaying += usize::from(!pair.task.is_replayed());
             for side in Side::BOTH {
                 let topic = self.setup.topics.name(side).to_owned();
+                ledger.add(pair.task.ledger(side));
                 partitions.push(partition_status(pair, side, topic, blocked, now));
             }
         }
@@ -24,6 +26,7 @@ impl Worker {
             joined: self.joined,
             replaying,
             partitions,
+            ledger,
             letters_waiting: self.outbox.len(),
             letters_written: self.letters_written,
             letters_failing: self.outbox.is_failing(),
@@ -63,6 +66,5 @@ fn partition_status(pair: &Pair, side: Side, topic: String, blocked: Option<Wait
         idle: pair.task.is_idle(side, now),
         waits_for: blocked.or_else(|| pair.task.is_ahead(side).then_some(WaitReason::Drift)),
         open_windows: pair.task.open_windows(),
-        ledger: pair.task.ledger(side).clone(),
     }
 }

@@ -44,7 +44,14 @@ impl Worker {
         if self.setup.shutdown.kind() == Some(StopKind::Leave) {
             self.leave();
         }
-        tracing::info!(worker = self.setup.number, seconds = begun.elapsed().as_secs_f32(), "worker stopped");
+        self.retire();
+        self.show_now();
+        tracing::info!(
+            worker = self.setup.number, seconds = begun.elapsed().as_secs_f32(),
+            consumed = self.retired.consumed, counted = self.retired.counted, duplicates = self.retired.duplicates,
+            too_late = self.retired.too_late, rejected = self.retired.rejected_total(), replayed = self.retired.replayed,
+            difference = %self.retired.difference(), "worker stopped"
+        );
         Ok(())
     }
 
@@ -55,7 +62,7 @@ impl Worker {
 
     /// Gives up the place in the group. Closing alone does not, for a static member; unsubscribing does.
     fn leave(&mut self) {
-        self.pairs.clear();
+        self.retire();
         self.consumer.context().close();
         self.consumer.unsubscribe();
         let deadline = Instant::now() + LEAVE_TIMEOUT;
