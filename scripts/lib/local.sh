@@ -82,6 +82,7 @@ setup_stack() {
     check_machine
     remember_mode
     ensure_clickhouse_password
+    say "building, and fetching what is not here yet (the first time takes some minutes)"
     start_step "binaries built (cargo build --release)" build_binaries
     start_step "Kafka's jars fetched" install_kafka
     start_step "Python environment made" install_python "$CHECKOUT/local/requirements.txt"

@@ -38,6 +38,7 @@ wait_step() {
     local index code=0
     for index in "${!STEP_LABELS[@]}"; do
         [ "${STEP_LABELS[$index]}" = "$1" ] || continue
+        say_while_running "${STEP_PIDS[$index]}" "$1"
         wait "${STEP_PIDS[$index]}" || code=$?
         STEP_PIDS[index]=""
         if [ "$code" -ne 0 ]; then
@@ -47,6 +48,16 @@ wait_step() {
         fi
         printf '  %7s s  %s\n' "$(cat "${STEP_LOGS[$index]}.seconds")" "$1"
         return
+    done
+}
+
+# say_while_running PID LABEL: a sign of life every half minute, so that a long step is not taken for a stuck one.
+say_while_running() {
+    local waited=0
+    while kill -0 "$1" 2>/dev/null; do
+        sleep 0.2
+        waited=$((waited + 1))
+        [ $((waited % 150)) -ne 0 ] || say "      ...    still at it after $((waited / 5)) s: $2"
     done
 }
 
