@@ -42,11 +42,15 @@ pub enum RecoveryNotice {
     LogCutBelowPosition {
         /// The committed low offset.
         low_offset: i64,
+        /// The next offset that would have been read.
+        position: i64,
         /// The first offset there is.
         log_start: i64,
     },
     /// Retention has removed records that were never read. They are lost to the counts.
     LogCutBeyondPosition {
+        /// The committed low offset.
+        low_offset: i64,
         /// The next offset that would have been read.
         position: i64,
         /// The first offset there is.
@@ -69,13 +73,16 @@ pub enum RecoveryNotice {
 }
 
 impl RecoveryNotice {
-    /// How many records can never be counted any more.
+    /// How many records may be missing from the tables for good, at most: those that were never read, and those of windows
+    /// that are not built again, whose rows may or may not have been written before.
     #[must_use]
-    pub fn records_lost(&self) -> u64 {
-        match self {
-            Self::LogCutBeyondPosition { position, log_start } => u64::try_from(log_start - position).unwrap_or(0),
+    pub fn records_lost_at_most(&self) -> u64 {
+        let lost = match self {
+            Self::LogCutBelowPosition { low_offset, position, .. } => position - low_offset,
+            Self::LogCutBeyondPosition { low_offset, log_start, .. } => log_start - low_offset,
             _ => 0,
-        }
+        };
+        u64::try_from(lost).unwrap_or(0)
     }
 }
 
@@ -168,7 +175,8 @@ fn set_by_tool(offset: i64, log: LogBounds) -> (PartitionStart, Option<RecoveryN
         return (start, Some(notice));
     }
     if offset < log.start {
-        let notice = RecoveryNotice::LogCutBeyondPosition { position: offset, log_start: log.start };
+        let notice =
+            RecoveryNotice::LogCutBeyondPosition { low_offset: offset, position: offset, log_start: log.start };
         return (PartitionStart::at(log.start), Some(notice));
     }
     (PartitionStart::at(offset), Some(RecoveryNotice::OffsetsSetByTool { offset }))
@@ -192,11 +200,11 @@ fn continue_from(checkpoint: &PartitionCheckpoint, log: LogBounds) -> (Partition
             anchor: None,
         };
         let notice = if log.start > position {
-            RecoveryNotice::LogCutBeyondPosition { position, log_start: log.start }
+            RecoveryNotice::LogCutBeyondPosition { low_offset, position, log_start: log.start }
         } else if log.end < position {
             RecoveryNotice::LogEndsBelowPosition { position, log_end: log.end }
         } else {
-            RecoveryNotice::LogCutBelowPosition { low_offset, log_start: log.start }
+            RecoveryNotice::LogCutBelowPosition { low_offset, position, log_start: log.start }
         };
         return (start, Some(notice));
     }
@@ -281,14 +289,14 @@ mod tests {
         let (start, notice) = start(&checkpoint(), LogBounds { start: 60, end: 200 });
         assert_eq!((start.offset, start.position, start.closed), (60, 90, Some(20_000)));
         assert_eq!(start.maximum, Some(19_000), "decisions after the position are those of an uncut log");
-        assert_eq!(notice, Some(RecoveryNotice::LogCutBelowPosition { low_offset: 50, log_start: 60 }));
+        assert_eq!(notice, Some(RecoveryNotice::LogCutBelowPosition { low_offset: 50, position: 90, log_start: 60 }));
     }
 
     #[test]
     fn a_log_cut_beyond_the_position_says_how_much_is_lost() {
         let (start, notice) = start(&checkpoint(), LogBounds { start: 120, end: 200 });
         assert_eq!((start.offset, start.position), (120, 120));
-        assert_eq!(notice.unwrap().records_lost(), 30);
+        assert_eq!(notice.unwrap().records_lost_at_most(), 70, "30 never read, 40 of windows that are not built again");
     }
 
     #[test]

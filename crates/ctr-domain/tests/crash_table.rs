@@ -153,7 +153,7 @@ fn log_cut_between_low_offset_and_position() {
     cluster.impressions("a", &at(&[23_000, 31_000]));
     cluster.clicks("a", &at(&[24_000, 32_000]));
     let mut life = start(&cluster);
-    assert_eq!(life.notices, [RecoveryNotice::LogCutBelowPosition { low_offset: 2, log_start: 5 }]);
+    assert_eq!(life.notices, [RecoveryNotice::LogCutBelowPosition { low_offset: 2, position: 7, log_start: 5 }]);
     life.finish(&mut cluster);
     assert_eq!(cluster.row("a", T + 40_000), Some((1, 1)), "a window that lost nothing is exact");
     for (key, row) in table {
@@ -176,7 +176,12 @@ fn log_cut_before_the_rows_of_a_commit_were_written() {
     cluster.logs[Side::Impressions].cut(5);
     let mut life = start(&cluster);
     life.finish(&mut cluster);
-    assert_eq!(life.notices, [RecoveryNotice::LogCutBelowPosition { low_offset: 0, log_start: 5 }]);
+    let notice = RecoveryNotice::LogCutBelowPosition { low_offset: 0, position: 7, log_start: 5 };
+    assert_eq!(
+        (life.notices.as_slice(), notice.records_lost_at_most()),
+        ([notice].as_slice(), 7),
+        "the loss is counted"
+    );
     assert!(cluster.table.is_empty(), "the clicks alone would be half a window");
 }
 
@@ -187,8 +192,8 @@ fn log_cut_beyond_the_position() {
     cluster.impressions("a", &at(&[31_000, 32_000, 33_000]));
     cluster.logs[Side::Impressions].cut(9);
     let mut life = start(&cluster);
-    let notice = RecoveryNotice::LogCutBeyondPosition { position: 7, log_start: 9 };
-    assert_eq!((life.notices.as_slice(), notice.records_lost()), ([notice].as_slice(), 2));
+    let notice = RecoveryNotice::LogCutBeyondPosition { low_offset: 2, position: 7, log_start: 9 };
+    assert_eq!((life.notices.as_slice(), notice.records_lost_at_most()), ([notice].as_slice(), 7));
     life.finish(&mut cluster);
     assert_eq!(life.outcomes.first(), Some(&(Side::Impressions, 9, Outcome::Counted)), "{:?}", life.outcomes);
     assert_eq!(cluster.row("a", T + 40_000), Some((1, 0)));

@@ -72,7 +72,7 @@ fn worker_report(status: &WorkerStatus) -> Value {
             "failing": status.letters_failing,
         },
         "recoveries": status.recoveries,
-        "recordsLost": status.records_lost,
+        "recordsLostAtMost": status.records_lost,
     })
 }
 

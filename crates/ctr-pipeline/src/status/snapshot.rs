@@ -84,7 +84,7 @@ pub struct WorkerStatus {
     pub last_checkpoint_duration: Option<Duration>,
     /// Starts that were not plain continuations.
     pub recoveries: u64,
-    /// Records that retention removed before they were read.
+    /// Records that retention removed before their counts were known to be in the tables: at most so many are missing there.
     pub records_lost: u64,
     /// When this was shown.
     pub seen: Instant,

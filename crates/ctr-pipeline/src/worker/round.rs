@@ -31,9 +31,15 @@ impl Worker {
         for pair in assigned {
             for (side, notice) in &pair.notices {
                 let topic = self.setup.topics.name(*side);
-                tracing::warn!(topic, partition = pair.partition, lost = notice.records_lost(), ?notice, "recovery");
+                tracing::warn!(
+                    topic,
+                    partition = pair.partition,
+                    lost_at_most = notice.records_lost_at_most(),
+                    ?notice,
+                    "recovery"
+                );
                 self.recoveries += 1;
-                self.records_lost += notice.records_lost();
+                self.records_lost += notice.records_lost_at_most();
             }
             self.pairs.push(Pair::take_over(pair, self.setup.rules, now));
         }
