@@ -77,7 +77,7 @@ pub enum OffsetStrategy {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ClickHouseConfig {
-    /// `http://` or `https://`, without user, password, parameters and final slash.
+    /// `http://`, without user, password, parameters and final slash.
     pub url: String,
     /// The database of the tables: a plain identifier.
     pub database: String,
