@@ -7,7 +7,7 @@ BINARIES="${CARGO_TARGET_DIR:-$CHECKOUT/target}/release"
 
 # install_python REQUIREMENTS...: the environment with exactly these files installed into it.
 install_python() {
-    local wanted stamp file
+    local wanted stamp file no_deps
     if [ ! -x "$VENV/bin/python" ] || ! "$VENV/bin/python" -c '' 2>/dev/null; then
         rm -rf "$VENV"
         python3 -m venv "$VENV"
@@ -16,7 +16,12 @@ install_python() {
         stamp="$VENV/.installed-$(echo "${file#"$CHECKOUT/"}" | tr / -)"
         wanted="$(cat "$file")"
         [ "$(cat "$stamp" 2>/dev/null || true)" != "$wanted" ] || continue
-        "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -r "$file"
+        # local/requirements.txt names all that is needed. What chdb-core asks for besides (pandas, pyarrow) is for its
+        # Python objects, which the engine server does not use: 150 MB and a minute that nobody needs.
+        no_deps=""
+        [ "$file" != "$CHECKOUT/local/requirements.txt" ] || no_deps="--no-deps"
+        # shellcheck disable=SC2086  # an option or nothing
+        "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check $no_deps -r "$file"
         echo "$wanted" >"$stamp"
     done
 }
