@@ -9,7 +9,7 @@ usage: tests/flink/make_answers.sh [FOLDER]
   FOLDER       where answers go, in agree/ and differ/ (default: tests/flink, beside the recordings)
   -h, --help   this text
 
-Builds the program in src/ with Maven (Java 17 or newer; the jars of Flink 1.18.1 come from Maven Central, about 45 MB) and
+Builds the program in src/ with Maven (Java 17 or newer; the jars of Flink 1.18.1 come from Maven Central, 74 MB) and
 runs it on every recording. The answers are part of the project: no other test needs Java or Flink.
 USAGE
 }
