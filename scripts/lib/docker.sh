@@ -1,17 +1,170 @@
 # shellcheck shell=bash
 # The verbs with Docker: the functions of local.sh by the same names, over docker compose.
 
-no_compose_file() {
-    fail "the stack in containers (docker-compose.yml) comes with a later change; use --local: the same stack without Docker" 2
+# shellcheck source=ports.sh
+source "$CHECKOUT/scripts/lib/ports.sh"
+# shellcheck source=secrets.sh
+source "$CHECKOUT/scripts/lib/secrets.sh"
+# shellcheck source=docker_status.sh
+source "$CHECKOUT/scripts/lib/docker_status.sh"
+
+: "${COMPOSE_PROJECT_NAME:=ctr-pipeline}"
+export COMPOSE_PROJECT_NAME
+SERVICES="kafka1 kafka2 kafka3 clickhouse ctr-pipeline impression-producer click-producer kafka-ui"
+# What docker-compose.yml asks for; setup.sh makes them once.
+SECRETS="CLICKHOUSE_PASSWORD CLICKHOUSE_ADMIN_PASSWORD CLICKHOUSE_READER_PASSWORD"
+# How long a group of services may take to become healthy. Fetching images is not in it.
+HEALTHY_SECONDS=300
+
+# .env is ENV_FILE: settings that the scripts read, and those that only docker-compose.yml knows, come from one file.
+compose() {
+    local env_file="$ENV_FILE"
+    [ -f "$env_file" ] || env_file=/dev/null
+    docker compose --project-directory "$CHECKOUT" --file "$CHECKOUT/docker-compose.yml" --env-file "$env_file" "$@"
 }
 
-check_machine() { no_compose_file; }
-setup_stack() { no_compose_file; }
-create_topics() { no_compose_file; }
-deploy_pipeline() { no_compose_file; }
-stop_pipeline() { no_compose_file; }
-start_producers() { no_compose_file; }
-stop_producers() { no_compose_file; }
-show_status() { no_compose_file; }
-show_logs() { no_compose_file; }
-stop_stack() { no_compose_file; }
+# A one-shot, or a command of a service's image, in a container of its own that is gone afterwards.
+compose_run() { compose run --rm --no-deps -T "$@"; }
+
+compose_up() { compose up --detach --no-deps --wait --wait-timeout "$HEALTHY_SECONDS" "$@"; }
+
+service_ports() {
+    case "$1" in
+        kafka[123]) echo "KAFKA${1#kafka}_PORT" ;;
+        clickhouse) echo "CLICKHOUSE_PORT CLICKHOUSE_NATIVE_PORT" ;;
+        ctr-pipeline) echo "PIPELINE_PORT" ;;
+        kafka-ui) echo "KAFKA_UI_PORT" ;;
+    esac
+}
+
+require_docker() {
+    local fault
+    fault="$(docker_fault)"
+    [ -z "$fault" ] || fail "$fault. Start Docker (Compose $COMPOSE_MINIMUM or newer), or use --local: the same stack without it." 2
+}
+
+require_stack() {
+    require_docker
+    [ -n "$(containers)" ] || fail "the stack is not running; start it with ./scripts/setup.sh --docker"
+}
+
+# check_machine: everything that could make setup fail later, before it changes anything.
+check_machine() {
+    local service ports="" unreadable
+    require_docker
+    command -v curl >/dev/null || fail "curl is not installed: it is what asks the pipeline whether it is ready" 2
+    if [ "$CLICKHOUSE_USER" != default ] && [ "$CLICKHOUSE_USER" != ctr_writer ]; then
+        fail "CLICKHOUSE_USER is $CLICKHOUSE_USER, but the writer in containers is ctr_writer (containers/clickhouse-users.xml): take it out of .env" 2
+    fi
+    # The users inside the containers are not the owner of the checkout.
+    unreadable="$(find "$CHECKOUT/clickhouse" "$CHECKOUT/containers" -type f ! -perm -004)"
+    [ -z "$unreadable" ] || fail "containers cannot read these files; run chmod -R o+rX clickhouse containers:
+$unreadable" 2
+    # Ports of containers that run are taken by themselves.
+    for service in $SERVICES; do
+        service_is_up "$service" || ports="$ports $(service_ports "$service")"
+    done
+    # shellcheck disable=SC2086  # a list of settings
+    check_ports $ports
+}
+
+ensure_secrets() {
+    local name
+    for name in $SECRETS; do ensure_secret "$name"; done
+    export CLICKHOUSE_USER=ctr_writer
+}
+
+start_infrastructure() { compose_up kafka1 kafka2 kafka3 clickhouse; }
+
+create_topics() {
+    require_stack
+    compose_run kafka-init
+}
+
+apply_schema() { compose_run clickhouse-init; }
+
+setup_stack() {
+    check_machine
+    remember_mode
+    ensure_secrets
+    start_step "image built" compose build ctr-pipeline
+    run_step "brokers and ClickHouse healthy" start_infrastructure
+    start_step "topics created" create_topics
+    start_step "schema applied" apply_schema
+    wait_step "topics created"
+    wait_step "schema applied"
+    wait_step "image built"
+    run_step "pipeline deployed" start_pipeline
+    run_step "producers started" start_producers
+    run_step "Kafka UI healthy" compose_up kafka-ui
+    run_step "first new row in ctr_latest_view" wait_for_new_row
+    say "  Kafka UI      http://127.0.0.1:$KAFKA_UI_PORT"
+}
+
+# deploy_pipeline: builds, checks, then starts it, or starts it again if the image or a setting is new.
+deploy_pipeline() {
+    require_stack
+    compose build ctr-pipeline
+    start_pipeline
+}
+
+# start_pipeline: with what is built. A check that fails leaves the one that runs as it is.
+start_pipeline() {
+    compose_run ctr-pipeline check
+    if ! compose_up ctr-pipeline; then
+        compose logs --no-log-prefix --tail 15 ctr-pipeline >&2 || true
+        fail "ctr-pipeline is not ready: $(http_text "http://127.0.0.1:$PIPELINE_PORT/readyz")"
+    fi
+    say "ctr-pipeline is ready: http://127.0.0.1:$PIPELINE_PORT/readyz"
+}
+
+# stop_pipeline [leave]: a clean stop keeps its place in the consumer group, `leave` gives it up (SIGQUIT).
+stop_pipeline() {
+    local deadline=$((SECONDS + 40))
+    require_stack
+    if [ "${1:-}" = leave ] && service_is_up ctr-pipeline; then
+        compose kill --signal SIGQUIT ctr-pipeline
+        # A second signal would end it at once, so `stop` has to wait.
+        while service_is_up ctr-pipeline && [ "$SECONDS" -lt "$deadline" ]; do sleep 0.2; done
+    fi
+    compose stop ctr-pipeline
+    say "ctr-pipeline is stopped${1:+ and has left the consumer group}"
+}
+
+start_producers() {
+    require_stack
+    compose_up impression-producer click-producer
+    say "producers run: $IMPRESSION_RATE impressions and $CLICK_RATE clicks a second"
+}
+
+stop_producers() {
+    require_stack
+    compose stop impression-producer click-producer
+    say "producers are stopped"
+}
+
+# show_logs SERVICE [follow]
+show_logs() {
+    require_stack
+    if [ "${2:-}" = follow ]; then
+        compose logs --no-log-prefix --tail 100 --follow "$1"
+    else
+        compose logs --no-log-prefix --tail 200 "$1"
+    fi
+}
+
+# stop_stack [volumes]: everything; `volumes` removes the data too.
+stop_stack() {
+    local name
+    require_docker
+    # Nothing starts here, so a password that is not there (any more) is no reason to refuse.
+    for name in $SECRETS; do [ -n "${!name:-}" ] || export "$name=none"; done
+    if [ "${1:-}" = volumes ]; then
+        compose down --remove-orphans --volumes
+        say "stopped; the volumes are removed"
+    else
+        compose down --remove-orphans
+        say "stopped; the data stays in the volumes (./scripts/down.sh --volumes removes it)"
+    fi
+    rm -f "$(mode_file)"
+}

@@ -51,11 +51,3 @@ def test_what_is_remembered_holds_until_down(tmp_path: Path, settings: dict[str,
     assert script("status.sh", settings=settings).stdout.splitlines()[0] == "mode: local (as last time)"
     assert script("down.sh", settings=settings).returncode == 0
     assert script("status.sh", settings=settings).stdout.splitlines()[0] == "mode: docker (a Docker engine answers)"
-
-
-@pytest.mark.parametrize("name", ["setup.sh", "create-topics.sh", "deploy-job.sh", "stop-job.sh", "start-producers.sh", "stop-producers.sh",
-                                  "status.sh", "down.sh", "deploy-flink-job.sh", "stop-flink-job.sh"])
-def test_the_docker_half_says_that_it_comes_later(settings: dict[str, str], name: str) -> None:
-    result = script(name, "--docker", settings=settings)
-    assert result.returncode == 2
-    assert "docker-compose.yml" in result.stdout and "--local" in result.stdout

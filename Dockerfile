@@ -1,0 +1,45 @@
+# syntax=docker/dockerfile:1
+# ctr-pipeline and ctr-producer in one small image (amd64, arm64): no shell, no package manager, not root.
+# Builder and runtime are the same Debian release, so that the C library of the one is that of the other.
+ARG RUST_TAG=1.95-bookworm
+ARG RUNTIME_TAG=nonroot
+
+FROM rust:${RUST_TAG} AS build
+ARG TARGETARCH
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY crates crates
+# The caches hold downloads and what was compiled, so a change of our code compiles our code alone. They are gone after the
+# step, hence the copies. Debug information stays behind (most of the size), the names in backtraces do not.
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,target=/target,sharing=locked \
+    export CARGO_TARGET_DIR="/target/${TARGETARCH:-native}" \
+    && cargo build --release --locked --bin ctr-pipeline --bin ctr-producer \
+    && install -d /out/bin /out/logs \
+    && for name in ctr-pipeline ctr-producer; do \
+        strip --strip-debug -o "/out/bin/$name" "$CARGO_TARGET_DIR/release/$name" && "/out/bin/$name" --version || exit 1; \
+    done
+COPY config/application.yml /src/config/
+RUN install -D -m 0644 config/application.yml /out/work/config/application.yml
+
+FROM gcr.io/distroless/cc-debian12:${RUNTIME_TAG}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="ctr-pipeline" \
+      org.opencontainers.image.description="Real-time click-through rates: Kafka in, event-time windows, ClickHouse out" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="gcr.io/distroless/cc-debian12:nonroot"
+COPY --from=build /out/bin/ /usr/local/bin/
+# The folder of the log files belongs to who writes them; an empty volume put there takes that over.
+COPY --from=build --chown=65532:65532 /out/logs /var/log/ctr-pipeline
+COPY --from=build /out/work /opt/ctr-pipeline
+WORKDIR /opt/ctr-pipeline
+ENV STATUS_HOST=0.0.0.0 \
+    LOGGING_DIRECTORY=/var/log/ctr-pipeline \
+    TZ=UTC
+USER 65532:65532
+EXPOSE 8081
+ENTRYPOINT ["/usr/local/bin/ctr-pipeline"]
+CMD ["run"]

@@ -1,0 +1,251 @@
+"""setup.sh --docker and the other verbs, with a stand-in for docker that records what it is asked for."""
+
+import os
+import re
+import stat
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from compose.model import CHECKOUT, SECRETS, TOOLS, one_shots, services
+from scripts.shell import script, stand_in
+from stack.process import free_ports
+
+PORTS = ("KAFKA1_PORT", "KAFKA2_PORT", "KAFKA3_PORT", "CLICKHOUSE_PORT", "CLICKHOUSE_NATIVE_PORT", "PIPELINE_PORT", "KAFKA_UI_PORT")
+UP = "up --detach --no-deps --wait --wait-timeout 300"
+RUN = "run --rm --no-deps -T"
+
+# One line a call, without what is the same in each; `ps` answers what the test put into the file, `exec` an age of 5 s.
+# A call that matches FAULT fails, as the real one does: with its own words on standard error.
+DOCKER = r"""
+call="$*"; call="${call#compose --project-directory $CHECKOUT_OF_TEST --file $CHECKOUT_OF_TEST/docker-compose.yml --env-file $ENV_FILE }"
+case "$call" in info | "compose version --short") ;; *) echo "$call" >>"$CALLS" ;; esac
+if [ -n "${FAULT:-}" ] && [[ "$call" =~ $FAULT ]]; then echo "the engine's own words" >&2; exit 17; fi
+case "$call" in
+    info) exit "${NO_ENGINE:-0}" ;;
+    "compose version --short") echo 2.29.1 ;;
+    ps*) cat "$CONTAINERS_OF_TEST" ;;
+    exec*) echo "${AGE:-5}" ;;
+    kill*) sed -i 's/^ctr-pipeline|running/ctr-pipeline|exited/' "$CONTAINERS_OF_TEST" ;;
+esac
+"""
+
+
+class Docker:
+    """The stand-in, an .env and a LOCAL_DIR of its own, and ports that are free."""
+
+    def __init__(self, folder: Path):
+        stand_in(folder / "bin", "docker", DOCKER)
+        self.folder, self.env, self.calls_file, self.containers_file = folder, folder / ".env", folder / "calls", folder / "containers"
+        self.env.write_text("".join(f"{name}={port}\n" for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)))
+        self.calls_file.touch()
+        self.containers("")
+        self.settings = {
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "ENV_FILE": str(self.env), "LOCAL_DIR": str(folder / "local"), "CALLS": str(self.calls_file),
+            "CONTAINERS_OF_TEST": str(self.containers_file), "CHECKOUT_OF_TEST": str(CHECKOUT)}
+
+    def containers(self, text: str) -> None:
+        self.containers_file.write_text(text)
+
+    def all_up(self) -> None:
+        health = {True: "Up 2 minutes (healthy)", False: "Up 2 minutes"}
+        self.containers("".join(f"{name}|running|{health['healthcheck' in service]}\n" for name, service in services().items() if name not in one_shots())
+                        + "kafka-init|exited|Exited (0) 2 minutes ago\n")
+
+    def script(self, name: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return script(name, *arguments, "--docker", settings={**self.settings, **settings})
+
+    def calls(self) -> list[str]:
+        """What was asked for, looks at what runs and at the data left out."""
+        return [line for line in self.calls_file.read_text().splitlines() if not line.startswith(("ps ", "exec "))]
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> Docker:
+    return Docker(tmp_path)
+
+
+def test_setup_does_everything_in_order(docker: Docker) -> None:
+    docker.all_up()
+    docker.containers(docker.containers_file.read_text().replace("|running|", "|exited|"))
+    result = docker.script("setup.sh")
+    assert result.returncode == 0, result.stdout
+    calls = docker.calls()
+    assert sorted(calls) == sorted([
+        "build ctr-pipeline", f"{UP} kafka1 kafka2 kafka3 clickhouse", f"{RUN} kafka-init", f"{RUN} clickhouse-init", f"{RUN} ctr-pipeline check",
+        f"{UP} ctr-pipeline", f"{UP} impression-producer click-producer", f"{UP} kafka-ui"])
+    at = {call: place for place, call in enumerate(calls)}
+    infrastructure, check = at[f"{UP} kafka1 kafka2 kafka3 clickhouse"], at[f"{RUN} ctr-pipeline check"]
+    assert infrastructure < min(at[f"{RUN} kafka-init"], at[f"{RUN} clickhouse-init"])
+    assert max(at[f"{RUN} kafka-init"], at[f"{RUN} clickhouse-init"], at["build ctr-pipeline"]) < check
+    assert check < at[f"{UP} ctr-pipeline"] < at[f"{UP} impression-producer click-producer"] < at[f"{UP} kafka-ui"]
+    assert result.stdout.splitlines()[0] == "mode: docker (asked for)"
+    assert "first new row in ctr_latest_view" in result.stdout and "Kafka UI      http://127.0.0.1:" in result.stdout
+
+
+def test_setup_starts_every_service_of_the_file(docker: Docker) -> None:
+    docker.all_up()
+    assert docker.script("setup.sh").returncode == 0
+    started = {word for call in docker.calls() for word in call.split()}
+    assert set(services()) <= started
+
+
+def test_setup_makes_each_password_once_and_shows_none(docker: Docker) -> None:
+    docker.all_up()
+    first = docker.script("setup.sh")
+    text = docker.env.read_text()
+    passwords = [re.findall(rf"^{name}=([A-Za-z0-9]{{32}})$", text, re.MULTILINE) for name in SECRETS]
+    assert all(len(found) == 1 for found in passwords) and len({found[0] for found in passwords}) == len(SECRETS)
+    assert stat.S_IMODE(docker.env.stat().st_mode) == 0o600
+    second = docker.script("setup.sh")
+    assert docker.env.read_text() == text
+    shown = first.stdout + second.stdout + docker.calls_file.read_text()
+    shown += "".join(path.read_text() for path in (docker.folder / "local/logs").rglob("*.log"))
+    assert not any(found[0] in shown for found in passwords)
+
+
+@pytest.mark.parametrize(("fault", "step", "never"), [
+    ("up .*clickhouse", "brokers and ClickHouse healthy", "kafka-init"),
+    ("run .*kafka-init", "topics created", "ctr-pipeline check"),
+    ("run .*clickhouse-init", "schema applied", "ctr-pipeline check"),
+    ("build", "image built", "ctr-pipeline check"),
+    ("run .* check", "pipeline deployed", f"{UP} ctr-pipeline"),
+    ("up .*ctr-pipeline", "pipeline deployed", "impression-producer"),
+])
+def test_setup_ends_at_a_service_that_fails(docker: Docker, fault: str, step: str, never: str) -> None:
+    docker.all_up()
+    result = docker.script("setup.sh", FAULT=fault)
+    assert result.returncode != 0
+    assert f"  failed  {step}" in result.stdout and "the engine's own words" in result.stdout
+    assert "setup did not finish" in result.stdout and "Everything runs" not in result.stdout
+    assert not any(never in call for call in docker.calls()), docker.calls()
+
+
+def test_setup_names_a_port_that_is_taken(docker: Docker) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = docker.script("setup.sh", KAFKA_UI_PORT=str(port))
+        assert result.returncode == 1
+        assert f"port {port} (KAFKA_UI_PORT) is taken" in result.stdout
+        assert docker.calls() == []
+        # Our own container may have it.
+        docker.all_up()
+        assert docker.script("setup.sh", KAFKA_UI_PORT=str(port)).returncode == 0
+
+
+def test_setup_refuses_another_name_of_the_writer(docker: Docker) -> None:
+    result = docker.script("setup.sh", CLICKHOUSE_USER="somebody")
+    assert result.returncode == 2 and "ctr_writer" in result.stdout
+    assert docker.calls() == []
+
+
+@pytest.mark.parametrize("name", ["setup.sh", "create-topics.sh", "deploy-job.sh", "stop-job.sh", "start-producers.sh", "stop-producers.sh", "status.sh",
+                                  "down.sh", "deploy-flink-job.sh", "stop-flink-job.sh"])
+def test_without_an_engine_every_verb_says_so(docker: Docker, name: str) -> None:
+    result = docker.script(name, NO_ENGINE="1")
+    assert result.returncode == 2
+    assert "no Docker engine answers" in result.stdout and "--local" in result.stdout
+    assert docker.calls() == []
+
+
+@pytest.mark.parametrize("name", ["create-topics.sh", "deploy-job.sh", "stop-job.sh", "start-producers.sh", "stop-producers.sh"])
+def test_without_containers_verbs_name_setup(docker: Docker, name: str) -> None:
+    result = docker.script(name)
+    assert result.returncode == 1
+    assert "the stack is not running; start it with ./scripts/setup.sh --docker" in result.stdout
+    assert docker.calls() == []
+
+
+@pytest.mark.parametrize(("command", "calls"), [
+    (["create-topics.sh"], [f"{RUN} kafka-init"]),
+    (["deploy-job.sh"], ["build ctr-pipeline", f"{RUN} ctr-pipeline check", f"{UP} ctr-pipeline"]),
+    (["deploy-flink-job.sh"], ["build ctr-pipeline", f"{RUN} ctr-pipeline check", f"{UP} ctr-pipeline"]),
+    (["stop-job.sh"], ["stop ctr-pipeline"]),
+    (["stop-flink-job.sh"], ["stop ctr-pipeline"]),
+    (["stop-job.sh", "--leave"], ["kill --signal SIGQUIT ctr-pipeline", "stop ctr-pipeline"]),
+    (["start-producers.sh"], [f"{UP} impression-producer click-producer"]),
+    (["stop-producers.sh"], ["stop impression-producer click-producer"]),
+    (["logs.sh", "clickhouse"], ["logs --no-log-prefix --tail 200 clickhouse"]),
+    (["logs.sh", "kafka-ui", "-f"], ["logs --no-log-prefix --tail 100 --follow kafka-ui"]),
+    (["down.sh"], ["down --remove-orphans"]),
+    (["down.sh", "--volumes"], ["down --remove-orphans --volumes"]),
+])
+def test_a_verb_is_these_commands(docker: Docker, command: list[str], calls: list[str]) -> None:
+    docker.all_up()
+    result = docker.script(*command)
+    assert result.returncode == 0, result.stdout
+    assert docker.calls() == calls
+
+
+def test_a_check_that_fails_leaves_the_pipeline_as_it_is(docker: Docker) -> None:
+    docker.all_up()
+    result = docker.script("deploy-job.sh", FAULT="run .* check")
+    assert result.returncode != 0 and "the engine's own words" in result.stdout
+    assert docker.calls() == ["build ctr-pipeline", f"{RUN} ctr-pipeline check"]
+
+
+def test_down_forgets_the_mode_and_needs_no_passwords(docker: Docker) -> None:
+    (docker.folder / "local").mkdir()
+    (docker.folder / "local/mode").write_text("docker\n")
+    assert docker.script("down.sh").returncode == 0
+    assert not (docker.folder / "local/mode").exists()
+    assert not any(name in docker.env.read_text() for name in SECRETS)
+
+
+# --- status ---
+
+def test_status_is_good_only_if_all_is(docker: Docker) -> None:
+    docker.all_up()
+    result = docker.script("status.sh")
+    assert result.returncode == 0, result.stdout
+    for name in services():
+        assert bool(re.search(rf"^{name} +up ", result.stdout, re.MULTILINE)) == (name not in one_shots()), result.stdout
+    assert re.search(r"^data +up +default +newest window ended 5 s ago$", result.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("line", "state"), [
+    ("clickhouse|running|Up 2 minutes (unhealthy)", "unhealthy"), ("clickhouse|running|Up 2 seconds (health: starting)", "starting"),
+    ("clickhouse|restarting|Restarting (2) 5 seconds ago", "failed"), ("clickhouse|exited|Exited (137) 5 seconds ago", "down"), ("", "down"),
+])
+def test_status_names_what_is_wrong(docker: Docker, line: str, state: str) -> None:
+    docker.all_up()
+    docker.containers(re.sub(r"^clickhouse\|.*\n", f"{line}\n" if line else "", docker.containers_file.read_text(), flags=re.MULTILINE))
+    result = docker.script("status.sh")
+    assert result.returncode == 1
+    assert re.search(rf"^clickhouse +{state} ", result.stdout, re.MULTILINE), result.stdout
+
+
+def test_status_sees_old_data(docker: Docker) -> None:
+    docker.all_up()
+    result = docker.script("status.sh", AGE="300")
+    assert result.returncode == 1
+    assert re.search(r"^data +stale ", result.stdout, re.MULTILINE)
+
+
+# --- the real Compose ---
+
+@cache
+def known_options(command: str) -> str:
+    return subprocess.run([str(TOOLS / "docker-compose"), *command.split(), "--help"], capture_output=True, text=True, timeout=60).stdout
+
+
+def test_every_option_is_one_that_compose_knows(docker: Docker) -> None:
+    docker.all_up()
+    for command in (["setup.sh"], ["deploy-job.sh"], ["stop-job.sh", "--leave"], ["stop-producers.sh"], ["logs.sh", "kafka1", "-f"], ["status.sh"],
+                    ["down.sh", "--volumes"]):
+        docker.all_up()
+        assert docker.script(*command).returncode == 0
+    calls = [line for line in docker.calls_file.read_text().splitlines() if not line.startswith("ps ")]
+    seen = set()
+    for call in calls:
+        subcommand, *words = call.split()
+        for option in words[:1] if subcommand == "exec" else [word for word in words if word.startswith("-")]:
+            assert re.search(rf"(^|[\s,]){re.escape(option)}[\s,]", known_options(subcommand), re.MULTILINE), f"{subcommand} {option}"
+            seen.add(option)
+    assert {"--wait", "--wait-timeout", "--no-deps", "-T", "--signal"} <= seen
