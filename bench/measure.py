@@ -19,6 +19,9 @@ class Usage:
     peak_rss_bytes: int
     first_row_seconds: float | None = None
     """From the start of the process to the first insert."""
+    read_again_share: float | None = None
+    """Records read more than once beside the records of the log: what one worker had read when the group gave its
+    partitions to another one that joined a moment later."""
     idle_cpu_share: float | None = None
     """CPU seconds a second after the result, with nothing left to read."""
 

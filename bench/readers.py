@@ -48,13 +48,15 @@ class PipelineReader:
             wall, pid = time.time() - begun, pipeline.process.pid
             usage = Usage(self.name, log.records, wall, cpu_seconds(pid), peak_rss_bytes(pid), first_insert(database) - begun)
             idle = idle_cpu_share(pid)
+            # Asked only now: answering costs the pipeline CPU too.
+            read_again = pipeline.get_json("/api/v1/status")["ledger"]["consumed"] / log.records - 1
             # The closing events fire after the idle timeout.
             assert_exact(log.truth, database, self._kafka, topics)
             assert pipeline.stop() == 0, f"the pipeline did not stop cleanly:\n{pipeline.process.tail()}"
         finally:
             pipeline.kill()
             database.execute(f"DROP DATABASE {database.name}")
-        return dataclasses.replace(usage, idle_cpu_share=idle)
+        return dataclasses.replace(usage, idle_cpu_share=idle, read_again_share=read_again)
 
     @staticmethod
     def _wait_for_all_windows(pipeline: Pipeline, database: Database, log: FilledLog) -> None:

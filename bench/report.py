@@ -60,6 +60,7 @@ FIGURES: list[tuple[str, Callable[[Usage], float | None], Callable[[float], str]
     ("events/s, wall", lambda usage: usage.events_per_second, million),
     ("peak RSS", lambda usage: usage.peak_rss_bytes, mebibytes),
     ("start to first insert", lambda usage: usage.first_row_seconds, seconds),
+    ("read again", lambda usage: usage.read_again_share, percent),
     ("CPU when idle", lambda usage: usage.idle_cpu_share, percent),
 ]
 
