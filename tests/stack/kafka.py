@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from kafka import KafkaAdminClient
 
 from stack.process import CHECKOUT, LOCAL_DIR, Process, clean_environment, free_ports, wait_until
@@ -116,6 +116,12 @@ class Kafka:
 
         wait_until(has_leaders, 30, f"{name} has leaders")
 
+    def add_partitions(self, name: str, total: int) -> None:
+        admin = self.admin()
+        admin.list_topics(timeout=10)
+        admin.create_partitions([NewPartitions(name, total)])[name].result()
+        wait_until(lambda: len(admin.list_topics(name, timeout=5).topics[name].partitions) == total, 30, f"{name} has {total} partitions")
+
     def delete_topic(self, name: str) -> None:
         self.admin().delete_topics([name], operation_timeout=30)[name].result()
 
@@ -141,6 +147,9 @@ class Kafka:
         # One request at a time keeps the order; idempotence would too, but takes a second to begin.
         producer = Producer({"bootstrap.servers": self.bootstrap_servers, "partitioner": "murmur2_random", "acks": "all",
                              "max.in.flight.requests.per.connection": 1, "linger.ms": 1, "log_level": 0})
+        if partition is not None:
+            # A partition just added is not known to every broker at once, nor to this client before it asks.
+            wait_until(lambda: partition in producer.list_topics(topic, timeout=10).topics[topic].partitions, 30, f"{topic} has {partition}")
         for key, value in records:
             target = {} if partition is None else {"partition": partition}
             producer.produce(topic, value=value, key=key, on_delivery=delivered, **target)

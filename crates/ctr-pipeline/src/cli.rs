@@ -9,7 +9,7 @@ use crate::config::SETTINGS;
 /// Real-time click-through rates: counts impressions and clicks from Kafka per product in event-time windows, and keeps the
 /// results in ClickHouse, exact through any crash.
 #[derive(Debug, Parser)]
-#[command(version = VERSION, after_long_help = settings_help(), propagate_version = true)]
+#[command(version, long_version = LONG_VERSION, after_long_help = settings_help(), propagate_version = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -51,7 +51,10 @@ pub struct Source {
     pub config: Option<PathBuf>,
 }
 
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (metadata version 1, librdkafka ", "2.12.1", ")");
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\nreads and writes commits with metadata version 1; a later version of the metadata is refused, never guessed at"
+);
 
 fn settings_help() -> String {
     let width = SETTINGS.iter().map(|setting| setting.variable().len()).max().unwrap_or_default();

@@ -5,6 +5,7 @@
 //! ```
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -22,8 +23,9 @@ use crate::sink::dead_letter::DeadLetterSink;
 use crate::sink::writer::{RowSink, row_sink};
 use crate::source::assignment::Topics;
 use crate::source::end_offsets::EndOffsets;
+use crate::source::group_cleanup;
+use crate::source::group_commits::{GroupCommits, GroupState};
 use crate::source::topics::ClusterFacts;
-use crate::source::{first_start, group_cleanup};
 use crate::status::server::{self, StatusSources};
 use crate::status::snapshot::WorkerBoard;
 use crate::supervisor;
@@ -60,11 +62,10 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     runtime.spawn(server::serve(listener, sources));
 
     let Some(cluster) = runtime.block_on(wait_until_usable(config, &shutdown))? else { return Ok(()) };
-    if config.kafka.offset_strategy == OffsetStrategy::Latest {
-        begin_at_latest(config, &cluster)?;
-    }
+    let Some(commits) = read_group(config, &cluster, &shutdown) else { return Ok(()) };
+    let rejoin = prepare_group(config, &commits)?;
     let writing = runtime.spawn(writer.run());
-    let worked = work(config, rows, board, &shutdown);
+    let worked = work(config, rows, board, &shutdown, rejoin);
     finish(&runtime, writing, config, &shutdown, worked)
 }
 
@@ -116,18 +117,52 @@ async fn wait_until_usable(config: &Config, shutdown: &Shutdown) -> anyhow::Resu
     Ok(None)
 }
 
-fn begin_at_latest(config: &Config, cluster: &ClusterFacts) -> anyhow::Result<()> {
-    match first_start::begin_at_latest(&config.kafka, cluster, rules(&config.job)?.window_size) {
-        Ok(true) => tracing::info!(group = config.kafka.group_id, "first start: beginning behind the latest records"),
-        Ok(false) => {}
-        // Another instance is at it, or has just done it; if not, this fails for the workers too, and says why.
-        Err(error) => tracing::warn!(%error, "the group's first start was not pinned by this process"),
+/// What the group has committed; `None` where asked to stop. A new group's coordinator may take a moment to be found.
+fn read_group(config: &Config, cluster: &ClusterFacts, shutdown: &Shutdown) -> Option<GroupCommits> {
+    let mut backoff = Backoff::new(RETRY.0 / 5, RETRY.1);
+    while !shutdown.is_requested() {
+        match GroupCommits::read(&config.kafka, cluster) {
+            Ok(commits) => return Some(commits),
+            Err(error) => {
+                let wait = backoff.next_wait();
+                let (group, retry_in_ms) = (&config.kafka.group_id, wait.as_millis());
+                tracing::warn!(group, %error, retry_in_ms, "the group's commits could not be read");
+                std::thread::sleep(wait);
+            }
+        }
     }
-    Ok(())
+    None
+}
+
+/// Looks at the group before it is joined: pins a first start at `latest`. True where the group must assign its partitions anew
+/// because some were added that nobody has.
+fn prepare_group(config: &Config, commits: &GroupCommits) -> anyhow::Result<bool> {
+    let group = config.kafka.group_id.as_str();
+    match commits.state() {
+        GroupState::New if config.kafka.offset_strategy == OffsetStrategy::Latest => {
+            match commits.begin_at_latest(rules(&config.job)?.window_size) {
+                Ok(()) => tracing::info!(group, "first start: beginning behind the latest records"),
+                // Another instance is at it, or has just done it; if not, this fails for the workers too, and says why.
+                Err(error) => tracing::warn!(group, %error, "the group's first start was not pinned by this process"),
+            }
+            Ok(false)
+        }
+        GroupState::New | GroupState::Complete => Ok(false),
+        GroupState::PartitionsAdded(partitions) => {
+            tracing::info!(group, partitions, "partitions without a commit: the group assigns all of them anew");
+            Ok(true)
+        }
+    }
 }
 
 /// Starts the workers and waits until all have ended. The first error counts.
-fn work(config: &Config, rows: RowSink, board: Arc<WorkerBoard>, shutdown: &Shutdown) -> anyhow::Result<()> {
+fn work(
+    config: &Config,
+    rows: RowSink,
+    board: Arc<WorkerBoard>,
+    shutdown: &Shutdown,
+    rejoin: bool,
+) -> anyhow::Result<()> {
     let first = WorkerSetup {
         number: 0,
         kafka: config.kafka.clone(),
@@ -140,6 +175,7 @@ fn work(config: &Config, rows: RowSink, board: Arc<WorkerBoard>, shutdown: &Shut
         end_offsets: EndOffsets::start(&config.kafka)?,
         board,
         shutdown: shutdown.clone(),
+        rejoin: Arc::new(AtomicBool::new(rejoin)),
     };
     let mut threads = Vec::new();
     for number in 0..config.job.parallelism {

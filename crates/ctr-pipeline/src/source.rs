@@ -7,6 +7,6 @@ pub mod batch;
 pub(crate) mod commit;
 pub mod consumer;
 pub(crate) mod end_offsets;
-pub(crate) mod first_start;
 pub(crate) mod group_cleanup;
+pub(crate) mod group_commits;
 pub(crate) mod topics;

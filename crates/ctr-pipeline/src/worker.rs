@@ -17,6 +17,7 @@ mod stop;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -69,6 +70,8 @@ pub(crate) struct WorkerSetup {
     pub(crate) end_offsets: EndOffsets,
     pub(crate) board: Arc<WorkerBoard>,
     pub(crate) shutdown: Shutdown,
+    /// Whether one worker must leave the group and join it again, so that partitions nobody has are assigned.
+    pub(crate) rejoin: Arc<AtomicBool>,
 }
 
 /// Why a worker ended.
@@ -130,8 +133,7 @@ impl Worker {
         let member = member_id(&setup.job.instance_id, setup.number);
         let config = consumer_config(&setup.kafka, &member);
         let consumer = BaseConsumer::from_config_and_context(&config, Group::default())?;
-        let topics = [setup.topics.name(Side::Impressions), setup.topics.name(Side::Clicks)];
-        consumer.subscribe(&topics)?;
+        consumer.subscribe(&setup.topics.names())?;
         let now = Instant::now();
         Ok(Self {
             checkpoints: Checkpoints::new(&setup.job),
@@ -182,12 +184,23 @@ impl Worker {
                     let partitions = pairs(&list, &self.setup.topics)?;
                     self.take_over(&partitions)?;
                     self.joined = true;
+                    if self.setup.rejoin.swap(false, Ordering::Relaxed) {
+                        self.rejoin()?;
+                    }
                 }
                 GroupEvent::Revoked => self.retire(),
                 GroupEvent::Committed(result) => self.checkpoints.on_result(result, &mut self.pairs),
             }
         }
         Ok(())
+    }
+
+    /// Leaves the group and joins it again: only that makes a group of returning static members assign partitions anew.
+    fn rejoin(&mut self) -> Result<(), WorkerError> {
+        self.joined = false;
+        self.retire();
+        self.consumer.unsubscribe();
+        Ok(self.consumer.subscribe(&self.setup.topics.names())?)
     }
 
     fn consumer_error(&self, error: KafkaError) -> Result<(), WorkerError> {

@@ -113,7 +113,9 @@ fn http_url(url: &str) -> Result<String, String> {
         return Err(format!("JDBC URLs belong to Java, this client speaks HTTP ({})", original::instead_of_jdbc(url)));
     }
     if url.starts_with("https://") {
-        return Err("this build has no TLS for ClickHouse: put a proxy with TLS in front of it on this machine".to_owned());
+        return Err(
+            "this build has no TLS for ClickHouse: put a proxy with TLS in front of it on this machine".to_owned()
+        );
     }
     let Some(rest) = url.strip_prefix("http://") else {
         return Err("the URL does not begin with http://".to_owned());

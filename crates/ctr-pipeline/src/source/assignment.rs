@@ -25,6 +25,10 @@ impl Topics {
         &self.0[side]
     }
 
+    pub(crate) fn names(&self) -> [&str; 2] {
+        self.0.0.each_ref().map(String::as_str)
+    }
+
     pub(crate) fn side(&self, topic: &str) -> Option<Side> {
         Side::BOTH.into_iter().find(|side| self.0[*side] == topic)
     }
@@ -158,7 +162,7 @@ impl<C: ConsumerContext> Assigner<'_, C> {
             let (start, notice) = made_anew(*offset, log);
             return Ok((start, Some(notice)));
         }
-        // A group's first start has committed a start for every partition there was (see `first_start`), so a partition
+        // A group's first start has committed a start for every partition there was (see `group_commits`), so a partition
         // without a commit was added since: it is read from its beginning, whatever the strategy.
         let commit = commit.map(|(offset, metadata)| Commit { offset: *offset, metadata });
         recover(commit, log, FreshStart::Earliest, self.rules).map_err(|source| AssignmentError::Recovery {

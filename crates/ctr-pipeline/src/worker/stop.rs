@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::Consumer;
 
 use super::{IDLE_WAIT, Worker, WorkerError};
+use crate::config::CheckpointCleanup;
 use crate::shutdown::StopKind;
 
 /// How long leaving the group may take.
@@ -41,8 +42,12 @@ impl Worker {
                 "stopped before everything was acknowledged; the next start takes it up from the last commit"
             );
         }
-        if self.setup.shutdown.kind() == Some(StopKind::Leave) {
-            self.leave();
+        // Kafka removes the commits of a group only when it has no members.
+        let is_for_good = self.setup.job.checkpoint_cleanup == CheckpointCleanup::Delete;
+        match self.setup.shutdown.kind() {
+            Some(StopKind::Leave) => self.leave(),
+            Some(StopKind::Keep) if is_for_good => self.leave(),
+            _ => {}
         }
         self.retire();
         self.show_now();
