@@ -165,7 +165,7 @@ impl Worker {
             self.take_receipts();
             busy = self.drain()?;
             self.fire()?;
-            self.outbox.send(&mut self.pairs, &self.receipts.0, self.epoch.elapsed());
+            self.send_letters();
             self.checkpoints.advance(&mut self.pairs, &self.consumer, &self.setup.topics);
             self.ask_for_proofs();
             self.show();

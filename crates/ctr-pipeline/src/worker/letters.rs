@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
-use super::pair::Pair;
-use crate::sink::Receipt;
 use crate::sink::dead_letter::{DeadLetterSink, Letter, Refused};
+use crate::sink::{Receipt, TaskId};
 
 /// Bytes of letters that wait here at most before partitions are read no further.
 const MAX_WAITING_BYTES: usize = 16 << 20;
@@ -52,22 +51,30 @@ impl LetterOutbox {
         self.waiting.len()
     }
 
-    /// Hands letters to the producer, as many as it takes. Letters of a pair that is still replaying wait: the owner shows
-    /// nothing until every partition has passed its position. Letters of pairs that are gone are forgotten: their records
-    /// were not committed and are read again.
-    pub(super) fn send(&mut self, pairs: &mut [Pair], reply: &Sender<Receipt>, now: Duration) {
+    /// Hands letters to the producer, as many as it takes. `is_replayed` says of a task whether it has passed its positions;
+    /// letters of one that has not wait, because an owner shows nothing before. Of a task that is gone it says `None`: its
+    /// letters are forgotten, for their records were not committed and are read again.
+    pub(super) fn send(
+        &mut self,
+        reply: &Sender<Receipt>,
+        now: Duration,
+        mut is_replayed: impl FnMut(TaskId) -> Option<bool>,
+    ) {
         if self.waiting.is_empty() || now < self.not_before {
             return;
         }
         for _ in 0..self.waiting.len() {
             let Some(letter) = self.waiting.pop_front() else { return };
-            let Some(pair) = pairs.iter_mut().find(|pair| pair.id == letter.task) else {
-                self.waiting_bytes -= size(&letter);
-                continue;
-            };
-            if !pair.task.is_replayed() {
-                self.waiting.push_back(letter);
-                continue;
+            match is_replayed(letter.task) {
+                Some(true) => {}
+                Some(false) => {
+                    self.waiting.push_back(letter);
+                    continue;
+                }
+                None => {
+                    self.waiting_bytes -= size(&letter);
+                    continue;
+                }
             }
             let bytes = size(&letter);
             match self.sink.send(letter, reply) {

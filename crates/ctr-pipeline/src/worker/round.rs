@@ -164,6 +164,14 @@ impl Worker {
         Ok(())
     }
 
+    /// Hands dead letters to their producer.
+    pub(super) fn send_letters(&mut self) {
+        let (pairs, now) = (&mut self.pairs, self.epoch.elapsed());
+        self.outbox.send(&self.receipts.0, now, |task| {
+            pairs.iter_mut().find(|pair| pair.id == task).map(|pair| pair.task.is_replayed())
+        });
+    }
+
     /// Asks the broker for end offsets where only its word lets windows go.
     pub(super) fn ask_for_proofs(&mut self) {
         let now = Instant::now();

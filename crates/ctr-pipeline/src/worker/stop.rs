@@ -23,7 +23,7 @@ impl Worker {
             self.poll(IDLE_WAIT)?;
             self.take_receipts();
             self.fire()?;
-            self.outbox.send(&mut self.pairs, &self.receipts.0, self.epoch.elapsed());
+            self.send_letters();
             if self.checkpoints.is_in_flight() {
                 continue;
             }
