@@ -35,7 +35,7 @@ pub fn consumer_config(kafka: &KafkaConfig, member_id: &str) -> ClientConfig {
         .set("queued.min.messages", "10000")
         .set("queued.max.messages.kbytes", "4096")
         .set("max.partition.fetch.bytes", "262144")
-        // A trickle of events is fetched twenty times a second, not with every event: a third of the CPU at 1,000 events/s.
+        // A trickle of events is fetched twenty times a second, not with every event: which saves a third of the CPU at 1,000 events/s.
         .set("fetch.min.bytes", "16384")
         .set("fetch.wait.max.ms", "50");
     for (name, value) in kafka.properties.iter() {
