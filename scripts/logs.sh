@@ -9,7 +9,7 @@ source "$(dirname "$0")/lib/verb.sh"
 USAGE="usage: ./scripts/logs.sh SERVICE [-f] [--docker | --local]
 
   SERVICE             kafka1, kafka2, kafka3, clickhouse, ctr-pipeline, impression-producer, click-producer;
-                      in containers kafka-ui too
+                      in containers kafka-ui and superset too
   -f, --follow        go on as it grows
 "
 
@@ -18,7 +18,7 @@ parse_arguments "*" "$@"
 for argument in ${ARGUMENTS[@]+"${ARGUMENTS[@]}"}; do
     case "$argument" in
         -f | --follow) follow=follow ;;
-        kafka[123] | clickhouse | ctr-pipeline | impression-producer | click-producer | kafka-ui) service="$argument" ;;
+        kafka[123] | clickhouse | ctr-pipeline | impression-producer | click-producer | kafka-ui | superset) service="$argument" ;;
         *) usage_error "no service of this name: $argument" ;;
     esac
 done

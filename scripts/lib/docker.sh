@@ -10,9 +10,10 @@ source "$CHECKOUT/scripts/lib/docker_status.sh"
 
 : "${COMPOSE_PROJECT_NAME:=ctr-pipeline}"
 export COMPOSE_PROJECT_NAME
-SERVICES="kafka1 kafka2 kafka3 clickhouse ctr-pipeline impression-producer click-producer kafka-ui"
+SERVICES="kafka1 kafka2 kafka3 clickhouse ctr-pipeline impression-producer click-producer kafka-ui superset"
 # What docker-compose.yml asks for; setup.sh makes them once.
-SECRETS="CLICKHOUSE_PASSWORD CLICKHOUSE_ADMIN_PASSWORD CLICKHOUSE_READER_PASSWORD"
+SECRETS="CLICKHOUSE_PASSWORD CLICKHOUSE_ADMIN_PASSWORD CLICKHOUSE_READER_PASSWORD
+    SUPERSET_SECRET_KEY SUPERSET_ADMIN_PASSWORD SUPERSET_VIEWER_PASSWORD"
 # How long a group of services may take to become healthy. Fetching images is not in it.
 HEALTHY_SECONDS=300
 
@@ -34,6 +35,7 @@ service_ports() {
         clickhouse) echo "CLICKHOUSE_PORT CLICKHOUSE_NATIVE_PORT" ;;
         ctr-pipeline) echo "PIPELINE_PORT" ;;
         kafka-ui) echo "KAFKA_UI_PORT" ;;
+        superset) echo "SUPERSET_PORT" ;;
     esac
 }
 
@@ -57,8 +59,8 @@ check_machine() {
         fail "CLICKHOUSE_USER is $CLICKHOUSE_USER, but the writer in containers is ctr_writer (containers/clickhouse-users.xml): take it out of .env" 2
     fi
     # The users inside the containers are not the owner of the checkout.
-    unreadable="$(find "$CHECKOUT/clickhouse" "$CHECKOUT/containers" -type f ! -perm -004)"
-    [ -z "$unreadable" ] || fail "containers cannot read these files; run chmod -R o+rX clickhouse containers:
+    unreadable="$(find "$CHECKOUT/clickhouse" "$CHECKOUT/containers" "$CHECKOUT/superset" -type f ! -perm -004)"
+    [ -z "$unreadable" ] || fail "containers cannot read these files; run chmod -R o+rX clickhouse containers superset:
 $unreadable" 2
     # Ports of containers that run are taken by themselves.
     for service in $SERVICES; do
@@ -87,18 +89,23 @@ setup_stack() {
     check_machine
     remember_mode
     ensure_secrets
-    start_step "image built" compose build ctr-pipeline
+    start_step "images built" compose build ctr-pipeline superset
     run_step "brokers and ClickHouse healthy" start_infrastructure
     start_step "topics created" create_topics
     start_step "schema applied" apply_schema
     wait_step "topics created"
     wait_step "schema applied"
-    wait_step "image built"
+    wait_step "images built"
+    start_step "dashboards imported" compose_run superset-init
     run_step "pipeline deployed" start_pipeline
     run_step "producers started" start_producers
-    run_step "Kafka UI healthy" compose_up kafka-ui
+    wait_step "dashboards imported"
+    run_step "Superset and Kafka UI healthy" compose_up superset kafka-ui
     run_step "first new row in ctr_latest_view" wait_for_new_row
-    say "  Kafka UI      http://127.0.0.1:$KAFKA_UI_PORT"
+    say "
+  dashboards    http://127.0.0.1:$SUPERSET_PORT/superset/dashboard/ctr-live/
+                (user viewer or admin; passwords: SUPERSET_VIEWER_PASSWORD and SUPERSET_ADMIN_PASSWORD in $ENV_FILE)
+  Kafka UI      http://127.0.0.1:$KAFKA_UI_PORT"
 }
 
 # deploy_pipeline: builds, checks, then starts it, or starts it again if the image or a setting is new.

@@ -14,7 +14,8 @@ import yaml
 from stack.process import CHECKOUT, clean_environment
 
 TOOLS = Path(sys.executable).parent
-SECRETS = ("CLICKHOUSE_PASSWORD", "CLICKHOUSE_ADMIN_PASSWORD", "CLICKHOUSE_READER_PASSWORD")
+SECRETS = ("CLICKHOUSE_PASSWORD", "CLICKHOUSE_ADMIN_PASSWORD", "CLICKHOUSE_READER_PASSWORD",
+           "SUPERSET_SECRET_KEY", "SUPERSET_ADMIN_PASSWORD", "SUPERSET_VIEWER_PASSWORD")
 PASSWORDS = {name: f"{name.lower()}-of-the-tests" for name in SECRETS}
 
 
@@ -56,6 +57,6 @@ def one_shots() -> set[str]:
 def variables() -> dict[str, set[str]]:
     """Every variable of the file with the defaults it is given; `?` for one that has to be set."""
     found: dict[str, set[str]] = {}
-    for name, operator, default in re.findall(r"\$\{([A-Z0-9_]+)(:-|:\?)([^}]*)\}", (CHECKOUT / "docker-compose.yml").read_text()):
-        found.setdefault(name, set()).add("?" if operator == ":?" else default)
+    for name, operator, default in re.findall(r"\$\{([A-Z0-9_]+)(:-|:\?|)([^}]*)\}", (CHECKOUT / "docker-compose.yml").read_text()):
+        found.setdefault(name, set()).add("?" if operator != ":-" else default)
     return found

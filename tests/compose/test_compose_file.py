@@ -8,8 +8,8 @@ from compose.model import CHECKOUT, PASSWORDS, SECRETS, config, docker_compose, 
 from stack.process import clean_environment
 
 MIB = 1 << 20
-ORIGINAL_NAMES = {"kafka1", "kafka2", "kafka3", "clickhouse", "kafka-ui"}
-ORIGINAL_PORTS = {19092, 19093, 19094, 8123, 8080, 8081}
+ORIGINAL_NAMES = {"kafka1", "kafka2", "kafka3", "clickhouse", "kafka-ui", "superset"}
+ORIGINAL_PORTS = {19092, 19093, 19094, 8123, 8080, 8081, 8088}
 DOCUMENT = (CHECKOUT / "docs/containers.md").read_text()
 
 
@@ -104,10 +104,10 @@ def test_everything_waits_for_health_or_completion() -> None:
 
 def test_health_checks_start_no_jvm_and_no_shell() -> None:
     checks = {name: service["healthcheck"]["test"] for name, service in services().items() if "healthcheck" in service}
-    assert set(checks) == {"kafka1", "kafka2", "kafka3", "clickhouse", "ctr-pipeline", "kafka-ui"}
+    assert set(checks) == {"kafka1", "kafka2", "kafka3", "clickhouse", "ctr-pipeline", "kafka-ui", "superset"}
     assert checks["ctr-pipeline"] == ["CMD", "/usr/local/bin/ctr-pipeline", "probe"]
     for name, command in checks.items():
-        assert command[0] == "CMD" and command[1] in ("nc", "wget", "/usr/local/bin/ctr-pipeline"), name
+        assert command[0] == "CMD" and command[1] in ("nc", "wget", "curl", "/usr/local/bin/ctr-pipeline"), name
     for name in ("kafka1", "kafka2", "kafka3"):
         port = checks[name][-1]
         assert f"INTERNAL://:{port}" in services()[name]["environment"]["KAFKA_LISTENERS"]
@@ -188,6 +188,7 @@ def test_data_and_logs_are_in_named_volumes() -> None:
         assert mounts[f"kafka{number}"] == {(f"kafka{number}-data", services()[f"kafka{number}"]["environment"]["KAFKA_LOG_DIRS"])}
     assert mounts["clickhouse"] == {("clickhouse-data", "/var/lib/clickhouse")}
     assert mounts["ctr-pipeline"] == {("ctr-pipeline-logs", services()["ctr-pipeline"]["environment"]["LOGGING_DIRECTORY"])}
+    assert mounts["superset"] == mounts["superset-init"] == {("superset-home", "/app/superset_home")}
     assert set(config()["volumes"]) == {volume for pairs in mounts.values() for volume, _ in pairs}
 
 

@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import ConfigResource, ResourceType
 
 from compose.model import CHECKOUT, services
 from scripts.shell import run, stand_in
 from stack import Database, Engine, Kafka
 from stack.engine import PASSWORD, WRITER
-from stack.process import LOCAL_DIR
+from stack.process import LOCAL_DIR, wait_until
 
 TOOLS = {"kafka-topics.sh": "org.apache.kafka.tools.TopicCommand", "kafka-configs.sh": "kafka.admin.ConfigCommand",
          "kafka-broker-api-versions.sh": "kafka.admin.BrokerApiVersionsCommand"}
@@ -31,10 +32,18 @@ def settings(kafka: Kafka, tmp_path: Path) -> dict[str, str]:
 
 
 def topic_config(kafka: Kafka, topic: str) -> dict[str, str]:
-    """The settings of a topic that are its own."""
+    """The settings of a topic that are its own, once the broker that is asked knows it."""
     resource, admin = ConfigResource(ResourceType.TOPIC, topic), kafka.admin()
-    entries = admin.describe_configs([resource])[resource].result(timeout=10).values()
-    return {entry.name: entry.value for entry in entries if not entry.is_default}
+
+    def own() -> dict[str, str]:
+        try:
+            entries = admin.describe_configs([resource])[resource].result(timeout=10).values()
+        except KafkaException as error:
+            assert error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART, error
+            return {}
+        return {entry.name: entry.value for entry in entries if not entry.is_default}
+
+    return wait_until(own, 20, f"a broker knows {topic}")
 
 
 def kafka_init(settings: dict[str, str], **changes: str) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,7 @@ import sys
 import xml.etree.ElementTree as tree
 from pathlib import Path
 
-from compose.model import CHECKOUT, SECRETS, config, services
+from compose.model import CHECKOUT, config, services
 
 USERS = tree.parse(CHECKOUT / "containers/clickhouse-users.xml").getroot()
 
@@ -69,7 +69,9 @@ def test_every_password_and_grant_comes_from_compose() -> None:
         password, grant = USERS.find(f"users/{user}/password"), USERS.find(f"users/{user}/grants/query")
         assert password is not None and password.text is None and environment[password.attrib["from_env"]]
         assert grant is not None and grant.text is None and environment[grant.attrib["from_env"]]
-    assert len({environment[f"CTR_{user}_PASSWORD"] for user in ("ADMIN", "WRITER", "READER")}) == len(SECRETS)
+    assert len({environment[f"CTR_{user}_PASSWORD"] for user in ("ADMIN", "WRITER", "READER")}) == 3
+    uri = services()["superset-init"]["environment"]["CLICKHOUSE_URI"]
+    assert uri == f"clickhousedb://ctr_reader:{environment['CTR_READER_PASSWORD']}@clickhouse:8123/default"
     pipeline, init = services()["ctr-pipeline"]["environment"], services()["clickhouse-init"]["environment"]
     assert (pipeline["CLICKHOUSE_USER"], pipeline["CLICKHOUSE_PASSWORD"]) == ("ctr_writer", environment["CTR_WRITER_PASSWORD"])
     assert (init["CLICKHOUSE_USER"], init["CLICKHOUSE_PASSWORD"]) == ("ctr_admin", environment["CTR_ADMIN_PASSWORD"])

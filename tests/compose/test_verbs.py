@@ -13,7 +13,7 @@ from compose.model import CHECKOUT, SECRETS, TOOLS, one_shots, services
 from scripts.shell import script, stand_in
 from stack.process import free_ports
 
-PORTS = ("KAFKA1_PORT", "KAFKA2_PORT", "KAFKA3_PORT", "CLICKHOUSE_PORT", "CLICKHOUSE_NATIVE_PORT", "PIPELINE_PORT", "KAFKA_UI_PORT")
+PORTS = ("KAFKA1_PORT", "KAFKA2_PORT", "KAFKA3_PORT", "CLICKHOUSE_PORT", "CLICKHOUSE_NATIVE_PORT", "PIPELINE_PORT", "KAFKA_UI_PORT", "SUPERSET_PORT")
 UP = "up --detach --no-deps --wait --wait-timeout 300"
 RUN = "run --rm --no-deps -T"
 
@@ -74,13 +74,14 @@ def test_setup_does_everything_in_order(docker: Docker) -> None:
     assert result.returncode == 0, result.stdout
     calls = docker.calls()
     assert sorted(calls) == sorted([
-        "build ctr-pipeline", f"{UP} kafka1 kafka2 kafka3 clickhouse", f"{RUN} kafka-init", f"{RUN} clickhouse-init", f"{RUN} ctr-pipeline check",
-        f"{UP} ctr-pipeline", f"{UP} impression-producer click-producer", f"{UP} kafka-ui"])
+        "build ctr-pipeline superset", f"{UP} kafka1 kafka2 kafka3 clickhouse", f"{RUN} kafka-init", f"{RUN} clickhouse-init", f"{RUN} ctr-pipeline check",
+        f"{UP} ctr-pipeline", f"{UP} impression-producer click-producer", f"{RUN} superset-init", f"{UP} superset kafka-ui"])
     at = {call: place for place, call in enumerate(calls)}
     infrastructure, check = at[f"{UP} kafka1 kafka2 kafka3 clickhouse"], at[f"{RUN} ctr-pipeline check"]
     assert infrastructure < min(at[f"{RUN} kafka-init"], at[f"{RUN} clickhouse-init"])
-    assert max(at[f"{RUN} kafka-init"], at[f"{RUN} clickhouse-init"], at["build ctr-pipeline"]) < check
-    assert check < at[f"{UP} ctr-pipeline"] < at[f"{UP} impression-producer click-producer"] < at[f"{UP} kafka-ui"]
+    assert max(at[f"{RUN} kafka-init"], at[f"{RUN} clickhouse-init"], at["build ctr-pipeline superset"]) < min(check, at[f"{RUN} superset-init"])
+    assert check < at[f"{UP} ctr-pipeline"] < at[f"{UP} impression-producer click-producer"] < at[f"{UP} superset kafka-ui"]
+    assert at[f"{RUN} superset-init"] < at[f"{UP} superset kafka-ui"]
     assert result.stdout.splitlines()[0] == "mode: docker (asked for)"
     assert "first new row in ctr_latest_view" in result.stdout and "Kafka UI      http://127.0.0.1:" in result.stdout
 
@@ -110,9 +111,11 @@ def test_setup_makes_each_password_once_and_shows_none(docker: Docker) -> None:
     ("up .*clickhouse", "brokers and ClickHouse healthy", "kafka-init"),
     ("run .*kafka-init", "topics created", "ctr-pipeline check"),
     ("run .*clickhouse-init", "schema applied", "ctr-pipeline check"),
-    ("build", "image built", "ctr-pipeline check"),
+    ("build", "images built", "ctr-pipeline check"),
     ("run .* check", "pipeline deployed", f"{UP} ctr-pipeline"),
     ("up .*ctr-pipeline", "pipeline deployed", "impression-producer"),
+    ("run .*superset-init", "dashboards imported", f"{UP} superset"),
+    ("up .*superset", "Superset and Kafka UI healthy", "nothing"),
 ])
 def test_setup_ends_at_a_service_that_fails(docker: Docker, fault: str, step: str, never: str) -> None:
     docker.all_up()
@@ -172,6 +175,7 @@ def test_without_containers_verbs_name_setup(docker: Docker, name: str) -> None:
     (["start-producers.sh"], [f"{UP} impression-producer click-producer"]),
     (["stop-producers.sh"], ["stop impression-producer click-producer"]),
     (["logs.sh", "clickhouse"], ["logs --no-log-prefix --tail 200 clickhouse"]),
+    (["logs.sh", "superset"], ["logs --no-log-prefix --tail 200 superset"]),
     (["logs.sh", "kafka-ui", "-f"], ["logs --no-log-prefix --tail 100 --follow kafka-ui"]),
     (["down.sh"], ["down --remove-orphans"]),
     (["down.sh", "--volumes"], ["down --remove-orphans --volumes"]),

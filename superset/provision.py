@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Makes the two users of Superset and imports what is in `assets`, over what is there. May run any number of times.
+
+Environment: that of superset_config.py, and
+  CLICKHOUSE_URI             clickhousedb://ctr_reader:PASSWORD@HOST:8123/DATABASE
+  SUPERSET_ADMIN_PASSWORD    of `admin`, who may change everything in Superset
+  SUPERSET_VIEWER_PASSWORD   of `viewer`, who may look at dashboards
+No server has to run. Exit code 1: what is missing or not valid is on standard error.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ASSETS = Path(__file__).resolve().parent / "assets"
+VIEWER_ROLE = "CTR viewer"
+
+
+def setting(name: str) -> str:
+    value = os.environ.get(name, "")
+    if not value:
+        sys.exit(f"{name} is not set: ./scripts/setup.sh writes it to .env")
+    return value
+
+
+def assets(folder: Path, uri: str) -> dict[str, str]:
+    """The files by their paths, with the address of the database and its name where datasets and queries say `default`."""
+    database = uri.rsplit("/", 1)[1].partition("?")[0]
+    contents = {}
+    for path in sorted(folder.rglob("*.yaml")):
+        name, text = path.relative_to(folder).as_posix(), path.read_text()
+        config: dict[str, Any] = yaml.safe_load(text)
+        if name.startswith("databases/"):
+            config["sqlalchemy_uri"] = uri
+        elif name.startswith(("datasets/", "queries/")):
+            config["schema"] = database
+        contents[name] = yaml.safe_dump(config)
+    return contents
+
+
+def ensure_user(name: str, role: Any, password: str) -> Any:
+    """A user with this role and password; what was changed by hand is set again."""
+    from superset import security_manager
+
+    user = security_manager.find_user(name)
+    if user is None:
+        user = security_manager.add_user(name, "CTR", name, f"{name}@localhost.localdomain", role, password=password)
+        if not user:
+            sys.exit(f"Superset does not make the user {name}; its log says why")
+    else:
+        user.roles = [role]
+        security_manager.update_user(user)
+        security_manager.reset_password(user.id, password)
+    return user
+
+
+def viewer_role() -> Any:
+    """Superset's own role of readers, without SQL, and the right to read our database."""
+    from superset import db, security_manager
+    from superset.models.core import Database
+
+    role = security_manager.add_role(VIEWER_ROLE)
+    role.permissions = list(security_manager.find_role("Gamma").permissions)
+    for database in db.session.query(Database).all():
+        security_manager.add_permission_role(role, security_manager.add_permission_view_menu("database_access", database.perm))
+    db.session.commit()
+    return role
+
+
+def import_assets(contents: dict[str, str], owner: Any) -> None:
+    from superset.commands.exceptions import CommandInvalidError
+    from superset.commands.importers.v1.assets import ImportAssetsCommand
+    from superset.utils.core import override_user
+
+    with override_user(owner):
+        try:
+            ImportAssetsCommand(contents).run()
+        except CommandInvalidError as error:
+            sys.exit(f"assets are not valid: {error.normalized_messages()}")
+
+
+def main() -> None:
+    uri, admin_password, viewer_password = (setting(name) for name in ("CLICKHOUSE_URI", "SUPERSET_ADMIN_PASSWORD", "SUPERSET_VIEWER_PASSWORD"))
+    from superset.app import create_app
+
+    with create_app().app_context():
+        from superset import security_manager
+
+        admin = ensure_user("admin", security_manager.find_role("Admin"), admin_password)
+        contents = assets(ASSETS, uri)
+        import_assets(contents, admin)
+        ensure_user("viewer", viewer_role(), viewer_password)
+    print(f"{len(contents) - 1} assets imported, users admin and viewer are there")
+
+
+if __name__ == "__main__":
+    main()
