@@ -25,7 +25,7 @@ USAGE="usage: ./scripts/bench.sh [--events N] [--products N] [--rounds N] [--par
   --results FOLDER       where JSON and Markdown go (bench/results)
   -h, --help             this text
 
-Starts three brokers and an engine on free ports with their data in a temporary folder (TMPDIR; about 1 GB for 6 M events),
+Starts three brokers and an engine on free ports with their data in a temporary folder (TMPDIR; about 0.5 GB for 6 M events),
 fills the topics once, and prints medians, spread and ratios. docs/performance.md says how to read them. Linux only.
 Exit code 0: measured, and all counts were right; 1: not; 2: wrong usage."
 
