@@ -13,6 +13,7 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
@@ -66,7 +67,7 @@ fn main() -> anyhow::Result<()> {
 fn read_share(config: &Config, number: usize) -> anyhow::Result<Reading> {
     // The settings ask for a member's name. Nobody hears of it: without a subscription there is no member.
     let consumer: BaseConsumer = consumer_config(&config.kafka, &format!("bare-consumer-{number}")).create()?;
-    // Declared after the consumer, so that they are gone before it is closed.
+    let consumer = Arc::new(consumer);
     let mut open = assign_share(config, &consumer, number)?;
     let mut buffer = BatchBuffer::with_capacity(BATCH_RECORDS);
     let mut reading = Reading::default();
@@ -111,7 +112,7 @@ fn read_batch(queue: &PartitionQueue, buffer: &mut BatchBuffer, reading: &mut Re
 }
 
 /// Assigns what the range assignor would give this thread, from the first record on, each partition with its own queue.
-fn assign_share(config: &Config, consumer: &BaseConsumer, number: usize) -> anyhow::Result<Vec<PartitionQueue>> {
+fn assign_share(config: &Config, consumer: &Arc<BaseConsumer>, number: usize) -> anyhow::Result<Vec<PartitionQueue>> {
     let topics = [config.kafka.topics.impression.as_str(), config.kafka.topics.click.as_str()];
     let mut list = TopicPartitionList::new();
     let mut queues = Vec::new();

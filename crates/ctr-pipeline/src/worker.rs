@@ -106,9 +106,8 @@ impl WorkerError {
 /// One worker at work.
 pub(crate) struct Worker {
     setup: WorkerSetup,
-    // Declared before the consumer, so that queues of partitions are gone before it is closed.
     pairs: Vec<Pair>,
-    consumer: BaseConsumer<Group>,
+    consumer: Arc<BaseConsumer<Group>>,
     buffer: BatchBuffer,
     receipts: (Sender<Receipt>, Receiver<Receipt>),
     answers: (Sender<Answer>, Receiver<Answer>),
@@ -132,7 +131,7 @@ impl Worker {
     pub(crate) fn join(setup: WorkerSetup) -> Result<Self, WorkerError> {
         let member = member_id(&setup.job.instance_id, setup.number);
         let config = consumer_config(&setup.kafka, &member);
-        let consumer = BaseConsumer::from_config_and_context(&config, Group::default())?;
+        let consumer = Arc::new(BaseConsumer::from_config_and_context(&config, Group::default())?);
         consumer.subscribe(&setup.topics.names())?;
         let now = Instant::now();
         Ok(Self {

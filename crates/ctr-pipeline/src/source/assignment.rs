@@ -1,6 +1,7 @@
 //! From assigned partitions to tasks: pair the topics, read the commits, look at the logs, decide where each starts.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ctr_domain::recovery::{
@@ -76,7 +77,7 @@ pub(crate) struct AssignedPair {
 
 /// What is needed to decide starts.
 pub(crate) struct Assigner<'a, C: ConsumerContext> {
-    pub(crate) consumer: &'a BaseConsumer<C>,
+    pub(crate) consumer: &'a Arc<BaseConsumer<C>>,
     pub(crate) topics: &'a Topics,
     pub(crate) rules: &'a Rules,
     /// Partitions whose log was found to be another one than their commit speaks of.
@@ -104,7 +105,7 @@ pub(crate) fn pairs(assigned: &TopicPartitionList, topics: &Topics) -> Result<Ve
 
 type Commits = HashMap<(Side, i32), (i64, String)>;
 
-impl<C: ConsumerContext> Assigner<'_, C> {
+impl<C: ConsumerContext + 'static> Assigner<'_, C> {
     /// Takes over partitions: queues are split first, then starts are decided, then everything is assigned at once.
     pub(crate) fn assign(&self, partitions: &[i32]) -> Result<Vec<AssignedPair>, AssignmentError> {
         let commits = self.commits(partitions)?;

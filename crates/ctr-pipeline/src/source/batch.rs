@@ -3,13 +3,15 @@
 //! Why: the crate's safe ways to read give one message at a time, at about 0.3 µs each, which is most of what a record costs
 //! here. A batch from a partition's own queue costs a tenth of that, and its topic and partition are known once for all of it.
 //!
-//! What makes the face safe: a [`PartitionQueue`] keeps its consumer alive through an `Arc` of the native client's owner, a
-//! [`Batch`] owns its messages until it is dropped, and payloads are lent for no longer than that.
+//! What makes the face safe: a [`PartitionQueue`] keeps its consumer, and with it the native client, alive; a [`Batch`] borrows
+//! its queue and owns its messages until it is dropped; payloads are lent for no longer than that.
 #![allow(unsafe_code, reason = "the crate has no batch read; every call below says why it is sound")]
 
+use std::any::Any;
 use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
 use std::ptr;
+use std::sync::Arc;
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode;
@@ -44,13 +46,13 @@ pub struct Record<'a> {
     pub payload: Option<&'a [u8]>,
 }
 
-/// The queue of one assigned partition, apart from the consumer's own queue.
-///
-/// It must be dropped before its consumer: whoever holds both declares the queues first. Queues that outlive an assignment
-/// are harmless, they stay empty.
+/// The queue of one assigned partition, apart from the consumer's own queue. Queues that outlive an assignment are harmless,
+/// they stay empty.
 #[derive(Debug)]
 pub struct PartitionQueue {
     queue: ptr::NonNull<sys::rd_kafka_queue_t>,
+    /// The consumer. Dropped after the queue is given back, so that its client is never gone before.
+    _consumer: Arc<dyn Any + Send + Sync>,
 }
 
 // SAFETY: librdkafka's queues may be used from any thread; the queue is reference counted by librdkafka itself.
@@ -61,7 +63,10 @@ impl PartitionQueue {
     /// assignment is made: after it, records or the one end-of-partition event may already lie in the consumer's queue.
     ///
     /// `None` where librdkafka does not know the partition.
-    pub fn split<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, partition: i32) -> Option<Self> {
+    pub fn split<C>(consumer: &Arc<BaseConsumer<C>>, topic: &str, partition: i32) -> Option<Self>
+    where
+        C: ConsumerContext + 'static,
+    {
         let topic = CString::new(topic).ok()?;
         // SAFETY: the native client is valid for as long as `consumer` is borrowed, and the topic's text outlives the call.
         let queue =
@@ -69,11 +74,11 @@ impl PartitionQueue {
         let queue = ptr::NonNull::new(queue)?;
         // SAFETY: a queue just taken is valid; forwarding to null makes it stand alone.
         unsafe { sys::rd_kafka_queue_forward(queue.as_ptr(), ptr::null_mut()) };
-        Some(Self { queue })
+        Some(Self { queue, _consumer: Arc::<BaseConsumer<C>>::clone(consumer) })
     }
 
     /// Takes what lies in the queue, without waiting, into `buffer`.
-    pub fn read<'b>(&self, buffer: &'b mut BatchBuffer) -> Batch<'b> {
+    pub fn read<'b>(&'b self, buffer: &'b mut BatchBuffer) -> Batch<'b> {
         let capacity = buffer.messages.len();
         // SAFETY: the queue is valid while `self` is, the buffer has room for `capacity` pointers, and a batch that borrows
         // the buffer cannot be alive, so no message in it is overwritten before it is destroyed.

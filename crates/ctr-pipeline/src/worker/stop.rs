@@ -81,7 +81,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Queues before their consumer, and no new partitions while it closes.
+        // No new partitions while the consumer closes, which it does when the last of the queues is gone too.
         self.consumer.context().close();
         self.pairs.clear();
     }
