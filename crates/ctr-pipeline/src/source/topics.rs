@@ -1,6 +1,6 @@
 //! What the cluster says of its brokers and topics: facts for `check` and for the start.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::ClientContext;
@@ -34,6 +34,9 @@ pub(crate) struct TopicFacts {
     pub(crate) timestamp_type: Option<String>,
 }
 
+/// How long a topic that was just created may take to be known to every broker.
+const PROPAGATION: Duration = Duration::from_secs(3);
+
 struct AdminContext;
 
 impl ClientContext for AdminContext {
@@ -46,19 +49,31 @@ impl ClientContext for AdminContext {
     }
 }
 
-/// Asks the cluster about topics.
+/// Asks the cluster about topics. One that is missing is asked for again for a moment: brokers learn of a topic that was
+/// just created one after another, and any of them may have answered.
 ///
 /// # Errors
 /// Where no broker answers in time, or librdkafka refuses the settings.
 pub(crate) async fn examine(kafka: &KafkaConfig, topics: &[&str]) -> Result<ClusterFacts, KafkaError> {
     let admin: AdminClient<AdminContext> = AdminClient::from_config_and_context(&client_config(kafka), AdminContext)?;
+    let deadline = Instant::now() + PROPAGATION;
+    loop {
+        let facts = ask(&admin, topics).await?;
+        if facts.topics.iter().all(|topic| topic.partitions > 0) || Instant::now() >= deadline {
+            return Ok(facts);
+        }
+        tokio::time::sleep(PROPAGATION / 10).await;
+    }
+}
+
+async fn ask(admin: &AdminClient<AdminContext>, topics: &[&str]) -> Result<ClusterFacts, KafkaError> {
     // All topics, because asking a cluster for one by name may create it.
     let metadata = tokio::task::block_in_place(|| admin.inner().fetch_metadata(None, TIMEOUT))?;
     let mut facts = ClusterFacts { brokers: metadata.brokers().len(), topics: Vec::new() };
     for name in topics {
         let partitions =
             metadata.topics().iter().find(|topic| topic.name() == *name).map_or(0, |topic| topic.partitions().len());
-        let timestamp_type = if partitions > 0 { timestamp_type(&admin, name).await } else { None };
+        let timestamp_type = if partitions > 0 { timestamp_type(admin, name).await } else { None };
         facts.topics.push(TopicFacts { name: (*name).to_owned(), partitions, timestamp_type });
     }
     Ok(facts)
