@@ -8,6 +8,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from kafka import KafkaAdminClient
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
 
 from stack.process import CHECKOUT, LOCAL_DIR, Process, clean_environment, free_ports, wait_until
 
@@ -188,11 +189,20 @@ class Kafka:
 
     def committed(self, topics: Topics) -> dict[tuple[str, int], tuple[int, str]]:
         """What the group has committed: (topic, partition) -> (offset, metadata); what has no commit is left out."""
-        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers.split(","))
-        try:
-            found = admin.list_consumer_group_offsets(topics.group)
-        finally:
-            admin.close()
+        found: dict = {}
+
+        def answered() -> bool:
+            # The first question to a new cluster makes it choose coordinators, which takes it a moment.
+            admin = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers.split(","))
+            try:
+                found.update(admin.list_consumer_group_offsets(topics.group))
+                return True
+            except (CoordinatorNotAvailableError, NotCoordinatorError, CoordinatorLoadInProgressError):
+                return False
+            finally:
+                admin.close()
+
+        wait_until(answered, 60, f"the coordinator of {topics.group} answers", every=0.2)
         return {(place.topic, place.partition): (commit.offset, commit.metadata) for place, commit in found.items() if commit.offset >= 0}
 
     @staticmethod

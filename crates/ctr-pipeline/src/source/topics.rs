@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::consumer::client_config;
 use crate::config::KafkaConfig;
@@ -30,7 +30,7 @@ pub(crate) struct TopicFacts {
     pub(crate) name: String,
     /// Its partitions; 0 where there is no such topic.
     pub(crate) partitions: usize,
-    /// Its `message.timestamp.type`, where that could be asked.
+    /// Its `message.timestamp.type`, where that may be seen.
     pub(crate) timestamp_type: Option<String>,
 }
 
@@ -71,18 +71,27 @@ async fn ask(admin: &AdminClient<AdminContext>, topics: &[&str]) -> Result<Clust
     let metadata = tokio::task::block_in_place(|| admin.inner().fetch_metadata(None, TIMEOUT))?;
     let mut facts = ClusterFacts { brokers: metadata.brokers().len(), topics: Vec::new() };
     for name in topics {
-        let partitions =
+        let listed =
             metadata.topics().iter().find(|topic| topic.name() == *name).map_or(0, |topic| topic.partitions().len());
-        let timestamp_type = if partitions > 0 { timestamp_type(admin, name).await } else { None };
+        let (partitions, timestamp_type) = match timestamp_type(admin, name).await {
+            // The broker that was asked this time does not know the topic, or not yet.
+            Err(RDKafkaErrorCode::UnknownTopicOrPartition) => (0, None),
+            // Reading a topic does not need the right to see its configuration.
+            Err(_) => (listed, None),
+            Ok(timestamp_type) => (listed, timestamp_type),
+        };
         facts.topics.push(TopicFacts { name: (*name).to_owned(), partitions, timestamp_type });
     }
     Ok(facts)
 }
 
-/// `None` where it cannot be asked: reading a topic does not need the right to see its configuration.
-async fn timestamp_type(admin: &AdminClient<AdminContext>, topic: &str) -> Option<String> {
+/// The topic's `message.timestamp.type`.
+async fn timestamp_type(admin: &AdminClient<AdminContext>, topic: &str) -> Result<Option<String>, RDKafkaErrorCode> {
     let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
-    let answer = admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options).await.ok()?;
-    let resource = answer.into_iter().next()?.ok()?;
-    resource.get("message.timestamp.type")?.value.clone()
+    let answers = admin
+        .describe_configs(&[ResourceSpecifier::Topic(topic)], &options)
+        .await
+        .map_err(|error| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown))?;
+    let Some(resource) = answers.into_iter().next() else { return Ok(None) };
+    Ok(resource?.get("message.timestamp.type").and_then(|entry| entry.value.clone()))
 }
