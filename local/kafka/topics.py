@@ -109,37 +109,46 @@ PASSING = {
 }
 
 
-def create_missing(admin: AdminClient, topics: list[Topic], timeout: float) -> list[Topic]:
-    """Asks again until all topics are there; what is not a passing fault ends it. Returns the topics it made."""
+# After these nobody knows whether the request has been carried out.
+UNANSWERED = {
+    KafkaError._DESTROY_BROKER, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError.REQUEST_TIMED_OUT, KafkaError.NETWORK_EXCEPTION,
+}
+
+
+def create_missing(admin: AdminClient, topics: list[Topic], timeout: float) -> tuple[list[Topic], dict]:
+    """Asks again until all topics are there; what is not a passing fault ends it. The topics it made, and all that it found.
+
+    A broker may not know yet of a topic that is there, so a topic that is missing in one answer and there in the next was not
+    necessarily made by us: it was, if Kafka said so, or gave no answer to our request.
+    """
     deadline = time.monotonic() + timeout
     made: list[Topic] = []
     while True:
         known = admin.list_topics(timeout=10).topics
-        missing = [topic for topic in topics if topic.name not in known]
+        missing = {topic.name: topic for topic in topics if topic.name not in known}
         if not missing:
-            return made
-        made += [topic for topic in missing if topic not in made]
-        requests = admin.create_topics([NewTopic(t.name, t.partitions, t.replication, config=t.config) for t in missing],
+            return made, known
+        requests = admin.create_topics([NewTopic(t.name, t.partitions, t.replication, config=t.config) for t in missing.values()],
                                        operation_timeout=10)
         for name, future in requests.items():
             try:
                 future.result()
+                made.append(missing[name])
             except KafkaException as error:
                 fault = error.args[0]
                 if fault.code() not in PASSING or time.monotonic() >= deadline:
                     raise TopicError(f"creating topic {name}: {fault.str()}") from error
+                if fault.code() in UNANSWERED:
+                    made.append(missing[name])
         time.sleep(0.1)
 
 
 def create_or_alter(admin: AdminClient, topics: list[Topic], timeout: float) -> None:
     wait_for_brokers(admin, max(topic.replication for topic in topics), timeout)
-    made = create_missing(admin, topics, timeout)
-    metadata = admin.list_topics(timeout=10)
+    made, found = create_missing(admin, topics, timeout)
     for topic in topics:
-        if topic in made:
-            print(f"{topic.name}: created, {describe(topic)}")
-        else:
-            adjust(admin, topic, len(metadata.topics[topic.name].partitions))
+        adjust(admin, topic, len(found[topic.name].partitions))
+        print(f"{topic.name}: {'created,' if topic in made else 'there, set to'} {describe(topic)}")
 
 
 def adjust(admin: AdminClient, topic: Topic, partitions: int) -> None:
@@ -153,7 +162,6 @@ def adjust(admin: AdminClient, topic: Topic, partitions: int) -> None:
         ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in topic.config.items()
     ])
     finish(admin.incremental_alter_configs([resource]), "setting the configuration of")
-    print(f"{topic.name}: there, set to {describe(topic)}")
 
 
 def describe(topic: Topic) -> str:
