@@ -16,6 +16,9 @@ from stack.process import BINARIES, CHECKOUT, Process, clean_environment, free_p
 QUICK = {
     "ctr.job.checkpoint-interval": "1000", "ctr.job.checkpoint-min-pause": "100", "ctr.job.idle-timeout-ms": "1000",
     "ctr.job.restart-delay-ms": "500", "clickhouse.backoff-max-ms": "1000",
+    # Ten minutes of made-up event time are sent within a second, so one topic is easily a minute of event time behind the
+    # other while it is at its end: by the default its windows would be let go early, rightly, and its events be dead letters.
+    "ctr.job.idle-hold-ms": "3600000",
 }
 
 

@@ -28,7 +28,7 @@ pub fn ask(status: &StatusConfig, path: &str) -> anyhow::Result<String> {
     let mut stream =
         TcpStream::connect_timeout(&target, TIMEOUT).with_context(|| format!("no pipeline answers at {address}"))?;
     stream.set_read_timeout(Some(TIMEOUT))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
     stream.take(MAX_ANSWER).read_to_string(&mut answer).with_context(|| format!("no answer from {address}"))?;
     let (head, body) = answer.split_once("\r\n\r\n").context("not an HTTP answer")?;
@@ -58,8 +58,13 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 1024];
-            let _ = stream.read(&mut request).unwrap();
+            // All of the request, or closing would reset the connection before the answer is read.
+            let mut request = Vec::new();
+            let mut piece = [0; 1024];
+            while !request.ends_with(b"\r\n\r\n") {
+                let read = stream.read(&mut piece).unwrap();
+                request.extend_from_slice(&piece[..read]);
+            }
             stream.write_all(answer.as_bytes()).unwrap();
         });
         StatusConfig { host: "0.0.0.0".to_owned(), port }
