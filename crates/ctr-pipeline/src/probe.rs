@@ -11,7 +11,7 @@ use crate::config::StatusConfig;
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The larges answer that is looked at.
+/// The largest answer, in bytes, that is looked at.
 const MAX_ANSWER: u64 = 64 << 10;
 
 /// Asks for `path` (`/readyz`, `/healthz`); the body of a good answer.

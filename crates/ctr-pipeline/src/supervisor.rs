@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 
 use crate::shutdown::{Shutdown, StopKind};
-use crate::worker::{Worker, WorkerError, WorkerSetup};
+use crate::worker::{Worker, WorkerSetup};
 
 /// A worker that has worked this long has recovered: its failures are counted anew.
 const RECOVERED_AFTER: Duration = Duration::from_secs(600);
@@ -40,7 +40,7 @@ fn supervise(setup: &WorkerSetup) -> anyhow::Result<()> {
         setup.board.clear(setup.number);
         let error = match ended {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) if is_final(&error) => {
+            Ok(Err(error)) if error.is_fatal() => {
                 return Err(anyhow!(error)).with_context(|| format!("worker {}", setup.number));
             }
             Ok(Err(error)) => anyhow!(error),
@@ -66,10 +66,6 @@ fn supervise(setup: &WorkerSetup) -> anyhow::Result<()> {
             return Ok(());
         }
     }
-}
-
-fn is_final(error: &WorkerError) -> bool {
-    error.is_fatal()
 }
 
 /// Waits; true where the process was asked to stop meanwhile.
