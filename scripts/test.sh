@@ -56,6 +56,15 @@ stage() {
 
 skip() { SKIPPED+=("$1: $2"); }
 
+# have_or_skip NAME ROWS: what only some checks need. False, and those checks are skipped, if it is not there and nobody may install it.
+have_or_skip() {
+    if [ -n "$(missing_prerequisites "$2")" ] && ! can_install; then
+        skip "$1" "not installed: $(name_missing "$2")"
+        return 1
+    fi
+    require_prerequisites "$2"
+}
+
 shell_files() { git -C "$CHECKOUT" ls-files --cached --others --exclude-standard '*.sh' .ci/run | sed "s|^|$CHECKOUT/|"; }
 
 check_shell() {
@@ -109,6 +118,8 @@ PYTHON
 
 integration_stages() {
     rm -f "$LOCAL_DIR/logs/test/pytest.xml"
+    # Without a browser the tests of pages skip themselves.
+    have_or_skip "Chromium" "$PREREQUISITES_PAGES" || true
     stage "Python environment" prepare_python
     stage "Kafka's jars" install_kafka
     stage "release build" build_binaries
@@ -134,12 +145,7 @@ STARTED="$(now)"
 cd "$CHECKOUT"
 mkdir -p "$LOCAL_DIR/logs/setup" "$LOCAL_DIR/logs/test"
 require_prerequisites "$PREREQUISITES_BUILD"
-if [ -n "$(missing_prerequisites "$PREREQUISITES_TEST")" ] && ! can_install; then
-    skip "shellcheck" "not installed: $(name_missing "$PREREQUISITES_TEST")"
-else
-    require_prerequisites "$PREREQUISITES_TEST"
-    stage "shell scripts (shellcheck)" check_shell
-fi
+if have_or_skip "shellcheck" "$PREREQUISITES_TEST"; then stage "shell scripts (shellcheck)" check_shell; fi
 stage "formatting (cargo fmt)" cargo fmt --all --check
 stage "lints (cargo clippy)" cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 stage "unit and property tests (cargo test)" test_rust

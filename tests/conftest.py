@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from playwright.sync_api import Page
+
 from stack import Database, Engine, Kafka, Pipeline, Process, Producer, Topics
+from stack.browser import Browser
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +62,24 @@ def make_pipeline(kafka: Kafka, topics: Topics, database: Database, tmp_path: Pa
 def pipeline(make_pipeline: Callable[..., Pipeline]) -> Pipeline:
     """One instance with the quick settings, not started."""
     return make_pipeline()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium. It is gone after each file of tests: while it runs, nothing else may use asyncio."""
+    running = Browser()
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page of a visitor without cookies. What its scripts threw fails the test."""
+    with browser.visitor() as page:
+        yield page
 
 
 def end_processes_in(folder: Path) -> None:

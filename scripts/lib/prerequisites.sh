@@ -13,8 +13,13 @@ Python 3.10 or newer with venv|has_python|python3 python3-venv|brew install pyth
 Java 17 or newer|has_java|openjdk-17-jre-headless|brew install openjdk@17|Kafka
 Maven|command -v mvn|maven|brew install maven|Kafka's jars"
 PREREQUISITES_TEST="shellcheck|command -v shellcheck|shellcheck|brew install shellcheck|the check of the scripts"
+# A browser without letters to draw is no browser.
+PREREQUISITES_PAGES="Chromium|has_chromium|chromium fonts-liberation|brew install --cask chromium|the tests of pages and dashboards"
 
 has_compiler() { { command -v cc && command -v c++; } || { command -v gcc && command -v g++; }; }
+
+# The names that tests/stack/browser.py looks for.
+has_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
 has_cargo() { version_at_least "$(cargo --version 2>/dev/null | awk '{ print $2 }')" "$RUST_MINIMUM"; }
 

@@ -3,8 +3,10 @@
 import time
 
 import pytest
+from playwright.sync_api import Page
 
 from stack import Database, Engine, Kafka, Producer, Topics, wait_until
+from stack.browser import Browser
 
 
 def test_what_is_produced_is_read_back_in_order(kafka: Kafka, topics: Topics) -> None:
@@ -56,3 +58,11 @@ def test_the_producer_ends_with_a_truth_about_every_record(kafka: Kafka, topics:
     assert len(truth.dead_letters) == sum(truth.total["rejected"].values()) + truth.total["too_late"] > 0
     counted = sum(impressions + clicks for impressions, clicks in truth.windows.values())
     assert counted == truth.total["counted"] == 2000 - len(truth.dead_letters)
+
+
+def test_the_browser_runs_the_scripts_of_a_page_and_tells_what_they_throw(browser: Browser, page: Page) -> None:
+    page.set_content("<p id=x></p><script>document.getElementById('x').textContent = 6 * 7</script>")
+    assert page.inner_text("#x") == "42"
+    with pytest.raises(AssertionError, match="out of paper"), browser.visitor() as other:
+        other.set_content("<script>throw new Error('out of paper')</script>")
+        other.wait_for_load_state()
