@@ -64,9 +64,9 @@ def wanted_topics() -> list[Topic]:
     ]
 
 
-def connect() -> AdminClient:
+def connect(servers: str) -> AdminClient:
     return AdminClient({
-        "bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"],
+        "bootstrap.servers": servers,
         "client.id": "create-topics",
         # Refused connections while brokers start are expected; what matters is said at the deadline.
         "log_level": 0,
@@ -148,6 +148,8 @@ def create_or_alter(admin: AdminClient, topics: list[Topic], timeout: float) -> 
     made, found = create_missing(admin, topics, timeout)
     for topic in topics:
         adjust(admin, topic, len(found[topic.name].partitions))
+    wait_until_known(topics, timeout)
+    for topic in topics:
         print(f"{topic.name}: {'created,' if topic in made else 'there, set to'} {describe(topic)}")
 
 
@@ -162,6 +164,34 @@ def adjust(admin: AdminClient, topic: Topic, partitions: int) -> None:
         ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in topic.config.items()
     ])
     finish(admin.incremental_alter_configs([resource]), "setting the configuration of")
+
+
+def wait_until_known(topics: list[Topic], timeout: float) -> None:
+    """Brokers learn of a change one by one: what is done here is done for whichever of them is asked next.
+
+    A client that has asked nothing yet knows the one broker it was given, so a new one each time asks that one.
+    """
+    deadline = time.monotonic() + timeout
+    for server in os.environ["KAFKA_BOOTSTRAP_SERVERS"].split(","):
+        while unknown := unknown_topics(server, topics):
+            if time.monotonic() >= deadline:
+                raise TopicError(f"the broker at {server} does not know after {timeout:.0f} s what was set: {', '.join(unknown)}. "
+                                 "Look at ./scripts/logs.sh kafka1, and run ./scripts/create-topics.sh again.")
+            time.sleep(0.1)
+
+
+def unknown_topics(server: str, topics: list[Topic]) -> list[str]:
+    """Topics that this broker does not show with all their partitions and leaders. A broker that is away is asked by nobody."""
+    try:
+        known = connect(server).list_topics(timeout=2.0).topics
+    except KafkaException:
+        return []
+
+    def is_known(topic: Topic) -> bool:
+        partitions = known[topic.name].partitions.values() if topic.name in known else []
+        return len(partitions) == topic.partitions and all(partition.leader >= 0 for partition in partitions)
+
+    return [topic.name for topic in topics if not is_known(topic)]
 
 
 def describe(topic: Topic) -> str:
@@ -203,7 +233,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         topics = wanted_topics()
-        admin = connect()
+        admin = connect(os.environ["KAFKA_BOOTSTRAP_SERVERS"])
         if arguments.verb == "create":
             create_or_alter(admin, topics, arguments.timeout)
         elif arguments.verb == "wait":

@@ -2,6 +2,8 @@
 
 import json
 import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,25 +108,56 @@ class Kafka:
     def create_topic(self, name: str, partitions: int, config: dict[str, str] | None = None) -> None:
         """As create-topics.sh makes them: every broker has a copy, LogAppendTime. `config` overrides."""
         settings = {"min.insync.replicas": str(max(1, self.brokers - 1)), "message.timestamp.type": "LogAppendTime", **(config or {})}
-        admin = self.admin()
-        # A client that has no metadata yet knows bootstrap addresses only, and may lose the one it asks.
-        admin.list_topics(timeout=10)
-        admin.create_topics([NewTopic(name, partitions, self.brokers, config=settings)], operation_timeout=30)[name].result()
+        topic = NewTopic(name, partitions, self.brokers, config=settings)
+        self._ask(lambda admin: admin.create_topics([topic], operation_timeout=30)[name], done=KafkaError.TOPIC_ALREADY_EXISTS)
+        self._wait_until_known(name, partitions)
 
-        def has_leaders() -> bool:
-            found = admin.list_topics(name, timeout=5).topics[name].partitions
+    def _wait_until_known(self, name: str, partitions: int) -> None:
+        """Brokers learn of a change one by one: waits until each shows all partitions with their leaders."""
+        def shows(server: str) -> bool:
+            # A client that has asked nothing yet knows one broker only, and asks that one.
+            asked = AdminClient({"bootstrap.servers": server, "log_level": 0})
+            try:
+                found = asked.list_topics(name, timeout=10).topics[name].partitions
+            except KafkaException:
+                return False
             return len(found) == partitions and all(p.leader >= 0 for p in found.values())
 
-        wait_until(has_leaders, 30, f"{name} has leaders")
+        for server in self.bootstrap_servers.split(","):
+            wait_until(lambda server=server: shows(server), 30, f"{server} shows {name} with {partitions} partitions")
 
     def add_partitions(self, name: str, total: int) -> None:
-        admin = self.admin()
-        admin.list_topics(timeout=10)
-        admin.create_partitions([NewPartitions(name, total)])[name].result()
-        wait_until(lambda: len(admin.list_topics(name, timeout=5).topics[name].partitions) == total, 30, f"{name} has {total} partitions")
+        more = NewPartitions(name, total)
+        self._ask(lambda admin: admin.create_partitions([more])[name], done=KafkaError.INVALID_PARTITIONS)
+        self._wait_until_known(name, total)
 
     def delete_topic(self, name: str) -> None:
-        self.admin().delete_topics([name], operation_timeout=30)[name].result()
+        self._ask(lambda admin: admin.delete_topics([name], operation_timeout=30)[name], done=KafkaError.UNKNOWN_TOPIC_OR_PART)
+
+    def _ask(self, request: Callable[[AdminClient], Future], done: int) -> None:
+        """Asks until there is an answer: a client that learns the cluster's brokers may lose the one it has just asked.
+
+        `done`: what Kafka says when an earlier request, whose answer was lost, did it.
+        """
+        admin = self.admin()
+        lost = {KafkaError._DESTROY_BROKER, KafkaError._TRANSPORT, KafkaError._TIMED_OUT}
+        asked_before = False
+
+        def answered() -> bool:
+            nonlocal asked_before
+            try:
+                request(admin).result()
+                return True
+            except KafkaException as error:
+                code = error.args[0].code()
+                if code in lost:
+                    asked_before = True
+                    return False
+                if asked_before and code == done:
+                    return True
+                raise
+
+        wait_until(answered, 60, "the cluster answers")
 
     def fresh_topics(self, partitions: int = 6, config: dict[str, str] | None = None) -> Topics:
         """Topics and a group that no other test has."""
