@@ -123,6 +123,7 @@ integration_stages() {
     stage "Python environment" prepare_python
     stage "Kafka's jars" install_kafka
     stage "release build" build_binaries
+    stage "build with crash points" build_crashing_pipeline
     stage "integration tests (pytest)" test_stack
     collect_pytest_skips
 }

@@ -28,4 +28,9 @@ install_python() {
 
 install_kafka() { "$CHECKOUT/local/kafka/fetch.sh" "$LOCAL_DIR/kafka/lib"; }
 
+# The pipeline with places where a test ends it (crates/ctr-pipeline/src/crash_point.rs), beside what `cargo test` built.
+build_crashing_pipeline() {
+    cargo build --manifest-path "$CHECKOUT/Cargo.toml" --locked --quiet -p ctr-pipeline --features crash-points
+}
+
 build_binaries() { cargo build --manifest-path "$CHECKOUT/Cargo.toml" --release --locked --quiet --bins; }

@@ -33,7 +33,7 @@ class Pipeline:
     count = 0
 
     def __init__(self, kafka: Kafka, topics: Topics, database: Database, folder: Path, settings: Mapping[str, object] | None = None,
-                 config: Path | None = None):
+                 config: Path | None = None, binary: Path = BINARIES / "ctr-pipeline"):
         Pipeline.count += 1
         self.port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -46,18 +46,19 @@ class Pipeline:
             "logging.directory": str(folder / f"pipeline-{Pipeline.count}"), "logging.level": "info",
             **QUICK, **{key: str(value) for key, value in (settings or {}).items()},
         }
+        self._binary = binary
         self._config = config or CHECKOUT / "config" / "application.yml"
         self.process = Process("ctr-pipeline", self._command("run"), self._environment(), folder / f"ctr-pipeline-{Pipeline.count}.log")
         self._folder = folder
 
     def _command(self, verb: str) -> list[str]:
-        return [str(BINARIES / "ctr-pipeline"), verb, "--config", str(self._config)]
+        return [str(self._binary), verb, "--config", str(self._config)]
 
     def _environment(self) -> dict[str, str]:
         return clean_environment({variable(key): value for key, value in self.settings.items()})
 
-    def start(self) -> "Pipeline":
-        self.process.start()
+    def start(self, environment: Mapping[str, str] | None = None) -> "Pipeline":
+        self.process.start(environment)
         return self
 
     def start_ready(self, seconds: float = 60) -> "Pipeline":

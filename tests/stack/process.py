@@ -14,7 +14,8 @@ from typing import TypeVar
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LOCAL_DIR = Path(os.environ.get("LOCAL_DIR", CHECKOUT / ".local"))
-BINARIES = Path(os.environ.get("CARGO_TARGET_DIR", CHECKOUT / "target")) / "release"
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", CHECKOUT / "target"))
+BINARIES = TARGET / "release"
 
 Settings = Mapping[str, str]
 T = TypeVar("T")
@@ -72,12 +73,13 @@ class Process:
         self._command, self._environment = command, dict(environment)
         self._child: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, more: Settings | None = None) -> None:
+        """Starts it, with `more` in its environment this time."""
         assert not self.runs(), f"{self.name} runs already"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
-                self._command, env=self._environment, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                self._command, env={**self._environment, **(more or {})}, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=_die_with_the_tests,
             )
         if self not in Process.started:

@@ -62,6 +62,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     runtime.spawn(server::serve(listener, sources));
 
     let Some(cluster) = runtime.block_on(wait_until_usable(config, &shutdown))? else { return Ok(()) };
+    say_if_workers_are_idle(config, &cluster);
     let Some(commits) = read_group(config, &cluster, &shutdown) else { return Ok(()) };
     let rejoin = prepare_group(config, &commits)?;
     let writing = runtime.spawn(writer.run());
@@ -115,6 +116,21 @@ async fn wait_until_usable(config: &Config, shutdown: &Shutdown) -> anyhow::Resu
         tokio::time::sleep(wait).await;
     }
     Ok(None)
+}
+
+/// More workers than partitions is no mistake: those left over stand by. But nobody should wonder why they do nothing.
+fn say_if_workers_are_idle(config: &Config, cluster: &ClusterFacts) {
+    let workers = config.job.parallelism;
+    let partitions = cluster.topics.iter().map(|topic| topic.partitions).take(2).min().unwrap_or_default();
+    if workers > partitions {
+        let idle = workers - partitions;
+        tracing::warn!(
+            workers,
+            partitions,
+            idle,
+            "more workers (`ctr.job.parallelism`) than partitions: some have nothing to read"
+        );
+    }
 }
 
 /// What the group has committed; `None` where asked to stop. A new group's coordinator may take a moment to be found.

@@ -9,6 +9,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod crash_point;
 
 pub mod job;
 mod supervisor;

@@ -14,6 +14,8 @@ const FAILED: u8 = 1;
 const NOT_USABLE: u8 = 2;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "crash-points")]
+    ctr_pipeline::crash_point::arm();
     match Cli::parse().command {
         Command::Run(source) => with_config(&source, run),
         Command::Check(source) => with_config(&source, run_check),

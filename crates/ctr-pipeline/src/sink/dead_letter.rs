@@ -12,6 +12,7 @@ use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer}
 
 use super::{Receipt, TaskId};
 use crate::config::KafkaConfig;
+use crate::crash_point::crash_point;
 use crate::kafka_log;
 
 /// How long librdkafka tries by itself before it hands a letter back. It is sent again then; the point is to say so.
@@ -52,6 +53,7 @@ impl ProducerContext for LetterContext {
     type DeliveryOpaque = Box<InFlight>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, in_flight: Box<InFlight>) {
+        crash_point!("before-letter-acknowledgement");
         let InFlight { letter, reply } = *in_flight;
         let receipt = match result {
             Ok(_) => Receipt::Letter { task: letter.task, number: letter.number },

@@ -12,6 +12,7 @@ use super::backoff::Backoff;
 use super::clickhouse::{ClickHouse, ClickHouseError};
 use super::{Receipt, TaskId};
 use crate::config::ClickHouseConfig;
+use crate::crash_point::crash_point;
 
 /// How often an idle sink asks whether ClickHouse is there.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
@@ -243,6 +244,7 @@ impl Writer {
         let mut said: Option<Instant> = None;
         loop {
             self.last_sent = Some(Instant::now());
+            crash_point!("before-row-send");
             let error = match self.clickhouse.insert(&batch.chunks).await {
                 Ok(()) => break,
                 Err(error) => error,
@@ -260,6 +262,7 @@ impl Writer {
             }
             tokio::time::sleep(wait).await;
         }
+        crash_point!("before-row-acknowledgement");
         if backoff.attempts() > 0 {
             let seconds = begun.elapsed().as_secs();
             tracing::info!(rows = batch.rows, attempts = backoff.attempts() + 1, seconds, "insert succeeded again");

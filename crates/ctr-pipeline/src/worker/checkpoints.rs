@@ -11,6 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::group::Group;
 use super::pair::Pair;
 use crate::config::JobConfig;
+use crate::crash_point::crash_point;
 use crate::sink::TaskId;
 use crate::source::assignment::Topics;
 use crate::source::commit::commit_async;
@@ -115,6 +116,7 @@ impl Checkpoints {
         if committing.is_empty() {
             return;
         }
+        crash_point!("before-commit");
         self.in_flight = Some(InFlight { begun: Instant::now(), pairs: committing });
         if let Err(error) = commit_async(consumer, &list) {
             self.failed(&error);
@@ -126,6 +128,7 @@ impl Checkpoints {
         match result {
             Err(error) => self.failed(&error),
             Ok(()) => {
+                crash_point!("after-commit");
                 let committed = self.finish(true);
                 for (id, checkpoint) in committed {
                     if let Some(pair) = pairs.iter_mut().find(|pair| pair.id == id) {

@@ -13,6 +13,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 
+use crate::crash_point::crash_point;
 use crate::kafka_log;
 
 /// Something that happened in the group.
@@ -62,6 +63,7 @@ impl ClientContext for Group {
 
 impl ConsumerContext for Group {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        crash_point!("in-rebalance");
         let is_assignment = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if is_assignment && !self.closing.load(Ordering::Relaxed) {
             self.note(GroupEvent::Assigned(list.clone()));

@@ -10,6 +10,7 @@ use ctr_domain::task::{BySide, Outcome, Side, Task};
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::letters::LetterOutbox;
+use crate::crash_point::crash_point;
 use crate::sink::dead_letter::Letter;
 use crate::sink::dead_letter_record::{Origin, encode};
 use crate::sink::row_binary;
@@ -100,7 +101,10 @@ impl Pair {
                 Entry::Record(record) => {
                     let expected = self.task.position(side);
                     match self.task.on_event(side, record.mark, Event::parse(record.payload)) {
-                        Outcome::Counted | Outcome::Duplicate | Outcome::Replayed => {}
+                        Outcome::Counted | Outcome::Duplicate => {}
+                        Outcome::Replayed => {
+                            crash_point!("in-replay");
+                        }
                         Outcome::DeadLetter(reason) => {
                             let origin = origin(side, self.partition, &record, input.topics);
                             input.outbox.push(Letter {
@@ -120,6 +124,7 @@ impl Pair {
                 Entry::Error { code, message } => return Err(Upset::Broken { side, code, message }),
             }
         }
+        crash_point!("after-read");
         Ok(true)
     }
 

@@ -6,6 +6,7 @@ use rdkafka::consumer::Consumer;
 
 use super::{IDLE_WAIT, Worker, WorkerError};
 use crate::config::CheckpointCleanup;
+use crate::crash_point::crash_point;
 use crate::shutdown::StopKind;
 
 /// How long leaving the group may take.
@@ -15,6 +16,7 @@ impl Worker {
     /// Stops reading, sends what has fired, waits for it within the shutdown timeout, commits, and closes. Whatever is not
     /// acknowledged in time is not committed either: the next start takes it up.
     pub(super) fn stop(mut self) -> Result<(), WorkerError> {
+        crash_point!("in-shutdown");
         let begun = Instant::now();
         // A part of the time is for the commit itself and for closing.
         let deadline = begun + self.setup.job.shutdown_timeout.mul_f64(0.7);
