@@ -8,8 +8,8 @@ source "$(dirname "$0")/lib/verb.sh"
 # shellcheck disable=SC2034  # read by verb.sh
 USAGE="usage: ./scripts/logs.sh SERVICE [-f] [--docker | --local]
 
-  SERVICE             kafka1, kafka2, kafka3, clickhouse, ctr-pipeline, impression-producer, click-producer;
-                      in containers kafka-ui and superset too
+  SERVICE             kafka1, kafka2, kafka3, clickhouse, ctr-pipeline, impression-producer, click-producer,
+                      superset; in containers kafka-ui too
   -f, --follow        go on as it grows
 "
 

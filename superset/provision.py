@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Makes the two users of Superset and imports what is in `assets`, over what is there. May run any number of times.
+"""Brings Superset up to date: its metadata, roles, two users, and what is in `assets`, over what is there.
+
+May run any number of times, also while Superset runs. One process, since importing Superset is half of the work.
 
 Environment: that of superset_config.py, and
   CLICKHOUSE_URI             clickhousedb://ctr_reader:PASSWORD@HOST:8123/DATABASE
@@ -24,6 +26,16 @@ def setting(name: str) -> str:
     if not value:
         sys.exit(f"{name} is not set: ./scripts/setup.sh writes it to .env")
     return value
+
+
+def prepare_metadata() -> None:
+    """`superset db upgrade` and `superset init`."""
+    from flask_migrate import upgrade
+    from superset import appbuilder, security_manager
+
+    upgrade()
+    appbuilder.add_permissions(update_perms=True)
+    security_manager.sync_role_definitions()
 
 
 def assets(folder: Path, uri: str) -> dict[str, str]:
@@ -89,6 +101,7 @@ def main() -> None:
     with create_app().app_context():
         from superset import security_manager
 
+        prepare_metadata()
         admin = ensure_user("admin", security_manager.find_role("Admin"), admin_password)
         contents = assets(ASSETS, uri)
         import_assets(contents, admin)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 EXIT_FAILED, EXIT_USAGE, EXIT_PORT_TAKEN, EXIT_DIRECTORY_IN_USE = 1, 2, 3, 4
-PASSWORD_VARIABLE = "CLICKHOUSE_ENGINE_PASSWORD"
+PASSWORD_VARIABLE, READER_PASSWORD_VARIABLE = "CLICKHOUSE_ENGINE_PASSWORD", "CLICKHOUSE_ENGINE_READER_PASSWORD"
 
 log = logging.getLogger("clickhouse_engine")
 
@@ -24,6 +24,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         description="The HTTP interface of ClickHouse over an engine in this process (chdb-core).",
         epilog=f"With {PASSWORD_VARIABLE} set, the writer needs that password and may do everything, and `default` without a "
                "password may only read, from this machine only. Without it everybody may do everything. "
+               f"With {READER_PASSWORD_VARIABLE} set too, `ctr_reader` may only read, with that password. "
                "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 the engine failed, or queries still ran at the end of "
                "--stop-timeout; 2 usage; 3 the port is taken; 4 the directory belongs to another process.")
     parser.add_argument("--path", type=Path, required=True, help="directory of the data; made if it is missing")
@@ -91,13 +92,14 @@ def serve(options: argparse.Namespace) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    access = Access(options.writer_user, os.environ.get(PASSWORD_VARIABLE) or None, os.environ.get(READER_PASSWORD_VARIABLE) or None)
     try:
         engine = Engine(options.path, options.max_queries)
     except EngineError as failed:
         log.error("the engine does not open %s: %s", options.path, failed.text)
         return EXIT_FAILED
     try:
-        server = Server((options.host, options.port), engine, Access(options.writer_user, os.environ.get(PASSWORD_VARIABLE) or None))
+        server = Server((options.host, options.port), engine, access)
     except OSError as failed:
         engine.close()
         return report_bind_failure(options, failed)

@@ -1,8 +1,9 @@
 """Who may do what.
 
-With a password there are two users, as in the server's own configuration: the writer, who may do everything, and
-`default`, who needs no password, is let in from this machine only, and may only read. Without a password everybody
-may do everything. The rights themselves are roles of the engine (`access.xml`), so a refusal is the engine's own.
+With a password of the writer there are users as in the server's own configuration: the writer, who may do everything;
+`default`, who needs no password, is let in from this machine only, and may only read; and `ctr_reader`, if it has a
+password, who may only read, with limits. Without it everybody may do everything. The rights themselves are roles of the
+engine (`access.xml`), so a refusal is the engine's own.
 """
 
 import base64
@@ -16,6 +17,10 @@ from dataclasses import dataclass
 from .errors import EngineError, error
 
 DEFAULT_USER = "default"
+READER_USER = "ctr_reader"
+# Those of the profile `reader` (clickhouse/users.d/ctr.xml): one chart must not take the memory of all. Unlike the server,
+# the engine lets a request set other ones.
+_READER_LIMITS = ["max_execution_time = 60", "max_memory_usage = 536870912"]
 
 ROLES_CONFIGURATION = """<clickhouse>
   <users_config>{path}</users_config>
@@ -49,8 +54,10 @@ class User:
     def opening_statements(self) -> list[str]:
         """What makes a new connection of the engine this user's."""
         statements = ["SET ROLE reader"] if self.read_only else []
-        # A plain SELECT of `default` is exact: tables that replace rows are read as if all merges were done.
-        settings = ["final = 1"] if self.name == DEFAULT_USER else []
+        # A plain SELECT of a reader is exact: tables that replace rows are read as if all merges were done.
+        settings = ["final = 1"] if self.name in (DEFAULT_USER, READER_USER) else []
+        if self.name == READER_USER:
+            settings += _READER_LIMITS
         if self.read_only:
             settings.append("readonly = 2")
         return statements + ([f"SET {', '.join(settings)}"] if settings else [])
@@ -62,18 +69,26 @@ class Access:
 
     writer: str
     password: str | None
+    reader_password: str | None = None
+    """Of `ctr_reader`, who is not let in without one."""
 
     def admit(self, parameters: Mapping[str, str], headers: Mapping[str, str], address: str) -> User:
         """The user of a request from `address`. Raises `EngineError` (516) for one who is not let in."""
         name, password = _credentials(parameters, headers)
         if self.password is None:
             return User(name, read_only=False)
-        if name == self.writer and hmac.compare_digest(password.encode(), self.password.encode()):
+        if name == self.writer and _is(password, self.password):
             return User(name, read_only=False)
+        if name == READER_USER and self.reader_password and _is(password, self.reader_password):
+            return User(name, read_only=True)
         if name == DEFAULT_USER and not password and _is_loopback(address):
             return User(name, read_only=True)
         raise error(516, "AUTHENTICATION_FAILED",
                     f"{name}: Authentication failed: password is incorrect, or there is no user with such name")
+
+
+def _is(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode(), expected.encode())
 
 
 def _credentials(parameters: Mapping[str, str], headers: Mapping[str, str]) -> tuple[str, str]:

@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # The ClickHouse of the stack without Docker: a real server if a `clickhouse` binary is on the PATH, otherwise the engine
-# server of this folder. Both listen on the same address and know the same two users.
+# server of this folder. Both listen on the same address and know the same users.
 set -euo pipefail
 
 usage() {
     cat <<'END'
 Usage: launch.sh --path DIR [--host ADDRESS] [--port PORT] [--writer-user NAME]
 
-The writer's password is taken from CLICKHOUSE_ENGINE_PASSWORD. Data is in DIR/server (real server) or DIR/data (engine
+Passwords are taken from CLICKHOUSE_ENGINE_PASSWORD (the writer's) and CLICKHOUSE_ENGINE_READER_PASSWORD (ctr_reader's). Data is in DIR/server (real server) or DIR/data (engine
 server): neither opens what the other wrote. Set CLICKHOUSE_BINARY to a path to use that server, or to nothing for none.
 END
 }
+
+# hash_of PASSWORD: its SHA-256; for none, that of bytes nobody knows.
+hash_of() { { if [ -n "$1" ]; then printf '%s' "$1"; else head -c 32 /dev/urandom; fi; } | sha256sum | cut -d ' ' -f 1; }
 
 path='' host=127.0.0.1 port=8123 writer=ctr_writer
 while [ $# -gt 0 ]; do
@@ -39,18 +42,14 @@ if [ -n "$binary" ]; then
         exit 2
     fi
     mkdir -p "$path/server"
-    # Read by clickhouse/server.xml and clickhouse/users.xml. Without a password the writer cannot log in, and `default`
-    # keeps all rights, as with the engine server.
+    # Read by clickhouse/server.xml and clickhouse/users.xml. Without its password a user cannot log in; without the
+    # writer's, `default` keeps all rights, as with the engine server.
     export CLICKHOUSE_LISTEN_HOST="$host" CLICKHOUSE_HTTP_PORT="$port" CLICKHOUSE_DATA_DIR="$path/server"
     export CLICKHOUSE_USERS_FILE="$checkout/clickhouse/users.xml"
-    if [ -n "${CLICKHOUSE_ENGINE_PASSWORD:-}" ]; then
-        export CLICKHOUSE_DEFAULT_PROFILE=reader
-        CLICKHOUSE_WRITER_PASSWORD_SHA256="$(printf '%s' "$CLICKHOUSE_ENGINE_PASSWORD" | sha256sum | cut -d ' ' -f 1)"
-    else
-        export CLICKHOUSE_DEFAULT_PROFILE=default
-        CLICKHOUSE_WRITER_PASSWORD_SHA256="$(head -c 32 /dev/urandom | sha256sum | cut -d ' ' -f 1)"
-    fi
-    export CLICKHOUSE_WRITER_PASSWORD_SHA256
+    if [ -n "${CLICKHOUSE_ENGINE_PASSWORD:-}" ]; then CLICKHOUSE_DEFAULT_PROFILE=reader; else CLICKHOUSE_DEFAULT_PROFILE=default; fi
+    CLICKHOUSE_WRITER_PASSWORD_SHA256="$(hash_of "${CLICKHOUSE_ENGINE_PASSWORD:-}")"
+    CLICKHOUSE_READER_PASSWORD_SHA256="$(hash_of "${CLICKHOUSE_ENGINE_READER_PASSWORD:-}")"
+    export CLICKHOUSE_DEFAULT_PROFILE CLICKHOUSE_WRITER_PASSWORD_SHA256 CLICKHOUSE_READER_PASSWORD_SHA256
     exec "$binary" server --config-file="$checkout/clickhouse/server.xml"
 fi
 

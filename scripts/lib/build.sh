@@ -16,10 +16,10 @@ install_python() {
         stamp="$VENV/.installed-$(echo "${file#"$CHECKOUT/"}" | tr / -)"
         wanted="$(cat "$file")"
         [ "$(cat "$stamp" 2>/dev/null || true)" != "$wanted" ] || continue
-        # local/requirements.txt names all that is needed. What chdb-core asks for besides (pandas, pyarrow) is for its
+        # Files of what runs name all that is needed. What chdb-core asks for besides (pandas, pyarrow) is for its
         # Python objects, which the engine server does not use: 150 MB and a minute that nobody needs.
-        no_deps=""
-        [ "$file" != "$CHECKOUT/local/requirements.txt" ] || no_deps="--no-deps"
+        no_deps="--no-deps"
+        [ "$file" != "$CHECKOUT/tests/requirements.txt" ] || no_deps=""
         # shellcheck disable=SC2086  # an option or nothing
         "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check $no_deps -r "$file"
         echo "$wanted" >"$stamp"

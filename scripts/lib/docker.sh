@@ -5,6 +5,8 @@
 source "$CHECKOUT/scripts/lib/ports.sh"
 # shellcheck source=secrets.sh
 source "$CHECKOUT/scripts/lib/secrets.sh"
+# shellcheck source=superset.sh
+source "$CHECKOUT/scripts/lib/superset.sh"
 # shellcheck source=docker_status.sh
 source "$CHECKOUT/scripts/lib/docker_status.sh"
 
@@ -35,7 +37,7 @@ service_ports() {
         clickhouse) echo "CLICKHOUSE_PORT CLICKHOUSE_NATIVE_PORT" ;;
         ctr-pipeline) echo "PIPELINE_PORT" ;;
         kafka-ui) echo "KAFKA_UI_PORT" ;;
-        superset) echo "SUPERSET_PORT" ;;
+        superset) ! superset_is_wanted || echo "SUPERSET_PORT" ;;
     esac
 }
 
@@ -86,26 +88,34 @@ create_topics() {
 apply_schema() { compose_run clickhouse-init; }
 
 setup_stack() {
+    local superset=""
     check_machine
     remember_mode
     ensure_secrets
-    start_step "images built" compose build ctr-pipeline superset
+    if begin_superset; then superset=superset; fi
+    start_step "images built" compose build ctr-pipeline ${superset:+superset}
     run_step "brokers and ClickHouse healthy" start_infrastructure
     start_step "topics created" create_topics
     start_step "schema applied" apply_schema
     wait_step "topics created"
     wait_step "schema applied"
     wait_step "images built"
-    start_step "dashboards imported" compose_run superset-init
+    [ -z "$superset" ] || start_step "dashboards imported" compose_run superset-init
     run_step "pipeline deployed" start_pipeline
     run_step "producers started" start_producers
-    wait_step "dashboards imported"
-    run_step "Superset and Kafka UI healthy" compose_up superset kafka-ui
+    [ -z "$superset" ] || wait_step "dashboards imported"
+    run_step "${superset:+Superset and }Kafka UI healthy" compose_up ${superset:+superset} kafka-ui
     run_step "first new row in ctr_latest_view" wait_for_new_row
     say "
-  dashboards    http://127.0.0.1:$SUPERSET_PORT/superset/dashboard/ctr-live/
-                (user viewer or admin; passwords: SUPERSET_VIEWER_PASSWORD and SUPERSET_ADMIN_PASSWORD in $ENV_FILE)
   Kafka UI      http://127.0.0.1:$KAFKA_UI_PORT"
+}
+
+# begin_superset: false, and one that runs is stopped, if it is not wanted.
+begin_superset() {
+    if superset_is_wanted; then rm -f "$(superset_off_file)" && return 0; fi
+    leave_superset_out "left out (--no-superset)"
+    ! service_is_up superset || compose stop superset >&2
+    return 1
 }
 
 # deploy_pipeline: builds, checks, then starts it, or starts it again if the image or a setting is new.
@@ -173,5 +183,5 @@ stop_stack() {
         compose down --remove-orphans
         say "stopped; the data stays in the volumes (./scripts/down.sh --volumes removes it)"
     fi
-    rm -f "$(mode_file)"
+    rm -f "$(mode_file)" "$(superset_off_file)"
 }

@@ -49,8 +49,8 @@ show_status() {
     container_row impression-producer "-"
     container_row click-producer "-"
     container_row kafka-ui "127.0.0.1:$KAFKA_UI_PORT"
-    container_row superset "127.0.0.1:$SUPERSET_PORT"
+    if superset_is_left_out; then superset_off_row; else container_row superset "127.0.0.1:$SUPERSET_PORT"; fi
     data_row
-    say "passwords: in $ENV_FILE (CLICKHOUSE_..., SUPERSET_...)"
+    say_where_passwords_are
     [ "$STATUS_HEALTHY" = yes ] || return 1
 }

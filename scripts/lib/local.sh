@@ -13,12 +13,20 @@ source "$CHECKOUT/scripts/lib/build.sh"
 source "$CHECKOUT/scripts/lib/supervisor.sh"
 # shellcheck source=local_status.sh
 source "$CHECKOUT/scripts/lib/local_status.sh"
+# shellcheck source=superset.sh
+source "$CHECKOUT/scripts/lib/superset.sh"
+# shellcheck source=local_superset.sh
+source "$CHECKOUT/scripts/lib/local_superset.sh"
+
+# Made once by setup.sh. Superset's are made even if it is left out now.
+SECRETS="CLICKHOUSE_PASSWORD CLICKHOUSE_READER_PASSWORD SUPERSET_SECRET_KEY SUPERSET_ADMIN_PASSWORD SUPERSET_VIEWER_PASSWORD"
 
 service_ports() {
     case "$1" in
         kafka[123]) echo "KAFKA${1#kafka}_PORT KAFKA_CONTROLLER${1#kafka}_PORT" ;;
         clickhouse) echo "CLICKHOUSE_PORT" ;;
         ctr-pipeline) echo "PIPELINE_PORT" ;;
+        superset) ! superset_is_wanted || echo "SUPERSET_PORT" ;;
     esac
 }
 
@@ -44,7 +52,8 @@ check_machine() {
 
 # A running stack keeps the settings it was started with: other ports need a stop first.
 require_same_settings() {
-    local name was changed="" names="KAFKA1_PORT KAFKA2_PORT KAFKA3_PORT CLICKHOUSE_HOST CLICKHOUSE_PORT CLICKHOUSE_USER CLICKHOUSE_PASSWORD"
+    local name was changed="" names="KAFKA1_PORT KAFKA2_PORT KAFKA3_PORT CLICKHOUSE_HOST CLICKHOUSE_PORT"
+    names="$names CLICKHOUSE_USER CLICKHOUSE_PASSWORD CLICKHOUSE_READER_PASSWORD"
     [ -r "$RUN_DIR/clickhouse.settings" ] || return 0
     for name in $names; do
         was="$(sed -n "s/^$name=//p" "$RUN_DIR/clickhouse.settings")"
@@ -53,8 +62,9 @@ require_same_settings() {
     [ -z "$changed" ] || fail "settings that changed since the stack was started:$changed. Run ./scripts/down.sh, then setup.sh again."
 }
 
-ensure_clickhouse_password() {
-    ensure_secret CLICKHOUSE_PASSWORD
+ensure_secrets() {
+    local name
+    for name in $SECRETS; do ensure_secret "$name"; done
     # Without a password the default user was meant; from now on it is the one that may write.
     if [ "$CLICKHOUSE_USER" = default ]; then export CLICKHOUSE_USER=ctr_writer; fi
 }
@@ -81,13 +91,14 @@ apply_schema() {
 setup_stack() {
     check_machine
     remember_mode
-    ensure_clickhouse_password
+    ensure_secrets
     say "building, and fetching what is not here yet (the first time takes some minutes)"
     start_step "binaries built (cargo build --release)" build_binaries
     start_step "Kafka's jars fetched" install_kafka
     start_step "Python environment made" install_python "$CHECKOUT/local/requirements.txt"
     wait_step "Kafka's jars fetched"
     wait_step "Python environment made"
+    begin_superset
     run_step "brokers and ClickHouse started" start_infrastructure
     start_step "topics created" create_topics
     start_step "schema applied" apply_schema
@@ -96,7 +107,14 @@ setup_stack() {
     wait_step "binaries built (cargo build --release)"
     run_step "pipeline deployed" start_pipeline
     run_step "producers started" start_producers
-    run_step "first new row in ctr_latest_view" wait_for_new_row
+    if superset_is_installed; then
+        start_step "dashboards imported" import_dashboards
+        run_step "first new row in ctr_latest_view" wait_for_new_row
+        wait_step "dashboards imported"
+        run_step "Superset started" start_superset
+    else
+        run_step "first new row in ctr_latest_view" wait_for_new_row
+    fi
 }
 
 # deploy_pipeline: builds, checks, then starts it, or starts it again with what is new, and waits until it is ready.
@@ -175,9 +193,9 @@ service_log() { case "$1" in kafka[123]) echo "$LOCAL_DIR/logs/$1.log" ;; *) con
 # stop_stack [volumes]: everything, also what a killed supervisor left; `volumes` removes the data too.
 stop_stack() {
     stop_supervisor
-    rm -f "$(mode_file)"
+    rm -f "$(mode_file)" "$(superset_off_file)"
     if [ "${1:-}" = volumes ]; then
-        rm -rf "$LOCAL_DIR/kafka/data" "$LOCAL_DIR/clickhouse" "$LOCAL_DIR/logs" "$RUN_DIR"
+        rm -rf "$LOCAL_DIR/kafka/data" "$LOCAL_DIR/clickhouse" "$LOCAL_DIR/superset" "$LOCAL_DIR/logs" "$RUN_DIR"
         say "stopped; the data and logs in $LOCAL_DIR are removed"
     else
         say "stopped; the data stays in $LOCAL_DIR (./scripts/down.sh --volumes removes it)"

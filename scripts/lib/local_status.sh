@@ -91,6 +91,8 @@ data_row() {
     fi
 }
 
+say_where_passwords_are() { say "passwords: in $ENV_FILE (CLICKHOUSE_..., SUPERSET_...)"; }
+
 # show_status: the table; false if anything in it is not up.
 show_status() {
     SUPERVISOR_STATUS="$(ctl status 2>/dev/null || true)"
@@ -103,6 +105,8 @@ show_status() {
     pipeline_row
     service_row impression-producer "-"
     service_row click-producer "-"
+    superset_row
     data_row
+    say_where_passwords_are
     [ "$STATUS_HEALTHY" = yes ]
 }

@@ -35,6 +35,13 @@ start_step() {
 
 # wait_step LABEL: its line with the time, or what it said and the end of the script.
 wait_step() {
+    local code=0
+    end_step "$1" || code=$?
+    [ "$code" -eq 0 ] || fail "$1 failed; all it said is in $(step_log "$1")" "$code"
+}
+
+# end_step LABEL: its line with the time, or what it said; the step's exit code.
+end_step() {
     local index code=0
     for index in "${!STEP_LABELS[@]}"; do
         [ "${STEP_LABELS[$index]}" = "$1" ] || continue
@@ -44,7 +51,7 @@ wait_step() {
         if [ "$code" -ne 0 ]; then
             say "  failed  $1" >&2
             log_tail "${STEP_LOGS[$index]}" 30
-            fail "$1 failed; all it said is in ${STEP_LOGS[$index]}" "$code"
+            return "$code"
         fi
         printf '  %7s s  %s\n' "$(cat "${STEP_LOGS[$index]}.seconds")" "$1"
         return

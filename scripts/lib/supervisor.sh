@@ -2,7 +2,7 @@
 # The supervisor of the stack without Docker: started once, asked by the verbs, stopped with everything it runs.
 
 RUN_DIR="$LOCAL_DIR/run"
-SERVICES="kafka1 kafka2 kafka3 clickhouse ctr-pipeline impression-producer click-producer"
+SERVICES="kafka1 kafka2 kafka3 clickhouse ctr-pipeline impression-producer click-producer superset"
 
 # A socket's path may have about 100 characters. A deep checkout has it in a folder of our own elsewhere; where, is kept
 # in LOCAL_DIR/run/socket, since another terminal may have another XDG_RUNTIME_DIR.
@@ -26,7 +26,7 @@ remember_settings() {
     for service in "$@"; do
         (
             umask 077
-            for name in $(compgen -e | grep -E '^((KAFKA|CLICKHOUSE|CTR_JOB|STATUS|LOGGING)_|(JAVA_HOME|CARGO_TARGET_DIR)$)' || true) $STACK_SETTINGS; do
+            for name in $(compgen -e | grep -E '^((KAFKA|CLICKHOUSE|CTR_JOB|STATUS|LOGGING|SUPERSET)_|(JAVA_HOME|CARGO_TARGET_DIR)$)' || true) $STACK_SETTINGS; do
                 [[ "${!name-}" == *$'\n'* || -z "${!name+set}" ]] || printf '%s=%s\n' "$name" "${!name}"
             done | sort -u >"$RUN_DIR/$service.settings.new"
             mv "$RUN_DIR/$service.settings.new" "$RUN_DIR/$service.settings"

@@ -8,6 +8,7 @@ from pathlib import Path
 from compose.model import CHECKOUT, config, services
 
 USERS = tree.parse(CHECKOUT / "containers/clickhouse-users.xml").getroot()
+PROFILES = tree.parse(CHECKOUT / "clickhouse/users.d/ctr.xml").getroot()
 
 # One process opens one engine. A role stands for each user, with the grant that compose gives the user.
 SCRIPT = r"""
@@ -79,8 +80,8 @@ def test_every_password_and_grant_comes_from_compose() -> None:
 
 def test_default_reads_from_inside_the_container_alone() -> None:
     assert USERS.findtext("users/default/profile") == "reader"
-    assert USERS.findtext("profiles/reader/readonly") == "2"
-    networks = tree.parse(CHECKOUT / "clickhouse/users.d/ctr.xml").getroot().find("users/default/networks")
+    assert PROFILES.findtext("profiles/reader/readonly") == "2"
+    networks = PROFILES.find("users/default/networks")
     assert networks is not None and networks.attrib == {"replace": "replace"}
     assert {ip.text for ip in networks} == {"127.0.0.1", "::1"}
     mounted = {mount["target"]: mount["source"] for mount in services()["clickhouse"]["volumes"]}
@@ -90,7 +91,7 @@ def test_default_reads_from_inside_the_container_alone() -> None:
 
 def test_limits_of_readers_cannot_be_lifted_by_them() -> None:
     for name in ("max_execution_time", "max_memory_usage"):
-        limit = USERS.findtext(f"profiles/reader/{name}")
-        assert limit == USERS.findtext(f"profiles/reader/constraints/{name}/max")
+        limit = PROFILES.findtext(f"profiles/reader/{name}")
+        assert limit == PROFILES.findtext(f"profiles/reader/constraints/{name}/max")
         # 0 would be no limit.
-        assert USERS.findtext(f"profiles/reader/constraints/{name}/min") == "1"
+        assert PROFILES.findtext(f"profiles/reader/constraints/{name}/min") == "1"

@@ -86,6 +86,19 @@ def test_setup_does_everything_in_order(docker: Docker) -> None:
     assert "first new row in ctr_latest_view" in result.stdout and "Kafka UI      http://127.0.0.1:" in result.stdout
 
 
+def test_setup_can_leave_superset_out(docker: Docker) -> None:
+    docker.all_up()
+    result = docker.script("setup.sh", "--no-superset")
+    assert result.returncode == 0, result.stdout
+    assert [call for call in docker.calls() if "superset" in call] == ["stop superset"], "one that runs is stopped"
+    assert "dashboards    none: left out (--no-superset)" in result.stdout
+    docker.containers(docker.containers_file.read_text().replace("superset|running|Up 2 minutes (healthy)\n", ""))
+    status = docker.script("status.sh")
+    assert status.returncode == 0 and re.search(r"^superset +off ", status.stdout, re.MULTILINE), status.stdout
+    assert docker.script("setup.sh").returncode == 0
+    assert docker.calls()[-1] == f"{UP} superset kafka-ui", "wanted again unless it is said"
+
+
 def test_setup_starts_every_service_of_the_file(docker: Docker) -> None:
     docker.all_up()
     assert docker.script("setup.sh").returncode == 0

@@ -12,7 +12,7 @@ from stack import free_ports, wait_until
 from stack.process import LOCAL_DIR
 
 PORTS = ["KAFKA1_PORT", "KAFKA2_PORT", "KAFKA3_PORT", "KAFKA_CONTROLLER1_PORT", "KAFKA_CONTROLLER2_PORT", "KAFKA_CONTROLLER3_PORT",
-         "CLICKHOUSE_PORT", "PIPELINE_PORT"]
+         "CLICKHOUSE_PORT", "PIPELINE_PORT", "SUPERSET_PORT"]
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def processes_of(folder: str) -> list[int]:
 
 
 def start(settings: dict[str, str]) -> None:
-    started = functions("ensure_clickhouse_password; start_infrastructure; create_topics", settings)
+    started = functions("ensure_secrets; start_infrastructure; create_topics", settings)
     assert started.returncode == 0, started.stdout
     assert "impressions: created, 6 partitions" in started.stdout
 

@@ -73,7 +73,7 @@ def listener() -> Iterator[socket.socket]:
 @pytest.fixture
 def free_settings(tmp_path: Path) -> dict[str, str]:
     names = ["KAFKA1_PORT", "KAFKA2_PORT", "KAFKA3_PORT", "KAFKA_CONTROLLER1_PORT", "KAFKA_CONTROLLER2_PORT", "KAFKA_CONTROLLER3_PORT",
-             "CLICKHOUSE_PORT", "PIPELINE_PORT"]
+             "CLICKHOUSE_PORT", "PIPELINE_PORT", "SUPERSET_PORT"]
     return {"LOCAL_DIR": str(tmp_path), **{name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}}
 
 

@@ -101,12 +101,12 @@ def test_a_password_is_made_once_for_its_owner_and_never_shown(tmp_path: Path) -
     file = tmp_path / ".env"
     file.write_text("# mine\nKAFKA1_PORT=1\nCLICKHOUSE_PASSWORD=\nLAST=unended")
     settings = {"ENV_FILE": str(file), "LOCAL_DIR": str(tmp_path)}
-    first = functions("ensure_clickhouse_password; echo $CLICKHOUSE_USER", settings)
+    first = functions("ensure_secrets; echo $CLICKHOUSE_USER", settings)
     assert first.stdout == "ctr_writer\n"
     text = file.read_text()
     password = re.findall(r"^CLICKHOUSE_PASSWORD=([A-Za-z0-9]{32})$", text, re.MULTILINE)
     assert len(password) == 1 and text.count("CLICKHOUSE_PASSWORD") == 1
     assert text.startswith("# mine\nKAFKA1_PORT=1\n") and "LAST=unended\n" in text
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    second = functions("ensure_clickhouse_password", settings)
+    second = functions("ensure_secrets", settings)
     assert (second.stdout, file.read_text()) == ("", text)

@@ -27,8 +27,9 @@ class QueryFailed(Exception):
 class EngineProcess:
     """`python -m clickhouse_engine` on a directory. Start it, and stop or kill it; it can be started again."""
 
-    def __init__(self, directory: Path, *options: str, password: str | None = None, user: str = "default"):
-        self.directory, self.options, self.password, self.user = directory, options, password, user
+    def __init__(self, directory: Path, *options: str, password: str | None = None, user: str = "default",
+                 reader_password: str | None = None):
+        self.directory, self.options, self.password, self.user, self.reader_password = directory, options, password, user, reader_password
         self.log_file = directory.parent / f"{directory.name}.log"
         self.process: subprocess.Popen | None = None
         self.port = 0
@@ -38,6 +39,8 @@ class EngineProcess:
         environment.pop("CLICKHOUSE_ENGINE_PASSWORD", None)
         if self.password is not None:
             environment["CLICKHOUSE_ENGINE_PASSWORD"] = self.password
+        if self.reader_password is not None:
+            environment["CLICKHOUSE_ENGINE_READER_PASSWORD"] = self.reader_password
         command = [sys.executable, "-m", "clickhouse_engine", "--path", str(self.directory), "--port", str(self.port), *self.options]
         with open(self.log_file, "ab") as log:
             return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -4,12 +4,12 @@ import pytest
 
 from .engine_process import EngineProcess, QueryFailed
 
-PASSWORD = 'p"ss\\w:rd'
+PASSWORD, READER_PASSWORD = 'p"ss\\w:rd', "another"
 
 
 @pytest.fixture(scope="module")
 def writer(tmp_path_factory):
-    process = EngineProcess(tmp_path_factory.mktemp("access") / "data", password=PASSWORD, user="ctr_writer").start()
+    process = EngineProcess(tmp_path_factory.mktemp("access") / "data", password=PASSWORD, user="ctr_writer", reader_password=READER_PASSWORD).start()
     process.query("CREATE TABLE t (a UInt64, v UInt64) ENGINE = ReplacingMergeTree(v) ORDER BY a")
     process.query("INSERT INTO t VALUES (1, 1)")
     process.query("INSERT INTO t VALUES (1, 2)")
@@ -18,8 +18,17 @@ def writer(tmp_path_factory):
     process.kill()
 
 
-@pytest.fixture(scope="module")
-def reader(writer):
+@pytest.fixture(scope="module", params=["default", "ctr_reader"])
+def reader(writer, request):
+    """Both who may only read: `default` without a password, and the dashboards' user with one."""
+    process = EngineProcess(writer.directory, user=request.param, password=READER_PASSWORD)
+    process.port = writer.port
+    return process
+
+
+@pytest.fixture
+def stranger(writer):
+    """Says nothing of itself but what the test says."""
     process = EngineProcess(writer.directory)
     process.port = writer.port
     return process
@@ -76,7 +85,7 @@ def test_the_writer_sees_every_row_by_default(writer):
 
 
 @pytest.mark.parametrize("how", ["basic", "headers", "url"])
-def test_the_ways_to_log_in(reader, how):
+def test_the_ways_to_log_in(stranger, how):
     import base64
     headers, parameters = {}, {}
     if how == "basic":
@@ -85,21 +94,22 @@ def test_the_ways_to_log_in(reader, how):
         headers = {"X-ClickHouse-User": "ctr_writer", "X-ClickHouse-Key": PASSWORD}
     else:
         parameters = {"user": "ctr_writer", "password": PASSWORD}
-    response, _ = reader.raw("CREATE TABLE IF NOT EXISTS t (a UInt64) ENGINE = Memory", headers=headers, **parameters)
+    response, _ = stranger.raw("CREATE TABLE IF NOT EXISTS t (a UInt64) ENGINE = Memory", headers=headers, **parameters)
     assert response.status == 200
 
 
 @pytest.mark.parametrize("parameters", [
     {"user": "ctr_writer"}, {"user": "ctr_writer", "password": "wrong"}, {"password": PASSWORD}, {"user": "somebody"}, {"user": "default", "password": "x"},
+    {"user": "ctr_reader"}, {"user": "ctr_reader", "password": PASSWORD},
 ])
-def test_others_are_not_let_in(reader, parameters):
+def test_others_are_not_let_in(stranger, parameters):
     with pytest.raises(QueryFailed) as failed:
-        reader.query("SELECT 1", **parameters)
+        stranger.query("SELECT 1", **parameters)
     assert (failed.value.status, failed.value.code) == (403, 516)
 
 
-def test_ping_needs_no_password(reader):
-    connection = reader.connect()
+def test_ping_needs_no_password(stranger):
+    connection = stranger.connect()
     connection.request("GET", "/ping")
     assert connection.getresponse().read() == b"Ok.\n"
     connection.close()
@@ -111,6 +121,8 @@ def test_the_reader_comes_from_this_machine_only():
     access = Access("ctr_writer", "secret")
     for address in ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"):
         assert access.admit({}, {}, address).read_only
+    with pytest.raises(EngineError):
+        access.admit({"user": "ctr_reader"}, {}, "127.0.0.1")
     for address in ("10.0.0.1", "fe80::1%eth0", "::ffff:10.0.0.1"):
         with pytest.raises(EngineError):
             access.admit({}, {}, address)
