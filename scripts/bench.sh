@@ -2,16 +2,8 @@
 # Measures the pipeline beside a bare consumer, on brokers and an engine of its own.
 set -euo pipefail
 
-# shellcheck source=lib/env.sh
-source "$(dirname "$0")/lib/env.sh"
-# shellcheck source=lib/output.sh
-source "$CHECKOUT/scripts/lib/output.sh"
-# shellcheck source=lib/mode.sh
-source "$CHECKOUT/scripts/lib/mode.sh"
-# shellcheck source=lib/prerequisites.sh
-source "$CHECKOUT/scripts/lib/prerequisites.sh"
-# shellcheck source=lib/build.sh
-source "$CHECKOUT/scripts/lib/build.sh"
+# shellcheck source=lib/workshop.sh
+source "$(dirname "$0")/lib/workshop.sh"
 
 USAGE="usage: ./scripts/bench.sh [--events N] [--products N] [--rounds N] [--parallelism N] [--property NAME=VALUE]...
                           [--no-memory] [--results FOLDER]
@@ -48,11 +40,6 @@ $USAGE" 2 ;;
 check_options "$@"
 [ "$(uname)" = Linux ] || fail "CPU time and memory are read as Linux shows them: run this on Linux"
 
-cd "$CHECKOUT"
-mkdir -p "$LOCAL_DIR/logs/setup"
-require_prerequisites "$PREREQUISITES_BUILD"
-install_python "$CHECKOUT/local/requirements.txt" "$CHECKOUT/tests/requirements.txt"
-install_kafka
-build_binaries
+prepare_workshop
 cargo build --release --locked --quiet -p ctr-pipeline --example bare_consumer
 PYTHONPATH="$CHECKOUT/tests" exec "$VENV/bin/python" "$CHECKOUT/bench/throughput.py" "$@"

@@ -2,16 +2,8 @@
 # Runs every check and test of the project.
 set -euo pipefail
 
-# shellcheck source=lib/env.sh
-source "$(dirname "$0")/lib/env.sh"
-# shellcheck source=lib/output.sh
-source "$CHECKOUT/scripts/lib/output.sh"
-# shellcheck source=lib/mode.sh
-source "$CHECKOUT/scripts/lib/mode.sh"
-# shellcheck source=lib/prerequisites.sh
-source "$CHECKOUT/scripts/lib/prerequisites.sh"
-# shellcheck source=lib/build.sh
-source "$CHECKOUT/scripts/lib/build.sh"
+# shellcheck source=lib/workshop.sh
+source "$(dirname "$0")/lib/workshop.sh"
 
 USAGE="usage: ./scripts/test.sh [--unit | --long]
 
@@ -72,15 +64,6 @@ check_shell() {
     shellcheck $(shell_files)
 }
 
-# Tests get none of the settings of the person who runs them, and no .env.
-without_settings() {
-    local name unset=()
-    for name in $STACK_SETTINGS; do
-        case "$name" in LOCAL_DIR | ENV_FILE) ;; *) unset+=(-u "$name") ;; esac
-    done
-    env "${unset[@]}" ENV_FILE=/dev/null "$@"
-}
-
 test_rust() {
     # The property tests read how many histories they try.
     if [ "$EXTENT" = long ]; then export CTR_HISTORIES="${CTR_HISTORIES:-1000000}" PROPTEST_CASES="${PROPTEST_CASES:-100000}"; fi
@@ -126,6 +109,7 @@ integration_stages() {
     stage "build with crash points" build_crashing_pipeline
     stage "integration tests (pytest)" test_stack
     collect_pytest_skips
+    stage "chaos, three minutes" without_settings "$CHECKOUT/scripts/chaos.sh" --minutes 3 --seed "${CTR_SEED:-1}"
 }
 
 summary() {

@@ -26,7 +26,7 @@ const ROOM_WAIT: Duration = Duration::from_millis(5);
 const FLUSH_PIECE: Duration = Duration::from_millis(20);
 
 /// The original's settings, and what makes them exact and quick. Options of the command line come after these.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 10] = [
     ("client.id", "ctr-producer"),
     ("acks", "all"),
     // A record is written once, and records of a partition keep their order, whatever is sent again.
@@ -36,6 +36,8 @@ const SETTINGS: [(&str, &str); 9] = [
     ("linger.ms", "10"),
     ("batch.size", "65536"),
     ("compression.type", "lz4"),
+    // A broker that is back is used again within a second, not within the ten of the default.
+    ("reconnect.backoff.max.ms", "1000"),
     // Bound the memory: about 150 MB where brokers are away.
     ("queue.buffering.max.messages", "100000"),
     ("queue.buffering.max.kbytes", "65536"),

@@ -14,6 +14,7 @@ use super::{Receipt, TaskId};
 use crate::config::KafkaConfig;
 use crate::crash_point::crash_point;
 use crate::kafka_log;
+use crate::source::consumer::client_config;
 
 /// How long librdkafka tries by itself before it hands a letter back. It is sent again then; the point is to say so.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -86,12 +87,8 @@ impl DeadLetterSink {
     /// # Errors
     /// Where librdkafka refuses the settings.
     pub fn new(kafka: &KafkaConfig) -> Result<Self, KafkaError> {
-        let mut config = ClientConfig::new();
-        for (name, value) in kafka.properties.iter() {
-            config.set(name, value);
-        }
+        let mut config = client_config(kafka);
         config
-            .set("bootstrap.servers", &kafka.bootstrap_servers)
             .set("client.id", format!("{}-dead-letters", env!("CARGO_PKG_NAME")))
             .set("acks", "all")
             .set("enable.idempotence", "true")

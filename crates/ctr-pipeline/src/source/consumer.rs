@@ -17,6 +17,8 @@ pub(crate) fn member_id(instance_id: &str, worker: usize) -> String {
 #[must_use]
 pub(crate) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
     let mut config = ClientConfig::new();
+    // A broker that is back is used again within a second, not within the ten of the default.
+    config.set("reconnect.backoff.max.ms", "1000");
     for (name, value) in kafka.properties.iter() {
         config.set(name, value);
     }
@@ -27,7 +29,7 @@ pub(crate) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
 /// Settings of a worker's consumer.
 #[must_use]
 pub fn consumer_config(kafka: &KafkaConfig, member_id: &str) -> ClientConfig {
-    let mut config = ClientConfig::new();
+    let mut config = client_config(kafka);
     // What decides speed and memory; `kafka.properties` may change these. The queue limits hold per partition. Without the
     // short back-off, a partition whose queue was full is not fetched again for a whole second.
     config
@@ -42,7 +44,6 @@ pub fn consumer_config(kafka: &KafkaConfig, member_id: &str) -> ClientConfig {
         config.set(name, value);
     }
     config
-        .set("bootstrap.servers", &kafka.bootstrap_servers)
         .set("client.id", member_id)
         .set("group.id", &kafka.group_id)
         .set("group.instance.id", member_id)
