@@ -15,7 +15,7 @@ from typing import Any
 
 from stack.process import CHECKOUT, Process, clean_environment, free_ports, wait_until
 
-WRITER, PASSWORD = "ctr_writer", "a-password-of-the-tests"
+WRITER, PASSWORD, READER_PASSWORD = "ctr_writer", "a-password-of-the-tests", "another-password-of-the-tests"
 
 # The engine is on this machine, whatever proxy the environment names.
 direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -58,7 +58,8 @@ class Engine:
         self.folder, self.port = folder, port or free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "clickhouse_engine", "--path", str(folder / "data"), "--port", str(self.port), "--writer-user", WRITER]
-        environment = clean_environment({"PYTHONPATH": str(CHECKOUT / "local"), "CLICKHOUSE_ENGINE_PASSWORD": PASSWORD})
+        environment = clean_environment({"PYTHONPATH": str(CHECKOUT / "local"), "CLICKHOUSE_ENGINE_PASSWORD": PASSWORD,
+                                         "CLICKHOUSE_ENGINE_READER_PASSWORD": READER_PASSWORD})
         self.process = Process("clickhouse", command, environment, folder / "clickhouse.log")
 
     def start(self) -> None:
