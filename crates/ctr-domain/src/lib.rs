@@ -21,7 +21,10 @@ pub mod window;
 pub mod counts;
 pub mod dead_letter;
 pub mod ledger;
+pub mod redriven;
 
 pub mod checkpoint;
 pub mod recovery;
 pub mod task;
+
+pub mod recount;

@@ -9,7 +9,7 @@
 
 mod firing;
 mod hold;
-mod open_window;
+pub(crate) mod open_window;
 mod partition;
 
 use std::ops::{Index, IndexMut};

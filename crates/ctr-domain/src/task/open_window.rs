@@ -24,8 +24,8 @@ pub(super) struct FirstRecord {
 /// Products keep the order of their first event. Those before `shown` have been sent at least once; of these, the ones that
 /// have changed since are in `changed`. So a window fires in one sweep, and a late event sends one row.
 #[derive(Debug)]
-pub(super) struct OpenWindow {
-    pub(super) window: Window,
+pub(crate) struct OpenWindow {
+    pub(crate) window: Window,
     products: IndexMap<Box<str>, Product, RandomState>,
     seen: BySide<HashSet<Box<str>, RandomState>>,
     first: BySide<Option<FirstRecord>>,
@@ -42,7 +42,7 @@ struct Product {
 }
 
 impl OpenWindow {
-    fn new(window: Window) -> Self {
+    pub(crate) fn new(window: Window) -> Self {
         Self {
             window,
             products: IndexMap::default(),
@@ -62,7 +62,7 @@ impl OpenWindow {
     }
 
     /// Counts an event; false where its id was counted before.
-    pub(super) fn count(&mut self, side: Side, event: &Event<'_>, deduplication: Deduplication) -> bool {
+    pub(crate) fn count(&mut self, side: Side, event: &Event<'_>, deduplication: Deduplication) -> bool {
         if deduplication == Deduplication::EventId && !self.is_new(side, event) {
             return false;
         }
@@ -92,7 +92,7 @@ impl OpenWindow {
     }
 
     /// Hands out the rows that were not sent as they are now, at most `limit`; returns how many.
-    pub(super) fn show(&mut self, limit: usize, mut row: impl FnMut(&str, Counts)) -> usize {
+    pub(crate) fn show(&mut self, limit: usize, mut row: impl FnMut(&str, Counts)) -> usize {
         let mut sent = 0;
         while sent < limit
             && let Some(index) = self.changed.pop()
