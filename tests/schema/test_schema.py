@@ -11,7 +11,7 @@ import pytest
 from .conftest import CHECKOUT
 
 T = 1_795_300_800
-TABLES = ["ctr_latest", "ctr_ml", "ctr_results_raw", "ctr_window_history"]
+TABLES = ["ctr_latest", "ctr_ml", "ctr_recounts", "ctr_results_raw", "ctr_window_history"]
 VIEWS = ["ctr_latest_view", "ctr_ml_view", "ctr_windows"]
 FEEDS = ["ctr_latest_mv", "ctr_ml_mv", "ctr_window_history_mv"]
 MUTATIONS = "SELECT count() FROM system.mutations WHERE database = currentDatabase()"

@@ -16,6 +16,7 @@ use crate::rejection::Rejection;
 use crate::rules::Rules;
 use crate::task::open_window::OpenWindow;
 use crate::task::{BySide, Side};
+use crate::watermark::Watermark;
 use crate::window::{Window, WindowSize};
 
 /// Whole windows without a gap between them: at least one.
@@ -133,10 +134,11 @@ impl Recount {
         }
     }
 
-    /// Whether a side's own log has passed a window: whatever comes there is too late for the task.
+    /// The smaller watermark of both logs: what comes for a window that it has passed is too late for the task.
     #[must_use]
-    pub fn has_passed(&self, side: Side, window: Window) -> bool {
-        self.rules.has_passed(window.end, self.rules.watermark(self.readings[side].maximum))
+    pub fn watermark(&self) -> Watermark {
+        let [impressions, clicks] = self.readings.0.each_ref().map(|reading| self.rules.watermark(reading.maximum));
+        impressions.min(clicks)
     }
 
     /// Hands out the rows of all windows that `wanted` names, oldest first. Once.
@@ -259,14 +261,13 @@ mod tests {
     }
 
     #[test]
-    fn the_log_tells_when_it_has_passed_a_window() {
-        let window = range().windows().next().unwrap();
+    fn the_watermark_is_that_of_the_log_that_is_behind() {
         let mut log = Log::new(Deduplication::Off);
         log.append(Some(T + 16_999), None);
-        assert!(!log.0.has_passed(Side::Impressions, window));
-        log.append(Some(T + 17_000), None);
-        assert!(log.0.has_passed(Side::Impressions, window));
-        assert!(!log.0.has_passed(Side::Clicks, window));
+        assert_eq!(log.0.watermark(), Watermark::NONE, "of the clicks nothing was read");
+        let click = Event { kind: EventKind::Click, product_id: "p".into(), timestamp: T, event_id: None };
+        log.0.on_record(Side::Clicks, RecordMark { offset: 0, timestamp: Some(T) }, Ok(click), None);
+        assert_eq!(log.0.watermark(), Watermark(T - 2_001));
     }
 
     #[test]

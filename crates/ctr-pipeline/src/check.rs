@@ -202,7 +202,12 @@ mod tests {
     }
 
     fn topic(name: &str, partitions: usize, timestamp_type: &str) -> TopicFacts {
-        TopicFacts { name: name.to_owned(), partitions, timestamp_type: Some(timestamp_type.to_owned()) }
+        TopicFacts {
+            name: name.to_owned(),
+            partitions,
+            timestamp_type: Some(timestamp_type.to_owned()),
+            retention_ms: None,
+        }
     }
 
     fn wrong(facts: Vec<TopicFacts>) -> Vec<String> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::SETTINGS;
+use crate::recount;
 
 /// Real-time click-through rates: counts impressions and clicks from Kafka per product in event-time windows, and keeps the
 /// results in ClickHouse, exact through any crash.
@@ -39,6 +40,20 @@ pub enum Command {
         /// Ask only whether the process is alive, not whether it is ready.
         #[arg(long)]
         live: bool,
+    },
+    /// Count whole windows again from the log: every valid event, whatever its lateness, redriven ones included, each once. Safe
+    /// beside the running job and at any moment: rows only grow. Windows that are not wholly in the log any more, or that the
+    /// job may still count, are refused by name.
+    ///
+    /// Exit code: 0 if all windows were counted, 1 if it failed (run it again), 2 if settings, topics, tables or times are
+    /// wrong, 3 if windows were refused; the others are done.
+    Recount {
+        /// Where the settings are.
+        #[command(flatten)]
+        source: Source,
+        /// Which windows.
+        #[command(flatten)]
+        options: recount::Options,
     },
 }
 

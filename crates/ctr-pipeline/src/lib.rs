@@ -5,7 +5,8 @@
 //! ```
 //!
 //! In reading order: [`job`] puts everything together; `worker` is the loop; [`source`] and [`sink`] are its two ends;
-//! [`supervisor`] starts workers again; [`status`] shows them; [`check`] asks whether everything needed is there.
+//! [`supervisor`] starts workers again; [`status`] shows them; [`check`] asks whether everything needed is there;
+//! [`recount`] mends what the job could not count.
 
 pub mod cli;
 pub mod config;
@@ -20,6 +21,8 @@ pub mod source;
 
 pub mod check;
 pub mod status;
+
+pub mod recount;
 
 mod kafka_log;
 pub mod logging;

@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use ctr_pipeline::cli::{Cli, Command, Source};
 use ctr_pipeline::config::{self, Config};
-use ctr_pipeline::{check, job, logging, probe};
+use ctr_pipeline::{check, job, logging, probe, recount};
 
 /// The job failed, or is not ready.
 const FAILED: u8 = 1;
 /// Settings, topics or tables are wrong: starting again does not help.
 const NOT_USABLE: u8 = 2;
+/// A part of what was asked for was refused by name; the rest is done.
+const REFUSED: u8 = 3;
 
 fn main() -> ExitCode {
     #[cfg(feature = "crash-points")]
@@ -20,6 +22,9 @@ fn main() -> ExitCode {
         Command::Run(source) => with_config(&source, run),
         Command::Check(source) => with_config(&source, run_check),
         Command::Probe { source, live } => with_config(&source, |config| run_probe(config, live)),
+        Command::Recount { source, options } => {
+            with_config(&source, |config| end_of_repair(recount::run(config, &options)))
+        }
     }
 }
 
@@ -90,6 +95,18 @@ fn run_probe(config: &Config, live: bool) -> ExitCode {
         Err(error) => {
             complain(&format!("{error:#}"));
             ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// The exit code of a command that repairs: whether all of it was done, or why it ended.
+fn end_of_repair(ended: anyhow::Result<bool>) -> ExitCode {
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(REFUSED),
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::from(if error.is::<recount::NotUsable>() { NOT_USABLE } else { FAILED })
         }
     }
 }

@@ -9,4 +9,6 @@ pub mod consumer;
 pub(crate) mod end_offsets;
 pub(crate) mod group_cleanup;
 pub(crate) mod group_commits;
+pub(crate) mod log_reader;
+pub(crate) mod redriven;
 pub(crate) mod topics;

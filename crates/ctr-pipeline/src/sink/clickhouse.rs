@@ -60,7 +60,15 @@ impl ClickHouse {
     /// # Errors
     /// Any [`ClickHouseError`]: the rows may or may not have been written. Sending the same again is always right.
     pub async fn insert(&self, chunks: &[Bytes]) -> Result<(), ClickHouseError> {
-        let sql = format!("INSERT INTO {RESULTS_TABLE} ({COLUMNS}) FORMAT RowBinary");
+        self.insert_into(RESULTS_TABLE, COLUMNS, chunks).await
+    }
+
+    /// The same for any table: `columns` in the order in which the rows are encoded.
+    ///
+    /// # Errors
+    /// As [`ClickHouse::insert`].
+    pub async fn insert_into(&self, table: &str, columns: &str, chunks: &[Bytes]) -> Result<(), ClickHouseError> {
+        let sql = format!("INSERT INTO {table} ({columns}) FORMAT RowBinary");
         let mut insert = self
             .client
             .insert_formatted_with(sql)
@@ -83,6 +91,25 @@ impl ClickHouse {
     /// Any [`ClickHouseError`].
     pub async fn ping(&self) -> Result<(), ClickHouseError> {
         self.ask::<u8>("SELECT 1").await.map(|_| ())
+    }
+
+    /// The rows that the results table has of one Kafka partition and of windows that end in `(after, until]`, epoch ms:
+    /// product, window end, impressions, clicks.
+    ///
+    /// # Errors
+    /// Any [`ClickHouseError`].
+    pub async fn results(
+        &self,
+        source_partition: u32,
+        after: i64,
+        until: i64,
+    ) -> Result<Vec<(String, i64, u64, u64)>, ClickHouseError> {
+        self.ask(&format!(
+            "SELECT product_id, toUnixTimestamp64Milli(window_end), impressions, clicks FROM {RESULTS_TABLE} FINAL \
+             WHERE window_end > fromUnixTimestamp64Milli({after}, 'UTC') \
+             AND window_end <= fromUnixTimestamp64Milli({until}, 'UTC') AND source_partition = {source_partition}"
+        ))
+        .await
     }
 
     /// The server's version.

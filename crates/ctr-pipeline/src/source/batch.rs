@@ -44,6 +44,30 @@ pub struct Record<'a> {
     pub key: Option<&'a [u8]>,
     /// Its value; `None` is a tombstone.
     pub payload: Option<&'a [u8]>,
+    /// Where its headers are looked up, which costs nothing until it is done.
+    message: *mut sys::rd_kafka_message_t,
+}
+
+impl<'a> Record<'a> {
+    /// The value of a header: of several with one name the last. `None` where there is none, or it has no value.
+    #[must_use]
+    pub fn header(&self, name: &CStr) -> Option<&'a [u8]> {
+        let mut headers = ptr::null_mut();
+        // SAFETY: the message lives for `'a`. librdkafka reads its headers when they are first asked for and keeps them with
+        // the message; a record cannot leave its thread (a pointer is not `Send`), so nobody asks at the same moment.
+        let found = unsafe { sys::rd_kafka_message_headers(self.message, &raw mut headers) };
+        if found != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return None;
+        }
+        let (mut value, mut len) = (ptr::null(), 0);
+        // SAFETY: the headers were just given; the name ends with a zero byte; both others are locals to write to.
+        let found = unsafe { sys::rd_kafka_header_get_last(headers, name.as_ptr(), &raw mut value, &raw mut len) };
+        if found != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return None;
+        }
+        // SAFETY: pointer and length of bytes that live as long as the message's headers, which is as long as the message.
+        unsafe { bytes(value, len) }
+    }
 }
 
 /// The queue of one assigned partition, apart from the consumer's own queue. Queues that outlive an assignment are harmless,
@@ -159,6 +183,7 @@ unsafe fn entry<'a>(message: *mut sys::rd_kafka_message_t, _lent: PhantomData<&'
                 key: unsafe { bytes(fields.key, fields.key_len) },
                 // SAFETY: as above.
                 payload: unsafe { bytes(fields.payload, fields.len) },
+                message,
             })
         }
         sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__PARTITION_EOF => Entry::PartitionEnd(fields.offset),

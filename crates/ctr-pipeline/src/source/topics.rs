@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -32,6 +32,8 @@ pub(crate) struct TopicFacts {
     pub(crate) partitions: usize,
     /// Its `message.timestamp.type`, where that may be seen.
     pub(crate) timestamp_type: Option<String>,
+    /// Its `retention.ms`: how long records are kept at least; `None` where that may not be seen, or is for ever.
+    pub(crate) retention_ms: Option<i64>,
 }
 
 /// How long a topic that was just created may take to be known to every broker.
@@ -73,25 +75,27 @@ async fn ask(admin: &AdminClient<AdminContext>, topics: &[&str]) -> Result<Clust
     for name in topics {
         let listed =
             metadata.topics().iter().find(|topic| topic.name() == *name).map_or(0, |topic| topic.partitions().len());
-        let (partitions, timestamp_type) = match timestamp_type(admin, name).await {
+        let (partitions, settings) = match settings(admin, name).await {
             // The broker that was asked this time does not know the topic, or not yet.
             Err(RDKafkaErrorCode::UnknownTopicOrPartition) => (0, None),
             // Reading a topic does not need the right to see its configuration.
             Err(_) => (listed, None),
-            Ok(timestamp_type) => (listed, timestamp_type),
+            Ok(settings) => (listed, settings),
         };
-        facts.topics.push(TopicFacts { name: (*name).to_owned(), partitions, timestamp_type });
+        let setting = |name: &str| settings.as_ref()?.get(name)?.value.clone();
+        let retention_ms = setting("retention.ms").and_then(|value| value.parse().ok()).filter(|ms| *ms >= 0);
+        let timestamp_type = setting("message.timestamp.type");
+        facts.topics.push(TopicFacts { name: (*name).to_owned(), partitions, timestamp_type, retention_ms });
     }
     Ok(facts)
 }
 
-/// The topic's `message.timestamp.type`.
-async fn timestamp_type(admin: &AdminClient<AdminContext>, topic: &str) -> Result<Option<String>, RDKafkaErrorCode> {
+/// The topic's configuration.
+async fn settings(admin: &AdminClient<AdminContext>, topic: &str) -> Result<Option<ConfigResource>, RDKafkaErrorCode> {
     let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
     let answers = admin
         .describe_configs(&[ResourceSpecifier::Topic(topic)], &options)
         .await
         .map_err(|error| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown))?;
-    let Some(resource) = answers.into_iter().next() else { return Ok(None) };
-    Ok(resource?.get("message.timestamp.type").and_then(|entry| entry.value.clone()))
+    answers.into_iter().next().transpose()
 }

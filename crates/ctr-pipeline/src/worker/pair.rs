@@ -18,6 +18,7 @@ use crate::sink::writer::{RowChunk, RowSink};
 use crate::sink::{Receipt, TaskId};
 use crate::source::assignment::{AssignedPair, Topics};
 use crate::source::batch::{BatchBuffer, Entry, PartitionQueue, Record};
+use crate::source::redriven;
 
 /// Something in a partition's queue that the task cannot go on after.
 #[derive(Debug)]
@@ -63,6 +64,11 @@ impl LetterReceipts {
         }
         self.contiguous
     }
+
+    /// Notes one, and tells its task.
+    fn acknowledge(&mut self, number: u64, task: &mut Task) {
+        task.on_letters_acknowledged(self.note(number));
+    }
 }
 
 /// What a pair needs of its worker while it reads.
@@ -106,10 +112,16 @@ impl Pair {
                             crash_point!("in-replay");
                         }
                         Outcome::DeadLetter(reason) => {
+                            let number = self.task.letters_issued();
                             let origin = origin(side, self.partition, &record, input.topics);
+                            if redriven::origin_of(&record, origin.topic, origin.partition).is_some() {
+                                // The record that it is a copy of lies among the dead letters already.
+                                self.letters.acknowledge(number, &mut self.task);
+                                continue;
+                            }
                             input.outbox.push(Letter {
                                 task: self.id,
-                                number: self.task.letters_issued(),
+                                number,
                                 key: record.key.map(<[u8]>::to_vec),
                                 payload: encode(&origin, &reason),
                             });
@@ -140,8 +152,7 @@ impl Pair {
 
     /// Notes what came back from the sinks.
     pub(super) fn on_letter(&mut self, number: u64) {
-        let acknowledged = self.letters.note(number);
-        self.task.on_letters_acknowledged(acknowledged);
+        self.letters.acknowledge(number, &mut self.task);
     }
 }
 

@@ -1,0 +1,165 @@
+//! `ctr-pipeline recount`: whole windows counted again from the log, beside the running job.
+//!
+//! ```text
+//! check ─> plan (which windows the log has whole) ─> per pair of partitions: read both logs ─> compare ─> write ─> note
+//! ```
+//!
+//! It may be stopped at any moment and run again: rows only grow, so whatever it has written stays right.
+
+mod plan;
+mod progress;
+mod report;
+mod rows;
+
+use std::collections::BTreeSet;
+use std::io::{self, Write as _};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use ctr_domain::event::Event;
+use ctr_domain::recount::{Recount, WindowRange};
+use ctr_domain::rules::Rules;
+use ctr_domain::task::Side;
+use ctr_domain::timestamp;
+use tokio::runtime::Runtime;
+
+use crate::check;
+use crate::config::Config;
+use crate::job;
+use crate::source::log_reader::LogReader;
+use crate::source::redriven;
+use crate::source::topics::ClusterFacts;
+use plan::{Pair, Plan};
+pub(crate) use progress::Progress;
+pub use report::Report;
+use rows::Results;
+
+/// Which windows to count again.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// The first moment of event time: epoch milliseconds, `YYYY-MM-DD HH:MM:SS` in UTC, or RFC 3339. The window that holds it
+    /// is counted as a whole.
+    #[arg(long, value_name = "TIME", value_parser = timestamp::parse_text)]
+    pub from: i64,
+    /// The first moment that is no longer meant.
+    #[arg(long, value_name = "TIME", value_parser = timestamp::parse_text)]
+    pub to: i64,
+    /// Only say what would change.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What the command needs is not as it must be: trying again does not help before it is mended.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NotUsable(pub(crate) String);
+
+/// What is to be counted again.
+pub(crate) struct Request {
+    /// The windows.
+    pub(crate) range: WindowRange,
+    /// Of these only the ones that start here; `None`: all.
+    pub(crate) only: Option<BTreeSet<i64>>,
+    /// Whether nothing is written.
+    pub(crate) dry_run: bool,
+}
+
+/// Runs the command: counts, writes, and says what it did on standard output. False where windows were refused.
+///
+/// # Errors
+/// [`NotUsable`] where topics, tables or times are wrong; anything else that ended it. What was written until then is right.
+pub fn run(config: &Config, options: &Options) -> anyhow::Result<bool> {
+    let rules = job::rules(&config.job)?;
+    let range = WindowRange::covering(options.from, options.to, rules.window_size)
+        .ok_or_else(|| NotUsable("`--to` must be later than `--from`".to_owned()))?;
+    let runtime = Runtime::new().context("threads")?;
+    let cluster = usable_cluster(config, &runtime)?;
+    let report = execute(config, &runtime, &cluster, &Request { range, only: None, dry_run: options.dry_run })?;
+    // Nobody listening is no reason to fail.
+    let _ = write!(io::stdout(), "{report}");
+    Ok(!report.has_refused())
+}
+
+/// The cluster, if everything that repairs need is there.
+///
+/// # Errors
+/// [`NotUsable`], with a line for each thing that is not.
+pub(crate) fn usable_cluster(config: &Config, runtime: &Runtime) -> anyhow::Result<ClusterFacts> {
+    let (findings, cluster) = runtime.block_on(async {
+        let (mut findings, cluster) = check::kafka_facts(&config.kafka).await;
+        findings.extend(check::clickhouse(config).await);
+        (findings, cluster)
+    });
+    let bad: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.is_wrong() || finding.is_unreachable())
+        .map(ToString::to_string)
+        .collect();
+    match cluster {
+        Some(cluster) if bad.is_empty() => Ok(cluster),
+        _ => bail!(NotUsable(bad.join("\n"))),
+    }
+}
+
+/// Counts and writes.
+///
+/// # Errors
+/// Where the log cannot be read or the rows cannot be written.
+pub(crate) fn execute(
+    config: &Config,
+    runtime: &Runtime,
+    cluster: &ClusterFacts,
+    request: &Request,
+) -> anyhow::Result<Report> {
+    let rules = job::rules(&config.job)?;
+    let results = Results::connect(config, runtime)?;
+    let mut reader = LogReader::new(&config.kafka)?;
+    let Plan { pairs, range, refused } = plan::make(config, cluster, &rules, request.range, &mut reader)?;
+    let mut report = Report::new(request.dry_run, refused);
+    let Some(range) = range else { return Ok(report) };
+    report.note_windows(range.windows().filter(|window| is_wanted(request, window.start)).count());
+    let records: i64 = pairs.iter().flat_map(Pair::parts).map(|part| part.end - part.start).sum();
+    let mut progress = Progress::new("counting", records);
+    for pair in &pairs {
+        let mut recount = Recount::new(rules, range, pair.source_partition());
+        count(pair, &mut recount, &mut reader, &mut progress)?;
+        let stored = results.stored(pair.source_partition(), &range)?;
+        let encoded = rows::compare(recount, stored, |start| is_wanted(request, start), &rules, &mut report);
+        if !request.dry_run {
+            results.write(&encoded)?;
+            results.note(pair, range.windows().filter(|window| is_wanted(request, window.start)))?;
+        }
+    }
+    progress.finish();
+    Ok(report)
+}
+
+fn is_wanted(request: &Request, start: i64) -> bool {
+    request.only.as_ref().is_none_or(|only| only.contains(&start))
+}
+
+/// Reads both logs of a pair.
+fn count(pair: &Pair, recount: &mut Recount, reader: &mut LogReader, progress: &mut Progress) -> anyhow::Result<()> {
+    for side in Side::BOTH {
+        let part = &pair.parts[side];
+        reader.read(part, |record| {
+            let origin = redriven::origin_of(record, &part.topic, part.partition);
+            recount.on_record(side, record.mark, Event::parse(record.payload), origin.as_ref());
+            progress.step();
+        })?;
+    }
+    Ok(())
+}
+
+/// The wall clock, epoch ms.
+pub(crate) fn now_ms() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// How long after its end, by the wall clock, the job itself may still count events of a window: until then it is not
+/// counted again, because the job's later row would not contain what only a recount counts.
+const fn settling_ms(rules: &Rules) -> i64 {
+    rules.max_out_of_orderness_ms + rules.allowed_lateness_ms + rules.idle_hold_ms
+}

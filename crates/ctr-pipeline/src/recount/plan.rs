@@ -1,0 +1,180 @@
+//! Which windows can be counted again, and which parts of the logs that takes.
+
+use ctr_domain::recount::{Recount, WindowRange};
+use ctr_domain::rules::Rules;
+use ctr_domain::task::{BySide, Side};
+use ctr_domain::timestamp::to_rfc3339;
+
+use super::{now_ms, settling_ms};
+use crate::config::Config;
+use crate::source::log_reader::{LogError, LogPart, LogReader};
+use crate::source::topics::ClusterFacts;
+
+/// Records at the beginning of a log that are looked at to find the first one: markers of transactions may stand there.
+const SEARCHED_RECORDS: i64 = 1_000;
+
+/// A pair of partitions, with the parts of their logs that are read.
+#[derive(Debug)]
+pub(super) struct Pair {
+    pub(super) partition: i32,
+    pub(super) parts: BySide<LogPart>,
+}
+
+impl Pair {
+    pub(super) fn source_partition(&self) -> u32 {
+        u32::try_from(self.partition).unwrap_or_default()
+    }
+
+    pub(super) fn parts(&self) -> impl Iterator<Item = &LogPart> {
+        self.parts.0.iter()
+    }
+}
+
+/// Windows that are not counted again, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) range: WindowRange,
+    pub(crate) reason: String,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) pairs: Vec<Pair>,
+    /// The windows that are counted, if any are.
+    pub(super) range: Option<WindowRange>,
+    pub(super) refused: Vec<Refused>,
+}
+
+/// Asks the logs how far they reach. Their ends of this moment are the ends of the count.
+///
+/// # Errors
+/// Where the brokers do not answer.
+pub(super) fn make(
+    config: &Config,
+    cluster: &ClusterFacts,
+    rules: &Rules,
+    asked: WindowRange,
+    reader: &mut LogReader,
+) -> anyhow::Result<Plan> {
+    let topics = BySide([&config.kafka.topics.impression, &config.kafka.topics.click]);
+    let now = now_ms();
+    let (mut pairs, mut reach) = (Vec::new(), Reach::default());
+    for partition in 0..reader.partitions(topics[Side::Impressions])? {
+        let mut parts = Vec::new();
+        for side in Side::BOTH {
+            let part = reader.whole(topics[side], partition)?;
+            reach.note(&part, removed_until(&part, cluster, now, reader)?);
+            parts.push(reader.since(part, Recount::read_from(rules, &asked))?);
+        }
+        if let Ok(parts) = <[LogPart; 2]>::try_from(parts) {
+            pairs.push(Pair { partition, parts: BySide(parts) });
+        }
+    }
+    let (range, refused) = divide(asked, rules, &reach, now);
+    Ok(Plan { pairs, range, refused })
+}
+
+/// The log that has lost the youngest records.
+#[derive(Debug, Default)]
+struct Reach {
+    /// Records stamped up to this time, epoch ms, may be gone.
+    removed_until: Option<i64>,
+    /// Which log says so.
+    log: String,
+}
+
+impl Reach {
+    fn note(&mut self, part: &LogPart, removed_until: Option<i64>) {
+        if removed_until > self.removed_until {
+            self.removed_until = removed_until;
+            self.log = format!("{}-{} begins at offset {}", part.topic, part.partition, part.start);
+        }
+    }
+}
+
+/// The Kafka timestamp up to which records of a log may have been removed; `None` where none were.
+fn removed_until(
+    part: &LogPart,
+    cluster: &ClusterFacts,
+    now: i64,
+    reader: &mut LogReader,
+) -> Result<Option<i64>, LogError> {
+    if part.start == 0 {
+        return Ok(None);
+    }
+    let mut first = None;
+    let beginning = LogPart { end: part.end.min(part.start + SEARCHED_RECORDS), ..part.clone() };
+    reader.read(&beginning, |record| first = first.or(record.mark.timestamp))?;
+    // Nothing is left: retention by time has taken it, for by size the newest segment always stays.
+    let retention = || cluster.topics.iter().find(|topic| topic.name == part.topic)?.retention_ms;
+    Ok(first.or_else(|| Some(retention().map_or(now, |kept| now - kept))))
+}
+
+/// Splits what was asked for into what the logs have lost, what can be counted, and what is still being counted.
+fn divide(asked: WindowRange, rules: &Rules, reach: &Reach, now: i64) -> (Option<WindowRange>, Vec<Refused>) {
+    let size = rules.window_size;
+    // Events of a window may be stamped that much before its start.
+    let first = reach.removed_until.map_or(asked.start(), |removed| {
+        // The first window that starts after that moment.
+        size.window_of(removed.saturating_add(rules.max_future_skew_ms)).end
+    });
+    let settled = size.window_of(now - settling_ms(rules)).start;
+    let mut refused = Vec::new();
+    if let Some(range) = WindowRange::covering(asked.start(), asked.end().min(first), size) {
+        let reason =
+            format!("not wholly in the log: {}, whole windows are there from {} on", reach.log, to_rfc3339(first));
+        refused.push(Refused { range, reason });
+    }
+    let (from, to) = (asked.start().max(first), asked.end().min(settled));
+    if let Some(range) = WindowRange::covering(asked.start().max(first).max(settled), asked.end(), size) {
+        let when = to_rfc3339(range.end() + settling_ms(rules));
+        refused.push(Refused { range, reason: format!("still open to the job: count them again after {when}") });
+    }
+    (WindowRange::covering(from, to, size), refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+    const NOW: i64 = 1_700_000_000_000;
+
+    type Bounds = (i64, i64);
+
+    fn divided(from: i64, to: i64, removed_until: Option<i64>) -> (Option<Bounds>, Vec<Bounds>) {
+        let rules = Rules::default();
+        let asked = WindowRange::covering(NOW + from, NOW + to, rules.window_size).unwrap();
+        let reach = Reach { removed_until: removed_until.map(|time| NOW + time), log: "clicks-3".to_owned() };
+        let (range, refused) = divide(asked, &rules, &reach, NOW);
+        let bounds = |range: WindowRange| (range.start() - NOW, range.end() - NOW);
+        (range.map(bounds), refused.into_iter().map(|refused| bounds(refused.range)).collect())
+    }
+
+    #[test]
+    fn a_log_that_lost_nothing_has_every_window_of_the_past() {
+        assert_eq!(divided(-HOUR, -HOUR / 2, None), (Some((-HOUR, -HOUR / 2)), vec![]));
+    }
+
+    #[test]
+    fn windows_that_may_have_lost_records_are_refused() {
+        // Of a record stamped at −30 min the event may be 5 min ahead: the window of that moment is not whole.
+        let (range, refused) = divided(-HOUR, -10_000 - 20 * 60_000, Some(-30 * 60_000));
+        assert_eq!(refused, [(-HOUR, -25 * 60_000 + 10_000)]);
+        assert_eq!(range, Some((-25 * 60_000 + 10_000, -10_000 - 20 * 60_000)));
+        assert_eq!(divided(-HOUR, -HOUR / 2, Some(0)), (None, vec![(-HOUR, -HOUR / 2)]));
+    }
+
+    #[test]
+    fn windows_that_the_job_may_still_count_are_refused() {
+        // 2 s + 5 s + 60 s after its end.
+        let (range, refused) = divided(-120_000, 60_000, None);
+        assert_eq!((range, refused), (Some((-120_000, -70_000)), vec![(-70_000, 60_000)]));
+    }
+
+    #[test]
+    fn what_is_neither_is_refused_once() {
+        assert_eq!(divided(-20_000, 10_000, Some(0)), (None, vec![(-20_000, 10_000)]));
+    }
+}

@@ -1,0 +1,51 @@
+//! A line on standard error that says how far a command has come.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+/// How often the line changes on a terminal, and elsewhere.
+const INTERVALS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(10)];
+
+/// Records between two looks at the clock.
+const STRIDE: u64 = 1_024;
+
+/// How far a reading has come.
+pub(crate) struct Progress {
+    what: &'static str,
+    total: i64,
+    done: u64,
+    next: Instant,
+    terminal: bool,
+    shown: bool,
+}
+
+impl Progress {
+    /// Nothing of about `total` records is done.
+    pub(crate) fn new(what: &'static str, total: i64) -> Self {
+        let terminal = io::stderr().is_terminal();
+        Self { what, total, done: 0, next: Instant::now() + INTERVALS[usize::from(!terminal)], terminal, shown: false }
+    }
+
+    /// One more record.
+    pub(crate) fn step(&mut self) {
+        self.done += 1;
+        if self.done.is_multiple_of(STRIDE) && Instant::now() >= self.next {
+            self.next = Instant::now() + INTERVALS[usize::from(!self.terminal)];
+            self.show();
+        }
+    }
+
+    /// The end of the line.
+    pub(crate) fn finish(&self) {
+        if self.shown && self.terminal {
+            let _ = write!(io::stderr(), "\r\u{1b}[K");
+        }
+    }
+
+    fn show(&mut self) {
+        self.shown = true;
+        let (begin, end) = if self.terminal { ("\r\u{1b}[K", "") } else { ("", "\n") };
+        let _ = write!(io::stderr(), "{begin}{}: {} of {} records{end}", self.what, self.done, self.total);
+        let _ = io::stderr().flush();
+    }
+}

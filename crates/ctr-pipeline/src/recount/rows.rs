@@ -1,0 +1,166 @@
+//! The rows of a recount beside those of the table, and into it.
+
+use std::collections::HashMap;
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use ctr_domain::counts::Counts;
+use ctr_domain::recount::{Recount, WindowRange};
+use ctr_domain::rules::Rules;
+use ctr_domain::task::Side;
+use ctr_domain::window::Window;
+use tokio::runtime::Runtime;
+
+use super::NotUsable;
+use super::plan::Pair;
+use super::report::{Finding, Report};
+use crate::config::Config;
+use crate::sink::clickhouse::ClickHouse;
+use crate::sink::row_binary;
+
+/// The table that says which windows were counted again.
+const RECOUNTS_TABLE: &str = "ctr_recounts";
+
+/// Its columns, in the order in which they are encoded.
+const RECOUNTS_COLUMNS: &str = "window_start, window_end, source_partition, impressions_end, clicks_end";
+
+/// What the table has: by product and window end.
+type Stored = HashMap<(String, i64), Counts>;
+
+/// The tables, for a command that waits.
+pub(super) struct Results<'a> {
+    server: ClickHouse,
+    runtime: &'a Runtime,
+    max_batch_bytes: usize,
+}
+
+impl<'a> Results<'a> {
+    /// # Errors
+    /// [`NotUsable`] where the table of recounts is missing.
+    pub(super) fn connect(config: &Config, runtime: &'a Runtime) -> anyhow::Result<Self> {
+        let server = ClickHouse::new(&config.clickhouse);
+        if runtime.block_on(server.columns(RECOUNTS_TABLE))?.is_empty() {
+            let database = &config.clickhouse.database;
+            bail!(NotUsable(format!(
+                "table {database}.{RECOUNTS_TABLE} does not exist; apply the schema: ./scripts/init-clickhouse.sh"
+            )));
+        }
+        Ok(Self { server, runtime, max_batch_bytes: config.clickhouse.max_batch_bytes })
+    }
+
+    /// What the table has of a pair.
+    pub(super) fn stored(&self, source_partition: u32, range: &WindowRange) -> anyhow::Result<Stored> {
+        let rows = self
+            .runtime
+            .block_on(self.server.results(source_partition, range.start(), range.end()))
+            .context("the results could not be read")?;
+        let counts = |(product, end, impressions, clicks)| ((product, end), Counts { impressions, clicks });
+        Ok(rows.into_iter().map(counts).collect())
+    }
+
+    /// Writes encoded rows of results, in requests of bounded size.
+    pub(super) fn write(&self, rows: &[Bytes]) -> anyhow::Result<()> {
+        for request in bounded(rows, self.max_batch_bytes) {
+            self.runtime
+                .block_on(self.server.insert(request))
+                .context("rows could not be written; what was written is right, run it again")?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the windows of a pair were counted again, and up to where.
+    pub(super) fn note(&self, pair: &Pair, windows: impl Iterator<Item = Window>) -> anyhow::Result<()> {
+        let mut bytes = Vec::new();
+        for window in windows {
+            bytes.extend_from_slice(&window.start.to_le_bytes());
+            bytes.extend_from_slice(&window.end.to_le_bytes());
+            bytes.extend_from_slice(&pair.source_partition().to_le_bytes());
+            for side in Side::BOTH {
+                bytes.extend_from_slice(&pair.parts[side].end.to_le_bytes());
+            }
+        }
+        self.runtime
+            .block_on(self.server.insert_into(RECOUNTS_TABLE, RECOUNTS_COLUMNS, &[bytes.into()]))
+            .context("the recount could not be noted; run it again")
+    }
+}
+
+/// Groups of chunks, each group of at most `limit` bytes, or of one chunk.
+fn bounded(chunks: &[Bytes], limit: usize) -> impl Iterator<Item = &[Bytes]> {
+    let mut rest = chunks;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fitting = rest.iter().take_while(|chunk| {
+            bytes += chunk.len();
+            bytes <= limit
+        });
+        let (group, after) = rest.split_at(fitting.count().max(1).min(rest.len()));
+        rest = after;
+        (!group.is_empty()).then_some(group)
+    })
+}
+
+/// Rows encoded together.
+const ROWS_PER_CHUNK: usize = 1_000;
+
+/// Says how the counts of a pair differ from what is stored, and encodes them: also those that are as they should be, because
+/// what is fed from the results table may have lost its part.
+pub(super) fn compare(
+    mut recount: Recount,
+    mut stored: Stored,
+    is_wanted: impl Fn(i64) -> bool,
+    rules: &Rules,
+    report: &mut Report,
+) -> Vec<Bytes> {
+    let watermark = recount.watermark();
+    let (mut chunks, mut rows, mut bytes) = (Vec::new(), 0, Vec::new());
+    recount.rows(
+        |window| is_wanted(window.start),
+        |row| {
+            let known = stored.remove(&(row.product_id.to_owned(), row.window.end));
+            report.note(row.product_id, judge(known, row.counts), rules.has_passed(row.window.end, watermark));
+            row_binary::encode(&row, &mut bytes);
+            rows += 1;
+            if rows % ROWS_PER_CHUNK == 0 {
+                chunks.push(std::mem::take(&mut bytes).into());
+            }
+        },
+    );
+    if !bytes.is_empty() {
+        chunks.push(bytes.into());
+    }
+    let unknown = stored.keys().filter(|(_, end)| is_wanted(rules.window_of(end - 1).start)).count();
+    report.note_unknown(unknown);
+    chunks
+}
+
+fn judge(stored: Option<Counts>, counted: Counts) -> Finding {
+    match stored {
+        None => Finding::Missing,
+        Some(stored) if stored == counted => Finding::Same,
+        Some(stored) if stored.impressions <= counted.impressions && stored.clicks <= counted.clicks => Finding::Grown,
+        Some(_) => Finding::Larger,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_bounded_and_lose_nothing() {
+        let chunks: Vec<Bytes> = [3, 4, 9, 1, 1, 1].map(|len| Bytes::from(vec![0; len])).to_vec();
+        let groups: Vec<Vec<usize>> = bounded(&chunks, 7).map(|group| group.iter().map(Bytes::len).collect()).collect();
+        assert_eq!(groups, [vec![3, 4], vec![9], vec![1, 1, 1]]);
+        assert_eq!(bounded(&[], 7).count(), 0);
+    }
+
+    #[test]
+    fn a_row_is_judged_by_both_counts() {
+        let counts = |impressions, clicks| Counts { impressions, clicks };
+        assert_eq!(judge(None, counts(1, 0)), Finding::Missing);
+        assert_eq!(judge(Some(counts(1, 0)), counts(1, 0)), Finding::Same);
+        assert_eq!(judge(Some(counts(1, 0)), counts(1, 1)), Finding::Grown);
+        assert_eq!(judge(Some(counts(1, 2)), counts(9, 1)), Finding::Larger);
+    }
+}
