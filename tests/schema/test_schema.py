@@ -12,7 +12,8 @@ from .conftest import CHECKOUT
 
 T = 1_795_300_800
 TABLES = ["ctr_latest", "ctr_ml", "ctr_recounts", "ctr_results_raw", "ctr_window_history"]
-VIEWS = ["ctr_latest_view", "ctr_ml_view", "ctr_windows"]
+VIEWS = ["ctr_by_day", "ctr_by_hour", "ctr_by_minute", "ctr_latest_view", "ctr_ml_view", "ctr_orphan_clicks", "ctr_top_movers", "ctr_window_revisions",
+         "ctr_windows"]
 FEEDS = ["ctr_latest_mv", "ctr_ml_mv", "ctr_window_history_mv"]
 MUTATIONS = "SELECT count() FROM system.mutations WHERE database = currentDatabase()"
 FILES = sorted(path.name for path in (CHECKOUT / "clickhouse/schema").glob("*.sql"))

@@ -51,8 +51,8 @@ class Pipeline:
         self.process = Process("ctr-pipeline", self._command("run"), self._environment(), folder / f"ctr-pipeline-{Pipeline.count}.log")
         self._folder = folder
 
-    def _command(self, verb: str) -> list[str]:
-        return [str(self._binary), verb, "--config", str(self._config)]
+    def _command(self, verb: str, *words: str) -> list[str]:
+        return [str(self._binary), verb, "--config", str(self._config), *words]
 
     def _environment(self) -> dict[str, str]:
         return clean_environment({variable(key): value for key, value in self.settings.items()})
@@ -75,17 +75,22 @@ class Pipeline:
 
     def check(self) -> tuple[int, str]:
         """`ctr-pipeline check` with the same settings: exit code and all it says."""
-        return self._ask("check")
+        return self.ask("check")
 
     def probe(self) -> tuple[int, str]:
         """`ctr-pipeline probe` with the same settings: exit code and all it says."""
-        return self._ask("probe")
+        return self.ask("probe")
 
-    def _ask(self, verb: str) -> tuple[int, str]:
-        log = self._folder / f"{verb}-{uuid.uuid4().hex[:8]}.log"
-        process = Process(f"ctr-pipeline {verb}", self._command(verb), self._environment(), log)
+    def ask(self, verb: str, *words: str, seconds: float = 60) -> tuple[int, str]:
+        """Any other command with the same settings: exit code and all it says."""
+        process = self.command(verb, *words)
         process.start()
-        return process.wait(60), log.read_text()
+        return process.wait(seconds), process.log.read_text(errors="replace")
+
+    def command(self, verb: str, *words: str) -> Process:
+        """Any other command with the same settings, not started."""
+        log = self._folder / f"{verb}-{uuid.uuid4().hex[:8]}.log"
+        return Process(f"ctr-pipeline {verb}", self._command(verb, *words), self._environment(), log)
 
     def stop(self, number: Signals = SIGTERM, seconds: float = 30) -> int:
         """A clean stop that keeps the place in the group; the exit code."""

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::SETTINGS;
-use crate::recount;
+use crate::{dlq, recount};
 
 /// Real-time click-through rates: counts impressions and clicks from Kafka per product in event-time windows, and keeps the
 /// results in ClickHouse, exact through any crash.
@@ -55,6 +55,18 @@ pub enum Command {
         #[command(flatten)]
         options: recount::Options,
     },
+    /// Look at the records that could not be counted, and put those back that can be counted after all.
+    ///
+    /// Exit code: 0 if all was done, 1 if it failed (run it again), 2 if settings, topics or tables are wrong, 3 if letters or
+    /// windows had to be left, or there is no such letter.
+    Dlq {
+        /// Where the settings are.
+        #[command(flatten)]
+        source: Source,
+        /// What to do with them.
+        #[command(subcommand)]
+        command: dlq::Command,
+    },
 }
 
 /// Where the settings are.
@@ -62,7 +74,7 @@ pub enum Command {
 pub struct Source {
     /// The YAML file of the settings [default: config/application.yml if that exists, else the built-in defaults]. Every
     /// setting can be overridden by an environment variable; `ctr-pipeline --help` lists them.
-    #[arg(long, short, env = "CTR_CONFIG", value_name = "FILE")]
+    #[arg(long, short, env = "CTR_CONFIG", value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 }
 

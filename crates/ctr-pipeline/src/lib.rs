@@ -6,7 +6,8 @@
 //!
 //! In reading order: [`job`] puts everything together; `worker` is the loop; [`source`] and [`sink`] are its two ends;
 //! [`supervisor`] starts workers again; [`status`] shows them; [`check`] asks whether everything needed is there;
-//! [`recount`] mends what the job could not count.
+//! [`dlq`] and [`recount`] mend what the
+//! job could not count.
 
 pub mod cli;
 pub mod config;
@@ -22,6 +23,7 @@ pub mod source;
 pub mod check;
 pub mod status;
 
+pub mod dlq;
 pub mod recount;
 
 mod kafka_log;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use ctr_pipeline::cli::{Cli, Command, Source};
 use ctr_pipeline::config::{self, Config};
-use ctr_pipeline::{check, job, logging, probe, recount};
+use ctr_pipeline::{check, dlq, job, logging, probe, recount};
 
 /// The job failed, or is not ready.
 const FAILED: u8 = 1;
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Recount { source, options } => {
             with_config(&source, |config| end_of_repair(recount::run(config, &options)))
         }
+        Command::Dlq { source, command } => with_config(&source, |config| end_of_repair(dlq::run(config, &command))),
     }
 }
 

@@ -147,6 +147,7 @@ fn count(pair: &Pair, recount: &mut Recount, reader: &mut LogReader, progress: &
             let origin = redriven::origin_of(record, &part.topic, part.partition);
             recount.on_record(side, record.mark, Event::parse(record.payload), origin.as_ref());
             progress.step();
+            Ok(())
         })?;
     }
     Ok(())

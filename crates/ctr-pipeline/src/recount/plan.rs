@@ -7,7 +7,7 @@ use ctr_domain::timestamp::to_rfc3339;
 
 use super::{now_ms, settling_ms};
 use crate::config::Config;
-use crate::source::log_reader::{LogError, LogPart, LogReader};
+use crate::source::log_reader::{LogPart, LogReader};
 use crate::source::topics::ClusterFacts;
 
 /// Records at the beginning of a log that are looked at to find the first one: markers of transactions may stand there.
@@ -99,13 +99,16 @@ fn removed_until(
     cluster: &ClusterFacts,
     now: i64,
     reader: &mut LogReader,
-) -> Result<Option<i64>, LogError> {
+) -> anyhow::Result<Option<i64>> {
     if part.start == 0 {
         return Ok(None);
     }
     let mut first = None;
     let beginning = LogPart { end: part.end.min(part.start + SEARCHED_RECORDS), ..part.clone() };
-    reader.read(&beginning, |record| first = first.or(record.mark.timestamp))?;
+    reader.read(&beginning, |record| {
+        first = first.or(record.mark.timestamp);
+        Ok(())
+    })?;
     // Nothing is left: retention by time has taken it, for by size the newest segment always stays.
     let retention = || cluster.topics.iter().find(|topic| topic.name == part.topic)?.retention_ms;
     Ok(first.or_else(|| Some(retention().map_or(now, |kept| now - kept))))

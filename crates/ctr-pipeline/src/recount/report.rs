@@ -59,13 +59,14 @@ impl Report {
         match finding {
             Finding::Missing => self.missing += 1,
             Finding::Grown => self.grown += 1,
-            Finding::Larger => self.larger += 1,
+            // Where the job still counts, the table may be ahead of the ends that were read.
+            Finding::Larger => self.larger += usize::from(settled),
             Finding::Same => {}
         }
         self.unsettled += usize::from(!settled && matches!(finding, Finding::Missing | Finding::Grown));
     }
 
-    /// Notes rows of the table of which the log has no event.
+    /// Notes rows of the table, of windows that both logs have passed, of which they have no event.
     pub(super) fn note_unknown(&mut self, rows: usize) {
         self.unknown += rows;
     }

@@ -113,12 +113,13 @@ pub(super) fn compare(
     report: &mut Report,
 ) -> Vec<Bytes> {
     let watermark = recount.watermark();
+    let has_passed = |window_end| rules.has_passed(window_end, watermark);
     let (mut chunks, mut rows, mut bytes) = (Vec::new(), 0, Vec::new());
     recount.rows(
         |window| is_wanted(window.start),
         |row| {
             let known = stored.remove(&(row.product_id.to_owned(), row.window.end));
-            report.note(row.product_id, judge(known, row.counts), rules.has_passed(row.window.end, watermark));
+            report.note(row.product_id, judge(known, row.counts), has_passed(row.window.end));
             row_binary::encode(&row, &mut bytes);
             rows += 1;
             if rows % ROWS_PER_CHUNK == 0 {
@@ -129,8 +130,8 @@ pub(super) fn compare(
     if !bytes.is_empty() {
         chunks.push(bytes.into());
     }
-    let unknown = stored.keys().filter(|(_, end)| is_wanted(rules.window_of(end - 1).start)).count();
-    report.note_unknown(unknown);
+    let unknown = stored.keys().filter(|(_, end)| has_passed(*end) && is_wanted(rules.window_of(end - 1).start));
+    report.note_unknown(unknown.count());
     chunks
 }
 

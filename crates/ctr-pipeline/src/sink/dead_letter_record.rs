@@ -13,7 +13,7 @@ use serde::Serialize;
 pub const MAX_BYTES: usize = 900_000;
 
 /// The largest part of a key that is kept.
-const MAX_KEY_BYTES: usize = 16_384;
+pub(crate) const MAX_KEY_BYTES: usize = 16_384;
 
 /// The record that cannot be counted, and where it was found.
 #[derive(Debug, Clone, Copy)]

@@ -130,8 +130,12 @@ impl LogReader {
     /// Shows every record of a part, in the order of the log.
     ///
     /// # Errors
-    /// Where the part cannot be read to its end.
-    pub(crate) fn read(&mut self, part: &LogPart, mut visit: impl FnMut(&Record<'_>)) -> Result<(), LogError> {
+    /// [`LogError`] where the part cannot be read to its end; whatever `visit` fails with, which ends the reading.
+    pub(crate) fn read(
+        &mut self,
+        part: &LogPart,
+        mut visit: impl FnMut(&Record<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         if part.start >= part.end {
             return Ok(());
         }
@@ -148,25 +152,26 @@ impl LogReader {
             if batch.is_empty() {
                 if heard.elapsed() > PATIENCE {
                     let LogPart { topic, partition, end, .. } = part.clone();
-                    return Err(LogError::Silent { topic, partition, offset: next, end });
+                    return Err(LogError::Silent { topic, partition, offset: next, end }.into());
                 }
                 std::thread::sleep(IDLE_WAIT);
                 continue;
             }
-            heard = Instant::now();
             for entry in batch.entries() {
                 match entry {
                     Entry::Record(record) => {
                         next = record.mark.offset + 1;
                         if record.mark.offset < part.end {
-                            visit(&record);
+                            visit(&record)?;
                         }
                     }
                     Entry::PartitionEnd(offset) => next = offset.max(next),
-                    Entry::Error { code, message } => return Err(broken(code, message)),
+                    Entry::Error { code, message } => return Err(broken(code, message).into()),
                 }
             }
+            heard = Instant::now();
         }
-        self.consumer.unassign().map_err(|source| part.unanswered(source))
+        self.consumer.unassign().map_err(|source| part.unanswered(source))?;
+        Ok(())
     }
 }

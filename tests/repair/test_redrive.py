@@ -1,0 +1,102 @@
+"""Dead letters put back: mended ones and late ones end in counts that include them exactly once, whatever is killed."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+
+from confluent_kafka import Message
+
+from pipeline.comparison import letters_by_identity
+from stack import Database, Kafka, Pipeline, Topics, wait_until
+
+START = 1_767_225_600_000  # 2026-01-01 00:00:00 UTC
+PARTITION = 2
+BROKEN, GOOD = 120, 3
+# Slow enough for a kill between the batches: one is full at 4 MiB.
+MEND = "sleep 0.02; sed s/tap/click/"
+
+
+def event(kind: str, at: int = START, padding: int = 0) -> bytes:
+    return json.dumps({"event_type": kind, "product_id": "p", "timestamp": at, "padding": "x" * padding}).encode()
+
+
+def fill(kafka: Kafka, topics: Topics) -> None:
+    """A window with good events; then, when it is over, one that is too late, records to mend, and one beyond help."""
+    def put(topic: str, *payloads: bytes) -> None:
+        kafka.produce(topic, [(b"key", payload) for payload in payloads], partition=PARTITION)
+
+    put(topics.clicks, event("click", START + 60_000))
+    put(topics.impressions, *[event("impression")] * GOOD, event("impression", START + 60_000), event("impression"))
+    put(topics.impressions, *[event("tap", padding=65_000)] * BROKEN, event("tap", padding=950_000), b"{")
+
+
+def copies(kafka: Kafka, topics: Topics) -> list[Message]:
+    return [record for record in kafka.records(topics.impressions) if record.headers()]
+
+
+def test_redriven_letters_count_exactly_once(make_pipeline: Callable[..., Pipeline], database: Database, kafka: Kafka, topics: Topics):
+    pipeline = make_pipeline().start_ready()
+    fill(kafka, topics)
+    wait_until(lambda: len(kafka.dead_letters(topics)) == BROKEN + 3, 60, "all dead letters")
+    wait_until(lambda: database.windows().get(("p", START)) == (GOOD, 0), 60, "the window without them")
+    letters = letters_by_identity(kafka, topics)
+    look_at(pipeline, topics, letters)
+
+    code, said = pipeline.ask("dlq", "redrive", "--mend", "sed s/tap/click/")
+    assert code == 3 and f"{BROKEN + 1} would be put back" in said and "1 lie in the log" in said and "1 left" in said, said
+    assert "INVALID_JSON" in said and copies(kafka, topics) == []
+
+    redrive = pipeline.command("dlq", "redrive", "--execute", "--mend", MEND)
+    redrive.start()
+    wait_until(lambda: copies(kafka, topics), 60, "the first batch")
+    redrive.kill()
+    before = len(copies(kafka, topics))
+    code, said = pipeline.ask("dlq", "redrive", "--execute", "--mend", MEND, seconds=120)
+    assert code == 3 and f"{BROKEN + 1 - before} put back, {before} were before" in said, said
+
+    found = copies(kafka, topics)
+    origins = Counter(dict(record.headers())["ctr-redriven"].decode() for record in found)
+    broken = {"/".join(map(str, identity)) for identity in letters if identity[3] == "INVALID_EVENT_TYPE"}
+    assert origins == Counter(broken) and {(record.partition(), record.key()) for record in found} == {(PARTITION, b"key")}
+    expected = {("p", START): (GOOD + 1, BROKEN + 1), ("p", START + 60_000): (1, 1)}
+    assert database.windows() == expected
+
+    # The job has read the copies: they are too late, and no letters again; nor are they for one that reads it all anew.
+    assert_all_read(pipeline, kafka, topics)
+    assert pipeline.stop() == 0
+    anew = make_pipeline(settings={"kafka.group-id": f"{topics.group}-anew"}).start_ready()
+    assert_all_read(anew, kafka, topics)
+    wait_until(lambda: len(kafka.dead_letters(topics)) == 2 * (BROKEN + 3), 60, "the letters a second time")
+    assert letters_by_identity(kafka, topics).keys() == letters.keys()
+    assert anew.stop() == 0
+    assert database.windows() == expected
+
+
+def assert_all_read(pipeline: Pipeline, kafka: Kafka, topics: Topics) -> None:
+    records = sum(len(kafka.records(topic)) for topic in (topics.impressions, topics.clicks))
+
+    def accounted() -> bool:
+        ledger = pipeline.get_json("/api/v1/status")["ledger"]
+        assert ledger["difference"] == 0
+        return ledger["consumed"] == records
+
+    wait_until(accounted, 60, f"{records} records in the ledger")
+
+
+def look_at(pipeline: Pipeline, topics: Topics, letters: dict) -> None:
+    code, said = pipeline.ask("dlq", "list", "--code", "TOO_LATE")
+    assert (code, len(said.splitlines())) == (0, 1) and f"{topics.impressions}/{PARTITION}/{GOOD + 1}/TOO_LATE" in said
+    code, said = pipeline.ask("dlq", "list", "--json", "--topic", topics.impressions)
+    listed = [json.loads(line) for line in said.splitlines()]
+    assert code == 0 and len(listed) == len(letters) and all(letter["rawTopic"] == topics.impressions for letter in listed)
+    assert pipeline.ask("dlq", "list", "--topic", topics.clicks) == (0, "")
+    assert pipeline.ask("dlq", "list", "--to", "2026-01-01 00:00:00") == (0, "")
+    code, said = pipeline.ask("dlq", "stats", "--json")
+    assert {row["code"]: row["letters"] for row in map(json.loads, said.splitlines())} == {
+        "TOO_LATE": 1, "INVALID_EVENT_TYPE": BROKEN + 1, "INVALID_JSON": 1}
+    beyond_help = next("/".join(map(str, identity)) for identity in letters if identity[3] == "INVALID_JSON")
+    assert pipeline.ask("dlq", "show", "--raw", beyond_help) == (0, "{")
+    code, said = pipeline.ask("dlq", "show", beyond_help)
+    assert code == 0 and '"errorMessage"' in said and said.endswith("}\n{\n"), said
+    code, said = pipeline.ask("dlq", "show", "clicks/0/1/TOO_LATE")
+    assert code == 3 and "dlq list" in said
