@@ -3,6 +3,8 @@
 import json
 from collections import Counter
 
+from confluent_kafka import TopicPartition
+
 from pipeline.comparison import assert_exact
 from stack import Database, Kafka, Pipeline, Producer, Topics, Truth, wait_until
 
@@ -62,12 +64,20 @@ def test_a_recount_beside_the_job_and_over_a_damaged_table(producer: Producer, p
     assert database.windows() == expected
 
 
+def cut(kafka: Kafka, topic: str, partition: int, before: int) -> None:
+    """Takes the beginning of a log away, as retention does."""
+    admin = kafka.admin()
+    admin.list_topics(timeout=10)
+    for done in admin.delete_records([TopicPartition(topic, partition, before)]).values():
+        done.result()
+
+
 def test_a_window_that_is_not_wholly_in_the_log_is_refused(producer: Producer, pipeline: Pipeline, database: Database, kafka: Kafka,
                                                            topics: Topics):
     pipeline.start_ready()
     truth = producer.run("both", count=6_000, products=20, rate=0, **HISTORY)
     assert_exact(truth, database, kafka, topics)
-    kafka.delete_records(topics.clicks, 4, 1)
+    cut(kafka, topics.clicks, 4, before=1)
     database.execute("ALTER TABLE ctr_results_raw DELETE WHERE 1 SETTINGS mutations_sync = 1")
     code, said = pipeline.ask("recount", *RANGE)
     assert code == 3 and f"{topics.clicks}-4 begins at offset 1" in said and "(720 windows)" in said, said

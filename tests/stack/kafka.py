@@ -168,13 +168,6 @@ class Kafka:
         self.create_topic(topics.dead_letters, 3)
         return topics
 
-    def delete_records(self, topic: str, partition: int, before: int) -> None:
-        """Cuts the beginning of a log off, as retention does."""
-        admin = self.admin()
-        admin.list_topics(timeout=10)
-        for done in admin.delete_records([TopicPartition(topic, partition, before)]).values():
-            done.result()
-
     # --- records ---
 
     def produce(self, topic: str, records: list[tuple[bytes | None, bytes | None]], partition: int | None = None) -> list[tuple[int, int]]:
