@@ -143,4 +143,4 @@ def one_fault(scene: Scene) -> None:
     scene.say(said)
     for number, instance in enumerate(scene.instances):
         if not instance.process.runs():
-            raise AssertionError(f"instance {number} ended by itself:\n{instance.process.tail()}")
+            raise AssertionError(f"instance {number} ended by itself with {instance.process.wait(1)}:\n{instance.process.tail()}")

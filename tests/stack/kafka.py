@@ -9,7 +9,8 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
-from kafka import KafkaAdminClient
+import kafka
+from kafka import KafkaAdminClient, KafkaConsumer
 from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
 
 from stack.process import CHECKOUT, LOCAL_DIR, Process, clean_environment, free_ports, wait_until
@@ -168,6 +169,14 @@ class Kafka:
         self.create_topic(topics.dead_letters, 3)
         return topics
 
+    def delete_records(self, topic: str, before: dict[int, int]) -> None:
+        """What retention does: removes the records of each partition before an offset."""
+        cut = [TopicPartition(topic, partition, offset) for partition, offset in before.items()]
+        admin = self.admin()
+        for future in admin.delete_records(cut).values():
+            future.result(30)
+        wait_until(lambda: all(self.bounds(topic)[p][0] >= offset for p, offset in before.items()), 30, f"{topic} is cut")
+
     # --- records ---
 
     def produce(self, topic: str, records: list[tuple[bytes | None, bytes | None]], partition: int | None = None) -> list[tuple[int, int]]:
@@ -192,8 +201,12 @@ class Kafka:
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The offset that each partition's next record gets."""
+        return {p: end for p, (_, end) in self.bounds(topic).items()}
+
+    def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
+        """The first offset and the next one of each partition."""
         with self._consumer() as consumer:
-            return {p: end for p, (_, end) in self._bounds(consumer, topic).items()}
+            return self._bounds(consumer, topic)
 
     def records(self, topic: str) -> list[Message]:
         """Everything that the topic has now, partition by partition in order."""
@@ -237,6 +250,19 @@ class Kafka:
 
         wait_until(answered, 60, f"the coordinator of {topics.group} answers", every=0.2)
         return {(place.topic, place.partition): (commit.offset, commit.metadata) for place, commit in found.items() if commit.offset >= 0}
+
+    def commit(self, topics: Topics, commits: dict[tuple[str, int], tuple[int, str]]) -> None:
+        """Sets a group's commits, as a tool does; the group must have no members."""
+        # A consumer that has joined nothing may commit for an empty group. (Of Confluent's client, metadata ends in a zero byte.)
+        consumer = KafkaConsumer(bootstrap_servers=self.bootstrap_servers.split(","), group_id=topics.group, enable_auto_commit=False)
+        try:
+            places = {kafka.TopicPartition(*place): kafka.OffsetAndMetadata(offset, metadata, -1)
+                      for place, (offset, metadata) in commits.items()}
+            consumer.assign(list(places))
+            consumer.commit(places)
+        finally:
+            consumer.close(autocommit=False)
+        assert self.committed(topics) == commits
 
     @staticmethod
     def _bounds(consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:

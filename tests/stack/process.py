@@ -112,12 +112,10 @@ class Process:
 
     def kill(self) -> None:
         """kill -9 of the process and all its children, and its end."""
-        if self._child is None:
+        # Of one whose end has been seen, the number may be another process's by now.
+        if self._child is None or self._child.returncode is not None:
             return
-        try:
-            os.killpg(self.pid, SIGKILL)
-        except ProcessLookupError:
-            pass
+        os.killpg(self.pid, SIGKILL)
         self._child.wait(10)
 
     def suspend(self) -> None:

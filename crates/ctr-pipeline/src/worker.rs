@@ -180,6 +180,8 @@ impl Worker {
         for event in self.consumer.context().take_events() {
             match event {
                 GroupEvent::Assigned(list) => {
+                    // Others may have had these partitions since, and have committed.
+                    self.anew.clear();
                     let partitions = pairs(&list, &self.setup.topics)?;
                     self.take_over(&partitions)?;
                     self.joined = true;

@@ -43,7 +43,6 @@ impl Worker {
             }
             self.pairs.push(Pair::take_over(pair, self.setup.rules, now));
         }
-        self.anew.clear();
         let took_ms = begun.elapsed().as_millis();
         tracing::info!(worker = self.setup.number, ?partitions, took_ms, "partitions taken over");
         Ok(())
@@ -120,6 +119,7 @@ impl Worker {
 
     /// Takes all partitions over again from the last commits, where that mends what a queue has shown.
     fn recover(&mut self, partition: i32, upset: Upset) -> Result<(), WorkerError> {
+        self.forget_replaced_commits();
         match upset {
             Upset::Rewind { side, offset, expected } => {
                 let topic = self.setup.topics.name(side);
@@ -141,6 +141,15 @@ impl Worker {
         }
         let partitions: Vec<i32> = self.pairs.iter().map(|pair| pair.partition).collect();
         self.take_over(&partitions)
+    }
+
+    /// What was found of a log holds until a commit of this life has taken the place of the one that spoke of another log:
+    /// both topics may have been made anew, and each is found only by reading it.
+    fn forget_replaced_commits(&mut self) {
+        let pairs = &self.pairs;
+        self.anew.retain(|(_, partition)| {
+            !pairs.iter().any(|pair| pair.partition == *partition && pair.committed.is_some())
+        });
     }
 
     /// Hands the rows that are due to the sink, if it has room.
