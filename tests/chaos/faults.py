@@ -51,7 +51,7 @@ def kill_all_instances(scene: Scene) -> str:
     seconds = scene.wait(0, 2)
     for instance in scene.instances:
         instance.start()
-        return f"all instances killed, started again after {seconds:.1f} s"
+    return f"all instances killed, started again after {seconds:.1f} s"
 
 
 def suspend_instance(scene: Scene) -> str:
