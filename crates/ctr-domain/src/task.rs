@@ -25,7 +25,7 @@ use crate::watermark::Watermark;
 use open_window::{OpenWindow, OpenWindows};
 use partition::Partition;
 
-pub use firing::RowBatch;
+pub use firing::{Firings, RowBatch};
 pub use hold::EndOffsetRequest;
 
 /// Which of the two topics a partition belongs to. The topic does not decide what an event is, only where it lies.
@@ -104,6 +104,7 @@ pub struct Task {
 
     // What this life has shown and knows to be safe.
     fired: Watermark,
+    firings: Firings,
     replayed: bool,
     rows: Acknowledged,
     letters: Acknowledged,
@@ -140,6 +141,7 @@ impl Task {
             partitions: BySide([Partition::restore(a, now), Partition::restore(b, now)]),
             windows: OpenWindows::default(),
             fired: Watermark::NONE,
+            firings: Firings::default(),
             replayed: a.offset >= a.position && b.offset >= b.position,
             rows: Acknowledged::default(),
             letters: Acknowledged::default(),
@@ -302,6 +304,12 @@ impl Task {
     #[must_use]
     pub fn watermark(&self, side: Side) -> Watermark {
         self.rules.watermark(self.partitions[side].maximum)
+    }
+
+    /// The largest event time of a side so far, as its records moved it; `None` before the first.
+    #[must_use]
+    pub fn maximum(&self, side: Side) -> Option<i64> {
+        self.partitions[side].maximum
     }
 
     /// Whether a side was read to its end.

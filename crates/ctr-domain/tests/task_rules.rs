@@ -11,7 +11,7 @@ use ctr_domain::event::{Event, EventKind};
 use ctr_domain::recovery::PartitionStart;
 use ctr_domain::rejection::{Rejection, RejectionCode};
 use ctr_domain::rules::{Deduplication, Rules};
-use ctr_domain::task::{BySide, Outcome, RowBatch, Side, Task};
+use ctr_domain::task::{BySide, Firings, Outcome, RowBatch, Side, Task};
 
 const T: i64 = 1_700_000_000_000;
 const IMPRESSIONS: Side = Side::Impressions;
@@ -205,6 +205,22 @@ fn windows_are_held_until_both_have_passed_and_their_rows_are_acknowledged() {
     stage.task.on_rows_acknowledged(batch.unwrap().number);
     assert_eq!(commit(&mut stage).low_offset, 3);
     assert_eq!(stage.task.closed(), Some(T + 20_000));
+}
+
+#[test]
+fn firings_are_counted_by_window_the_first_on_time_the_others_late() {
+    let mut stage = stage(Rules::default());
+    stage.feed(IMPRESSIONS, "a", &[1_000]);
+    stage.feed(IMPRESSIONS, "b", &[1_000, 13_000]);
+    stage.feed(CLICKS, "a", &[13_000]);
+    stage.fire(0, 1);
+    assert_eq!(stage.task.firings(), Firings { on_time: 0, late: 0 }, "a part of it is not all of it");
+    stage.fire(0, 100);
+    assert_eq!(stage.task.firings(), Firings { on_time: 1, late: 0 });
+    stage.feed(IMPRESSIONS, "a", &[2_000, 3_000]);
+    stage.fire(0, 100);
+    stage.fire(0, 100);
+    assert_eq!(stage.task.firings(), Firings { on_time: 1, late: 1 });
 }
 
 #[test]

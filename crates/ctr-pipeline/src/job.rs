@@ -22,12 +22,15 @@ use crate::sink::backoff::Backoff;
 use crate::sink::dead_letter::DeadLetterSink;
 use crate::sink::writer::{RowSink, row_sink};
 use crate::source::assignment::Topics;
-use crate::source::end_offsets::EndOffsets;
+use crate::source::cluster_watch::ClusterWatch;
+use crate::source::end_offsets::{self, EndOffsets};
 use crate::source::group_cleanup;
 use crate::source::group_commits::{GroupCommits, GroupState};
 use crate::source::topics::ClusterFacts;
-use crate::status::server::{self, StatusSources};
-use crate::status::snapshot::WorkerBoard;
+use crate::status::board::WorkerBoard;
+use crate::status::cluster::ClusterBoard;
+use crate::status::report::StatusSources;
+use crate::status::server;
 use crate::supervisor;
 use crate::worker::WorkerSetup;
 
@@ -58,7 +61,8 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let board = Arc::new(WorkerBoard::new(config.job.parallelism));
     let (rows, writer) = row_sink(&config.clickhouse);
     let listener = runtime.block_on(server::listen(&config.status))?;
-    let sources = StatusSources { board: Arc::clone(&board), sink: Arc::clone(rows.state()) };
+    let shown = Arc::new(ClusterBoard::default());
+    let sources = StatusSources::new(config, Arc::clone(&board), Arc::clone(rows.state()), Arc::clone(&shown));
     runtime.spawn(server::serve(listener, sources));
 
     let Some(cluster) = runtime.block_on(wait_until_usable(config, &shutdown))? else { return Ok(()) };
@@ -66,7 +70,10 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let Some(commits) = read_group(config, &cluster, &shutdown) else { return Ok(()) };
     let rejoin = prepare_group(config, &commits)?;
     let writing = runtime.spawn(writer.run());
-    let worked = work(config, rows, board, &shutdown, rejoin);
+    let questions = end_offsets::question_client(&config.kafka).context("client for questions to Kafka")?;
+    ClusterWatch::new(Arc::clone(&questions), &config.kafka, shown).start(shutdown.clone())?;
+    let end_offsets = EndOffsets::start(questions, &config.kafka)?;
+    let worked = work(config, rows, board, end_offsets, &shutdown, rejoin);
     finish(&runtime, writing, config, &shutdown, worked)
 }
 
@@ -176,6 +183,7 @@ fn work(
     config: &Config,
     rows: RowSink,
     board: Arc<WorkerBoard>,
+    end_offsets: EndOffsets,
     shutdown: &Shutdown,
     rejoin: bool,
 ) -> anyhow::Result<()> {
@@ -188,7 +196,7 @@ fn work(
         fire_interval: config.clickhouse.batch_interval / 2,
         rows,
         dead_letters: Arc::new(DeadLetterSink::new(&config.kafka).context("producer of dead letters")?),
-        end_offsets: EndOffsets::start(&config.kafka)?,
+        end_offsets,
         board,
         shutdown: shutdown.clone(),
         rejoin: Arc::new(AtomicBool::new(rejoin)),

@@ -16,6 +16,7 @@ pub mod dead_letter;
 pub mod dead_letter_record;
 pub(crate) mod redrive;
 pub mod row_binary;
+pub mod state;
 pub mod writer;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -54,6 +54,7 @@ fn supervise(setup: &WorkerSetup) -> anyhow::Result<()> {
                 )
             });
         };
+        setup.board.restarted(setup.number, format!("{error:#}"));
         let (worker, delay_ms) = (setup.number, setup.job.restart_delay.as_millis());
         tracing::error!(
             worker,

@@ -21,7 +21,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use ctr_domain::ledger::Ledger;
 use ctr_domain::rules::Rules;
 use ctr_domain::task::Side;
 use rdkafka::config::FromClientConfigAndContext;
@@ -37,7 +36,8 @@ use crate::source::assignment::{AssignmentError, Topics, pairs};
 use crate::source::batch::BatchBuffer;
 use crate::source::consumer::{BATCH_RECORDS, consumer_config, member_id};
 use crate::source::end_offsets::{Answer, EndOffsets};
-use crate::status::snapshot::WorkerBoard;
+use crate::status::board::WorkerBoard;
+use crate::status::snapshot::WorkerTotals;
 use checkpoints::Checkpoints;
 use group::{Group, GroupEvent};
 use letters::LetterOutbox;
@@ -116,11 +116,8 @@ pub(crate) struct Worker {
     anew: BTreeSet<(Side, i32)>,
     epoch: Instant,
     joined: bool,
-    letters_written: u64,
-    /// The account of tasks that are gone.
-    retired: Ledger,
-    recoveries: u64,
-    records_lost: u64,
+    /// What it has done, but for the accounts of the tasks it has now.
+    totals: WorkerTotals,
     next_fire: Instant,
     next_ask: Instant,
     next_status: Instant,
@@ -146,10 +143,7 @@ impl Worker {
             anew: BTreeSet::new(),
             epoch: now,
             joined: false,
-            letters_written: 0,
-            retired: Ledger::default(),
-            recoveries: 0,
-            records_lost: 0,
+            totals: WorkerTotals::default(),
             next_fire: now,
             next_ask: now,
             next_status: now,

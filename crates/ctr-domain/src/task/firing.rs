@@ -13,6 +13,27 @@ pub struct RowBatch {
     pub rows: usize,
 }
 
+/// How many times windows were shown completely, by why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Firings {
+    /// For the first time in this life of the task: the watermark had reached them.
+    pub on_time: u64,
+    /// Again, because they had changed since.
+    pub late: u64,
+}
+
+impl Firings {
+    /// Adds others to these.
+    pub fn add(&mut self, other: Self) {
+        self.on_time += other.on_time;
+        self.late += other.late;
+    }
+
+    fn note(&mut self, is_first: bool) {
+        *(if is_first { &mut self.on_time } else { &mut self.late }) += 1;
+    }
+}
+
 impl Task {
     /// Hands out the rows that are due: of windows that the watermark has reached, and of windows that have changed since
     /// they were last shown, each once however many events changed it. At most `limit` rows; what is left comes with the
@@ -35,11 +56,20 @@ impl Task {
                 row(CtrResult { product_id, window, source_partition, counts });
             });
             open.last_batch = number;
+            if open.is_shown() {
+                self.firings.note(!std::mem::replace(&mut open.fired, true));
+            }
             if rows == limit {
                 break;
             }
         }
         (rows > 0).then(|| RowBatch { number: self.rows.issue(), rows })
+    }
+
+    /// How many windows this life has shown.
+    #[must_use]
+    pub const fn firings(&self) -> Firings {
+        self.firings
     }
 
     /// The watermark that decides which windows fire at `now`.

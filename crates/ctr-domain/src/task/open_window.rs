@@ -33,6 +33,8 @@ pub(crate) struct OpenWindow {
     changed: Vec<usize>,
     /// The number of the newest row batch that holds rows of this window.
     pub(super) last_batch: u64,
+    /// Whether all of it was shown at some time.
+    pub(super) fired: bool,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +53,7 @@ impl OpenWindow {
             shown: 0,
             changed: Vec::new(),
             last_batch: 0,
+            fired: false,
         }
     }
 

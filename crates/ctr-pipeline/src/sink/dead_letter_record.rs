@@ -133,7 +133,8 @@ fn original_code(reason: &DeadLetterReason) -> &'static str {
     }
 }
 
-fn message(reason: &DeadLetterReason) -> Cow<'_, str> {
+/// Why, for people.
+pub(crate) fn message(reason: &DeadLetterReason) -> Cow<'_, str> {
     match reason {
         DeadLetterReason::Rejected(rejection) => Cow::Borrowed(&rejection.message),
         DeadLetterReason::TooLate(late) if late.closed_early => Cow::Owned(format!(

@@ -1,7 +1,6 @@
 //! The row sink: gathers rows of all workers into batches and writes them, one after another, until each is acknowledged.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,7 +8,8 @@ use crossbeam_channel::Sender;
 use tokio::sync::mpsc;
 
 use super::backoff::Backoff;
-use super::clickhouse::{ClickHouse, ClickHouseError};
+use super::clickhouse::ClickHouse;
+use super::state::SinkState;
 use super::{Receipt, TaskId};
 use crate::config::ClickHouseConfig;
 use crate::crash_point::crash_point;
@@ -34,72 +34,10 @@ pub struct RowChunk {
     pub rows: usize,
     /// The rows.
     pub bytes: Vec<u8>,
+    /// The end of the newest window in it, epoch ms, where it shows a window for the first time.
+    pub shown_first: Option<i64>,
     /// Where the acknowledgement goes.
     pub reply: Sender<Receipt>,
-}
-
-/// What the sink shows of itself.
-#[derive(Debug, Default)]
-pub struct SinkState {
-    available: AtomicBool,
-    buffered_bytes: AtomicU64,
-    batches: AtomicU64,
-    rows: AtomicU64,
-    retries: AtomicU64,
-    history: Mutex<SinkHistory>,
-}
-
-/// When the sink last succeeded and failed.
-#[derive(Debug, Default, Clone)]
-pub struct SinkHistory {
-    /// When rows were last acknowledged.
-    pub last_durable: Option<Instant>,
-    /// The last failure, and when it happened.
-    pub last_error: Option<(Instant, String)>,
-}
-
-impl SinkState {
-    /// Whether the last thing asked of ClickHouse succeeded. While it is not, nothing is read: the log keeps the records.
-    #[must_use]
-    pub fn is_available(&self) -> bool {
-        self.available.load(Ordering::Relaxed)
-    }
-
-    /// Encoded rows that are not acknowledged, in bytes.
-    #[must_use]
-    pub fn buffered_bytes(&self) -> u64 {
-        self.buffered_bytes.load(Ordering::Relaxed)
-    }
-
-    /// Batches acknowledged.
-    #[must_use]
-    pub fn batches(&self) -> u64 {
-        self.batches.load(Ordering::Relaxed)
-    }
-
-    /// Rows acknowledged.
-    #[must_use]
-    pub fn rows(&self) -> u64 {
-        self.rows.load(Ordering::Relaxed)
-    }
-
-    /// Attempts that failed.
-    #[must_use]
-    pub fn retries(&self) -> u64 {
-        self.retries.load(Ordering::Relaxed)
-    }
-
-    /// The last success and the last failure.
-    #[must_use]
-    pub fn history(&self) -> SinkHistory {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn failed(&self, error: &ClickHouseError) {
-        self.available.store(false, Ordering::Relaxed);
-        self.history.lock().unwrap_or_else(PoisonError::into_inner).last_error =
-            Some((Instant::now(), error.to_string()));
-    }
 }
 
 /// The workers' end of the sink.
@@ -127,7 +65,7 @@ impl RowSink {
     /// will never be acknowledged.
     #[must_use]
     pub fn send(&self, chunk: RowChunk) -> bool {
-        self.state.buffered_bytes.fetch_add(chunk.bytes.len() as u64, Ordering::Relaxed);
+        self.state.taken(chunk.bytes.len());
         self.chunks.send(chunk).is_ok()
     }
 }
@@ -165,6 +103,7 @@ pub fn row_sink(config: &ClickHouseConfig) -> (RowSink, Writer) {
 struct Batch {
     receipts: Vec<(TaskId, u64, Sender<Receipt>)>,
     chunks: Vec<Bytes>,
+    shown_first: Vec<i64>,
     rows: usize,
     bytes: usize,
 }
@@ -173,6 +112,7 @@ impl Batch {
     fn push(&mut self, chunk: RowChunk) {
         self.rows += chunk.rows;
         self.bytes += chunk.bytes.len();
+        self.shown_first.extend(chunk.shown_first);
         self.receipts.push((chunk.task, chunk.batch, chunk.reply));
         self.chunks.push(Bytes::from(chunk.bytes));
     }
@@ -222,9 +162,12 @@ impl Writer {
     }
 
     async fn ping(&self) {
-        match self.clickhouse.ping().await {
+        self.state.asked();
+        let answer = self.clickhouse.ping().await;
+        self.state.answered();
+        match answer {
             Ok(()) => {
-                if !self.state.available.swap(true, Ordering::Relaxed) {
+                if self.state.succeeded() {
                     tracing::info!("ClickHouse answers");
                 }
             }
@@ -245,12 +188,15 @@ impl Writer {
         loop {
             self.last_sent = Some(Instant::now());
             crash_point!("before-row-send");
-            let error = match self.clickhouse.insert(&batch.chunks).await {
-                Ok(()) => break,
+            self.state.asked();
+            let answer = self.clickhouse.insert(&batch.chunks).await;
+            let took = self.state.answered();
+            let error = match answer {
+                Ok(()) => break self.state.inserted(took),
                 Err(error) => error,
             };
             self.state.failed(&error);
-            self.state.retries.fetch_add(1, Ordering::Relaxed);
+            self.state.retried();
             let wait = backoff.next_wait();
             if said.is_none_or(|said| said.elapsed() >= REMINDER) {
                 said = Some(Instant::now());
@@ -270,12 +216,7 @@ impl Writer {
     }
 
     fn acknowledge(&self, batch: Batch) {
-        let state = &self.state;
-        state.available.store(true, Ordering::Relaxed);
-        state.batches.fetch_add(1, Ordering::Relaxed);
-        state.rows.fetch_add(batch.rows as u64, Ordering::Relaxed);
-        state.buffered_bytes.fetch_sub(batch.bytes as u64, Ordering::Relaxed);
-        state.history.lock().unwrap_or_else(PoisonError::into_inner).last_durable = Some(Instant::now());
+        self.state.acknowledged(batch.rows, batch.bytes, &batch.shown_first);
         for (task, number, reply) in batch.receipts {
             // A worker that is gone needs no receipt: its successor sends the rows of all windows it holds again.
             let _ = reply.send(Receipt::Rows { task, batch: number });

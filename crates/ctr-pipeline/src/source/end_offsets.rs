@@ -1,6 +1,7 @@
 //! The broker's word on where a log ends: asked on a thread of its own, so that a worker never waits for it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -42,7 +43,19 @@ pub(crate) struct Answer {
     pub(crate) end_offset: Option<i64>,
 }
 
-struct QuietContext;
+/// A client without a group, for questions: clones of the [`Arc`] may ask at the same time.
+pub(crate) type QuestionClient = BaseConsumer<QuietContext>;
+
+/// Connects one.
+///
+/// # Errors
+/// Where librdkafka refuses the settings.
+pub(crate) fn question_client(kafka: &KafkaConfig) -> KafkaResult<Arc<QuestionClient>> {
+    Ok(Arc::new(BaseConsumer::from_config_and_context(&client_config(kafka), QuietContext)?))
+}
+
+/// Errors of such a client are for debugging: those who ask are told by the answer.
+pub(crate) struct QuietContext;
 
 impl ClientContext for QuietContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -66,11 +79,8 @@ impl EndOffsets {
     /// Starts the thread.
     ///
     /// # Errors
-    /// Where librdkafka refuses the settings or no thread can be started.
-    pub(crate) fn start(kafka: &KafkaConfig) -> anyhow::Result<Self> {
-        // A consumer without a group: it only asks.
-        let client: BaseConsumer<QuietContext> =
-            BaseConsumer::from_config_and_context(&client_config(kafka), QuietContext)?;
+    /// Where no thread can be started.
+    pub(crate) fn start(client: Arc<QuestionClient>, kafka: &KafkaConfig) -> std::io::Result<Self> {
         let topics = HashMap::from([
             (Side::Impressions, kafka.topics.impression.clone()),
             (Side::Clicks, kafka.topics.click.clone()),
@@ -87,10 +97,10 @@ impl EndOffsets {
     }
 }
 
-fn answer(client: &BaseConsumer<QuietContext>, topics: &HashMap<Side, String>, asked: &Receiver<Question>) {
+fn answer(client: &QuestionClient, topics: &HashMap<Side, String>, asked: &Receiver<Question>) {
     for question in asked {
         let topic = topics.get(&question.request.side).map_or("", String::as_str);
-        let end: KafkaResult<(i64, i64)> = client.fetch_watermarks(topic, question.partition, TIMEOUT);
+        let end = client.fetch_watermarks(topic, question.partition, TIMEOUT);
         if let Err(error) = &end {
             tracing::debug!(%error, topic, partition = question.partition, "end offset not answered");
         }

@@ -1,91 +1,229 @@
-//! The snapshots as JSON: what `/api/v1/status` answers.
+//! The report: the process at one moment. REST answers, metrics and the page are all made of it, so that they agree.
 
-use ctr_domain::ledger::Ledger;
-use ctr_domain::rejection::RejectionCode;
-use serde_json::{Map, Value, json};
+mod ledger;
+mod partition;
+mod sink;
+mod work;
 
-use super::snapshot::{PartitionStatus, WorkerBoard, WorkerStatus};
-use crate::sink::writer::SinkState;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
-/// The process as it is: its workers with their partitions, the sink, and the account of all records read.
-#[must_use]
-pub fn report(board: &WorkerBoard, sink: &SinkState) -> Value {
-    let workers = board.read();
-    let mut ledger = Ledger::default();
-    for status in workers.iter().flatten() {
-        ledger.add(&status.ledger);
+use serde::Serialize;
+
+use super::board::{self, Place, WorkerBoard};
+use super::cluster::{ClusterBoard, TopicLogs};
+use super::snapshot::WorkerTotals;
+use crate::config::{Config, SettingRow};
+use crate::sink::state::SinkState;
+
+pub use ledger::{LedgerReport, TopicLedger};
+pub use partition::{LagReport, PartitionReport};
+pub use sink::SinkReport;
+pub use work::{CheckpointsReport, DeadLettersReport, GroupReport, PauseReport, WorkerReport};
+
+/// Longer than this an answer of ClickHouse is worth a word.
+const SLOW_ANSWER: Duration = Duration::from_secs(1);
+
+/// Who the process is, and all that it shows.
+#[derive(Debug, Clone)]
+pub struct StatusSources {
+    /// The workers.
+    pub board: Arc<WorkerBoard>,
+    /// The row sink.
+    pub sink: Arc<SinkState>,
+    /// The cluster.
+    pub cluster: Arc<ClusterBoard>,
+    /// The topics of impressions and of clicks.
+    pub topics: [String; 2],
+    /// The consumer group.
+    pub group: String,
+    /// The name of this process in it.
+    pub instance: String,
+    /// Every setting in force, secrets masked.
+    pub settings: Arc<[SettingRow]>,
+    /// When the process began.
+    pub started: Instant,
+}
+
+impl StatusSources {
+    /// The sources of a process that begins now.
+    #[must_use]
+    pub fn new(config: &Config, board: Arc<WorkerBoard>, sink: Arc<SinkState>, cluster: Arc<ClusterBoard>) -> Self {
+        Self {
+            board,
+            sink,
+            cluster,
+            topics: [config.kafka.topics.impression.clone(), config.kafka.topics.click.clone()],
+            group: config.kafka.group_id.clone(),
+            instance: config.job.instance_id.clone(),
+            settings: config.describe().into(),
+            started: Instant::now(),
+        }
     }
-    json!({
-        "ready": board.obstacles().is_empty() && sink.is_available(),
-        "ledger": ledger_report(&ledger),
-        "sink": sink_report(sink),
-        "workers": workers.iter().map(|status| status.as_ref().map(worker_report)).collect::<Vec<_>>(),
-    })
 }
 
-fn ledger_report(ledger: &Ledger) -> Value {
-    let rejected: Map<String, Value> = RejectionCode::ALL
-        .iter()
-        .map(|code| (code.as_str().to_owned(), ledger.rejected[code.index()].into()))
-        .filter(|(_, count): &(String, Value)| count != 0)
-        .collect();
-    json!({
-        "consumed": ledger.consumed,
-        "counted": ledger.counted,
-        "duplicates": ledger.duplicates,
-        "tooLate": ledger.too_late,
-        "closedEarly": ledger.closed_early,
-        "rejected": rejected,
-        "replayed": ledger.replayed,
-        // Anything but 0 is a defect of ours.
-        "difference": i64::try_from(ledger.difference()).unwrap_or(i64::MAX),
-    })
+/// How the process is, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It reads, counts and writes.
+    Running,
+    /// It waits for its partitions, or reads again what an earlier life has read.
+    Starting,
+    /// Something it needs does not answer. It goes on by itself.
+    Waiting,
+    /// A worker gives no sign of life: starting the process again would help.
+    Stuck,
+    /// The ledger does not add up: a defect of ours.
+    Defect,
 }
 
-fn sink_report(sink: &SinkState) -> Value {
-    let history = sink.history();
-    json!({
-        "available": sink.is_available(),
-        "batches": sink.batches(),
-        "rows": sink.rows(),
-        "retries": sink.retries(),
-        "bufferedBytes": sink.buffered_bytes(),
-        "lastDurableSecondsAgo": history.last_durable.map(|at| at.elapsed().as_secs_f64()),
-        "lastError": history.last_error.map(|(at, error)| json!({ "secondsAgo": at.elapsed().as_secs_f64(), "error": error })),
-    })
+/// The process at one moment.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The moment, epoch ms.
+    pub at: i64,
+    /// The version of the binary.
+    pub version: &'static str,
+    /// The name of this process in the group.
+    pub instance: String,
+    /// How it is.
+    pub state: State,
+    /// Why it is not `running`, and what else is worth a word.
+    pub reasons: Vec<String>,
+    /// Whether it has its partitions, has replayed, and ClickHouse acknowledges.
+    pub ready: bool,
+    /// How long the process has been running.
+    pub uptime_seconds: f64,
+    /// The account of every record read by this process.
+    pub ledger: LedgerReport,
+    /// The same by topic.
+    pub ledger_by_topic: Vec<TopicLedger>,
+    /// How far reading is behind, all partitions together.
+    pub lag: LagReport,
+    /// The partitions that this process reads.
+    pub partitions: Vec<PartitionReport>,
+    /// Windows held by the tasks of this process.
+    pub open_windows: usize,
+    /// Windows shown for the first time.
+    pub windows_on_time: u64,
+    /// Windows shown again because they had changed.
+    pub windows_late: u64,
+    /// What writes the rows.
+    pub sink: SinkReport,
+    /// Commits.
+    pub checkpoints: CheckpointsReport,
+    /// Records that were not counted.
+    pub dead_letters: DeadLettersReport,
+    /// Time in which workers did not read, by reason.
+    pub pauses: Vec<PauseReport>,
+    /// The threads that read.
+    pub workers: Vec<WorkerReport>,
+    /// Starts of partitions that were not plain continuations.
+    pub recoveries: u64,
+    /// Records that retention removed before their counts were known to be in the tables: at most so many are missing there.
+    pub records_lost_at_most: u64,
+    /// The topics with the bounds of their logs.
+    pub topics: Vec<TopicLogs>,
+    /// The consumer group with all its members.
+    pub group: GroupReport,
 }
 
-fn worker_report(status: &WorkerStatus) -> Value {
-    json!({
-        "joined": status.joined,
-        "replaying": status.replaying,
-        "partitions": status.partitions.iter().map(partition_report).collect::<Vec<_>>(),
-        "checkpoints": {
-            "completed": status.checkpoints_completed,
-            "failed": status.checkpoints_failed,
-            "lastSecondsAgo": status.last_checkpoint.map(|at| at.elapsed().as_secs_f64()),
-            "lastDurationSeconds": status.last_checkpoint_duration.map(|duration| duration.as_secs_f64()),
-        },
-        "deadLetters": {
-            "written": status.letters_written,
-            "waiting": status.letters_waiting,
-            "failing": status.letters_failing,
-        },
-        "recoveries": status.recoveries,
-        "recordsLostAtMost": status.records_lost,
-    })
+impl Report {
+    /// How the process is now.
+    #[must_use]
+    pub fn take(sources: &StatusSources) -> Self {
+        let at = epoch_ms(SystemTime::now());
+        let places = sources.board.read();
+        let cluster = sources.cluster.read();
+        let mut totals = WorkerTotals::default();
+        places.iter().for_each(|place| totals.add(&place.totals()));
+        let sink = SinkReport::of(&sources.sink);
+        let partitions = partition::reports(&places, &cluster, at);
+        let ledger = LedgerReport::of(&totals.ledger());
+        let obstacles = obstacles(&places, &sink);
+        let ready = obstacles.is_empty();
+        let (state, reasons) = judge(&places, obstacles, &sink, &ledger, &partitions);
+        Self {
+            at,
+            version: env!("CARGO_PKG_VERSION"),
+            instance: sources.instance.clone(),
+            state,
+            reasons,
+            ready,
+            uptime_seconds: sources.started.elapsed().as_secs_f64(),
+            ledger,
+            ledger_by_topic: TopicLedger::both(&sources.topics, &totals.ledgers),
+            lag: LagReport::of(&partitions, cluster.topics_at),
+            open_windows: partition::open_windows(&partitions),
+            partitions,
+            windows_on_time: totals.firings.on_time,
+            windows_late: totals.firings.late,
+            sink,
+            checkpoints: CheckpointsReport::of(&places, &totals),
+            dead_letters: DeadLettersReport::of(&places, &totals),
+            pauses: PauseReport::all(&totals),
+            workers: WorkerReport::all(&places),
+            recoveries: totals.recoveries,
+            records_lost_at_most: totals.records_lost,
+            topics: cluster.topics.clone(),
+            group: GroupReport::of(&sources.group, cluster),
+        }
+    }
 }
 
-fn partition_report(partition: &PartitionStatus) -> Value {
-    json!({
-        "topic": partition.topic,
-        "partition": partition.partition,
-        "position": partition.position,
-        "lowOffset": partition.low_offset,
-        "watermark": partition.watermark,
-        "atEnd": partition.at_end,
-        "idle": partition.idle,
-        "waitsFor": partition.waits_for.map(super::snapshot::WaitReason::text),
-        "openWindows": partition.open_windows,
-    })
+/// Everything that keeps the process from being ready.
+fn obstacles(places: &[Place], sink: &SinkReport) -> Vec<String> {
+    let mut obstacles = board::obstacles(places);
+    if !sink.available {
+        let why = sink.last_error.as_ref().map_or("not asked yet", |error| error.error.as_str());
+        obstacles.push(format!("ClickHouse does not acknowledge: {why}"));
+    }
+    obstacles
+}
+
+/// One word for all of it, and the sentences that explain it. The worst counts.
+fn judge(
+    places: &[Place],
+    obstacles: Vec<String>,
+    sink: &SinkReport,
+    ledger: &LedgerReport,
+    partitions: &[PartitionReport],
+) -> (State, Vec<String>) {
+    let mut state = State::Running;
+    let mut reasons = obstacles;
+    if !reasons.is_empty() {
+        let letters_fail =
+            places.iter().any(|place| place.status.as_ref().is_some_and(|status| status.letters.failing));
+        state = if sink.available && !letters_fail { State::Starting } else { State::Waiting };
+    }
+    if let Some(seconds) = sink.unanswered_seconds.filter(|seconds| *seconds > SLOW_ANSWER.as_secs_f64()) {
+        reasons.push(format!("ClickHouse has not answered for {seconds:.0} s"));
+        state = State::Waiting;
+    }
+    for partition in partitions.iter().filter(|partition| partition.wait == Some("drift")) {
+        reasons.push(format!("{}-{} waits: it is far ahead of the other topic", partition.topic, partition.partition));
+    }
+    let stuck = board::stuck(places);
+    if !stuck.is_empty() {
+        reasons.push(format!("no sign of life from workers {stuck:?} for a minute"));
+        state = State::Stuck;
+    }
+    if ledger.difference != 0 {
+        reasons.push(format!("the ledger does not add up: {} records are unaccounted for", ledger.difference));
+        state = State::Defect;
+    }
+    (state, reasons)
+}
+
+/// Milliseconds since the epoch.
+fn epoch_ms(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Seconds since `at`.
+fn age(at: Instant) -> f64 {
+    at.elapsed().as_secs_f64()
 }

@@ -1,28 +1,17 @@
-//! `/healthz`, `/readyz` and `/api/v1/status`. The only file that knows `axum`.
-
-use std::sync::Arc;
+//! The routes: the page, REST, metrics, health. With `page.rs` the only place that knows `axum`. Read-only by design.
 
 use anyhow::Context as _;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::report::report;
-use super::snapshot::WorkerBoard;
+use super::report::{Report, StatusSources};
+use super::{board, exposition, page};
 use crate::config::StatusConfig;
-use crate::sink::writer::SinkState;
-
-/// What the answers are made of.
-#[derive(Clone)]
-pub struct StatusSources {
-    /// The workers.
-    pub board: Arc<WorkerBoard>,
-    /// The row sink.
-    pub sink: Arc<SinkState>,
-}
 
 /// Listens at the address of the settings.
 ///
@@ -41,16 +30,22 @@ pub async fn listen(config: &StatusConfig) -> anyhow::Result<TcpListener> {
 /// Where the listener fails.
 pub async fn serve(listener: TcpListener, sources: StatusSources) -> std::io::Result<()> {
     let routes = Router::new()
+        .merge(page::routes())
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
+        .route("/api/v1/partitions", get(partitions))
+        .route("/api/v1/checkpoints", get(checkpoints))
+        .route("/api/v1/dead-letters", get(dead_letters))
+        .route("/api/v1/config", get(settings))
         .with_state(sources);
     axum::serve(listener, routes).await
 }
 
 /// 200 while the workers give signs of life; restarting the process would help otherwise.
 async fn healthz(State(sources): State<StatusSources>) -> (StatusCode, Json<Value>) {
-    let stuck = sources.board.stuck();
+    let stuck = board::stuck(&sources.board.read());
     if stuck.is_empty() {
         (StatusCode::OK, Json(json!({ "status": "ok" })))
     } else {
@@ -60,19 +55,48 @@ async fn healthz(State(sources): State<StatusSources>) -> (StatusCode, Json<Valu
 
 /// 200 while partitions are assigned, their replay is over, and ClickHouse acknowledges.
 async fn readyz(State(sources): State<StatusSources>) -> (StatusCode, Json<Value>) {
-    let mut obstacles = sources.board.obstacles();
-    if !sources.sink.is_available() {
-        let why = sources.sink.history().last_error.map_or_else(|| "not asked yet".to_owned(), |(_, error)| error);
-        obstacles.push(format!("ClickHouse does not acknowledge: {why}"));
-    }
-    if obstacles.is_empty() {
+    let report = Report::take(&sources);
+    if report.ready {
         (StatusCode::OK, Json(json!({ "status": "ready" })))
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready", "obstacles": obstacles })))
+        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready", "obstacles": report.reasons })))
     }
 }
 
-/// Everything the process shows of itself.
-async fn status(State(sources): State<StatusSources>) -> Json<Value> {
-    Json(report(&sources.board, &sources.sink))
+/// Prometheus' text format.
+async fn metrics(State(sources): State<StatusSources>) -> Response {
+    match exposition::expose(&Report::take(&sources)) {
+        Ok(text) => ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// Everything the process shows of itself, but for the settings.
+async fn status(State(sources): State<StatusSources>) -> Json<Report> {
+    Json(Report::take(&sources))
+}
+
+/// The partitions read here, and the logs of all topics.
+async fn partitions(State(sources): State<StatusSources>) -> Json<Value> {
+    let report = Report::take(&sources);
+    Json(
+        json!({ "at": report.at, "lag": report.lag, "partitions": report.partitions, "topics": report.topics, "group": report.group }),
+    )
+}
+
+/// The last checkpoints.
+async fn checkpoints(State(sources): State<StatusSources>) -> Json<Value> {
+    let report = Report::take(&sources);
+    Json(json!({ "at": report.at, "checkpoints": report.checkpoints, "workers": report.workers }))
+}
+
+/// Dead letters by code, and the last ones.
+async fn dead_letters(State(sources): State<StatusSources>) -> Json<Value> {
+    let report = Report::take(&sources);
+    Json(json!({ "at": report.at, "deadLetters": report.dead_letters }))
+}
+
+/// Every setting in force and where it comes from; secrets are masked.
+async fn settings(State(sources): State<StatusSources>) -> Json<Value> {
+    Json(json!({ "settings": &*sources.settings }))
 }

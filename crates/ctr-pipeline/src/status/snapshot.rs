@@ -1,12 +1,15 @@
-//! Snapshots: each worker shows how it is a few times a second; whoever asks reads the last one and disturbs nobody.
+//! Snapshots: what a worker shows of itself, a few times a second.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use ctr_domain::ledger::Ledger;
+use ctr_domain::task::{BySide, Firings};
 
-/// After how long without a sign a worker counts as stuck.
-const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(60);
+use super::histogram::Histogram;
+
+/// How many checkpoints and dead letters are remembered, for people.
+pub const REMEMBERED: usize = 10;
 
 /// Why a partition is not read although it is ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,9 @@ pub enum WaitReason {
 }
 
 impl WaitReason {
+    /// All of them, in the order of every array by reason.
+    pub const ALL: [Self; 4] = [Self::SinkUnavailable, Self::SinkFull, Self::DeadLetters, Self::Drift];
+
     /// For people.
     #[must_use]
     pub const fn text(self) -> &'static str {
@@ -30,6 +36,17 @@ impl WaitReason {
             Self::SinkFull => "rows wait for ClickHouse",
             Self::DeadLetters => "dead letters cannot be written",
             Self::Drift => "far ahead of the other topic",
+        }
+    }
+
+    /// For machines: a label's value.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::SinkUnavailable => "sink_unavailable",
+            Self::SinkFull => "sink_full",
+            Self::DeadLetters => "dead_letters",
+            Self::Drift => "drift",
         }
     }
 }
@@ -47,6 +64,8 @@ pub struct PartitionStatus {
     pub low_offset: Option<i64>,
     /// How far its event time has come, epoch ms.
     pub watermark: Option<i64>,
+    /// The largest event time so far, epoch ms.
+    pub maximum: Option<i64>,
     /// Whether everything there was has been read.
     pub at_end: bool,
     /// Whether it no longer holds back the watermark of its pair.
@@ -55,6 +74,138 @@ pub struct PartitionStatus {
     pub waits_for: Option<WaitReason>,
     /// Windows its pair holds.
     pub open_windows: usize,
+}
+
+/// A record that was kept as a dead letter. Never its payload.
+#[derive(Debug, Clone)]
+pub struct RecentLetter {
+    /// When it was read, epoch ms.
+    pub read_at: i64,
+    /// Its topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// Why, as the dead letter says it.
+    pub code: &'static str,
+    /// Why, for people.
+    pub message: String,
+}
+
+/// The dead letters of a worker.
+#[derive(Debug, Clone, Default)]
+pub struct LetterStatus {
+    /// Not handed to the producer yet.
+    pub waiting: usize,
+    /// Whether they cannot be written.
+    pub failing: bool,
+    /// The last ones, oldest first.
+    pub recent: VecDeque<RecentLetter>,
+}
+
+/// A checkpoint that has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct PastCheckpoint {
+    /// When the broker's answer came, or was given up.
+    pub ended: Instant,
+    /// Whether the broker took it.
+    pub completed: bool,
+    /// Pairs of partitions in it.
+    pub pairs: usize,
+    /// How long it waited for dead letters to be durable.
+    pub waited_for_letters: Duration,
+    /// How long the broker took to answer.
+    pub waited_for_broker: Duration,
+}
+
+impl PastCheckpoint {
+    /// From the moment it was taken to the broker's answer.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.waited_for_letters + self.waited_for_broker
+    }
+}
+
+/// The checkpoints of a worker.
+#[derive(Debug, Clone)]
+pub struct CheckpointStatus {
+    /// The last ones, oldest first.
+    pub recent: VecDeque<PastCheckpoint>,
+    /// When all there was to commit was last known to be committed.
+    pub current_at: Instant,
+    /// What the next one waits for at the moment.
+    pub waits_for: Option<CheckpointWait>,
+}
+
+/// What a checkpoint waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckpointWait {
+    /// Dead letters that are not durable yet.
+    DeadLetters,
+    /// The broker's answer.
+    Broker,
+}
+
+impl CheckpointWait {
+    /// For people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::DeadLetters => "dead letters",
+            Self::Broker => "the broker's answer",
+        }
+    }
+}
+
+/// What a worker has done since it began: numbers that only grow.
+#[derive(Debug, Clone, Default)]
+pub struct WorkerTotals {
+    /// What became of all records it has read, by topic, whatever partitions they came from.
+    pub ledgers: BySide<Ledger>,
+    /// Windows shown.
+    pub firings: Firings,
+    /// Dead letters acknowledged.
+    pub letters_written: u64,
+    /// Commits acknowledged.
+    pub checkpoints_completed: u64,
+    /// Commits that failed or were not answered.
+    pub checkpoints_failed: u64,
+    /// How long the acknowledged ones took.
+    pub checkpoint_durations: Histogram,
+    /// Time in which it did not read, by [`WaitReason::ALL`].
+    pub waited: [Duration; WaitReason::ALL.len()],
+    /// Starts that were not plain continuations.
+    pub recoveries: u64,
+    /// Records that retention removed before their counts were known to be in the tables: at most so many are missing there.
+    pub records_lost: u64,
+}
+
+impl WorkerTotals {
+    /// Adds others to these.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.ledgers.0.iter_mut().zip(&other.ledgers.0) {
+            mine.add(theirs);
+        }
+        for (mine, theirs) in self.waited.iter_mut().zip(other.waited) {
+            *mine += theirs;
+        }
+        self.firings.add(other.firings);
+        self.letters_written += other.letters_written;
+        self.checkpoints_completed += other.checkpoints_completed;
+        self.checkpoints_failed += other.checkpoints_failed;
+        self.checkpoint_durations.add(&other.checkpoint_durations);
+        self.recoveries += other.recoveries;
+        self.records_lost += other.records_lost;
+    }
+
+    /// The account of all records of both topics.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        let mut sum = Ledger::default();
+        self.ledgers.0.iter().for_each(|ledger| sum.add(ledger));
+        sum
+    }
 }
 
 /// One worker.
@@ -66,137 +217,12 @@ pub struct WorkerStatus {
     pub replaying: usize,
     /// Its partitions.
     pub partitions: Vec<PartitionStatus>,
-    /// What became of all records it has read since it began, whatever partitions they came from.
-    pub ledger: Ledger,
-    /// Dead letters not handed to the producer yet.
-    pub letters_waiting: usize,
-    /// Dead letters acknowledged.
-    pub letters_written: u64,
-    /// Whether dead letters cannot be written.
-    pub letters_failing: bool,
-    /// Commits acknowledged.
-    pub checkpoints_completed: u64,
-    /// Commits that failed or were not answered.
-    pub checkpoints_failed: u64,
-    /// When the last commit was acknowledged.
-    pub last_checkpoint: Option<Instant>,
-    /// How long it took.
-    pub last_checkpoint_duration: Option<Duration>,
-    /// Starts that were not plain continuations.
-    pub recoveries: u64,
-    /// Records that retention removed before their counts were known to be in the tables: at most so many are missing there.
-    pub records_lost: u64,
+    /// What it has done.
+    pub totals: WorkerTotals,
+    /// Its dead letters.
+    pub letters: LetterStatus,
+    /// Its checkpoints.
+    pub checkpoints: CheckpointStatus,
     /// When this was shown.
     pub seen: Instant,
-}
-
-/// Where all workers of a process show themselves.
-#[derive(Debug)]
-pub struct WorkerBoard {
-    workers: Vec<Mutex<Option<WorkerStatus>>>,
-}
-
-impl WorkerBoard {
-    /// Room for `workers`.
-    #[must_use]
-    pub fn new(workers: usize) -> Self {
-        Self { workers: (0..workers).map(|_| Mutex::new(None)).collect() }
-    }
-
-    /// Shows a worker.
-    pub fn show(&self, worker: usize, status: WorkerStatus) {
-        if let Some(slot) = self.workers.get(worker) {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
-        }
-    }
-
-    /// Takes a worker off the board: it has ended.
-    pub fn clear(&self, worker: usize) {
-        if let Some(slot) = self.workers.get(worker) {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        }
-    }
-
-    /// All workers as they last showed themselves; `None` for one that has not, or has ended.
-    #[must_use]
-    pub fn read(&self) -> Vec<Option<WorkerStatus>> {
-        self.workers.iter().map(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
-    }
-
-    /// What keeps the process from being ready: nothing, if every worker has its partitions and has passed their positions.
-    #[must_use]
-    pub fn obstacles(&self) -> Vec<String> {
-        let mut obstacles = Vec::new();
-        for (number, status) in self.read().iter().enumerate() {
-            match status {
-                None => obstacles.push(format!("worker {number} is starting")),
-                Some(status) if !status.joined => {
-                    obstacles.push(format!("worker {number} waits for its partitions"));
-                }
-                Some(status) if status.replaying > 0 => {
-                    obstacles.push(format!("worker {number} replays {} pairs of partitions", status.replaying));
-                }
-                Some(status) if status.letters_failing => {
-                    obstacles.push(format!("worker {number} cannot write dead letters"));
-                }
-                Some(_) => {}
-            }
-        }
-        obstacles
-    }
-
-    /// Workers that gave no sign for a minute although they have begun.
-    #[must_use]
-    pub fn stuck(&self) -> Vec<usize> {
-        let stuck = |status: &Option<WorkerStatus>| {
-            status.as_ref().is_some_and(|status| status.seen.elapsed() > HEARTBEAT_TIMEOUT)
-        };
-        self.read().iter().enumerate().filter(|(_, status)| stuck(status)).map(|(number, _)| number).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn status() -> WorkerStatus {
-        WorkerStatus {
-            joined: true,
-            replaying: 0,
-            partitions: Vec::new(),
-            ledger: Ledger::default(),
-            letters_waiting: 0,
-            letters_written: 0,
-            letters_failing: false,
-            checkpoints_completed: 0,
-            checkpoints_failed: 0,
-            last_checkpoint: None,
-            last_checkpoint_duration: None,
-            recoveries: 0,
-            records_lost: 0,
-            seen: Instant::now(),
-        }
-    }
-
-    #[test]
-    fn every_obstacle_is_named() {
-        let board = WorkerBoard::new(4);
-        board.show(0, status());
-        board.show(1, WorkerStatus { joined: false, ..status() });
-        board.show(2, WorkerStatus { replaying: 3, ..status() });
-        assert_eq!(
-            board.obstacles(),
-            ["worker 1 waits for its partitions", "worker 2 replays 3 pairs of partitions", "worker 3 is starting"]
-        );
-    }
-
-    #[test]
-    fn nothing_stands_in_the_way_of_workers_at_work() {
-        let board = WorkerBoard::new(1);
-        board.show(0, status());
-        assert!(board.obstacles().is_empty());
-        assert!(board.stuck().is_empty());
-        board.clear(0);
-        assert_eq!(board.obstacles(), ["worker 0 is starting"]);
-    }
 }

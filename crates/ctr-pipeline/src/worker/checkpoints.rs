@@ -1,5 +1,6 @@
 //! Checkpoints of a worker's tasks: asynchronous commits, one at a time.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use ctr_domain::checkpoint::Checkpoint;
@@ -15,6 +16,8 @@ use crate::crash_point::crash_point;
 use crate::sink::TaskId;
 use crate::source::assignment::Topics;
 use crate::source::commit::commit_async;
+use crate::status::histogram::Histogram;
+use crate::status::snapshot::{CheckpointStatus, CheckpointWait, PastCheckpoint, REMEMBERED, WorkerTotals};
 
 /// When checkpoints are made, and what became of them.
 #[derive(Debug)]
@@ -24,22 +27,26 @@ pub(super) struct Checkpoints {
     min_pause: Duration,
     next: Instant,
     in_flight: Option<InFlight>,
-    stats: CheckpointStats,
+    past: Past,
 }
 
 #[derive(Debug)]
 struct InFlight {
+    /// When the oldest checkpoint in it was taken.
+    taken: Instant,
     begun: Instant,
     pairs: Vec<(TaskId, Checkpoint)>,
 }
 
 /// What became of checkpoints so far.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct CheckpointStats {
-    pub(super) completed: u64,
-    pub(super) failed: u64,
-    pub(super) last_completed: Option<Instant>,
-    pub(super) last_duration: Option<Duration>,
+#[derive(Debug)]
+struct Past {
+    completed: u64,
+    failed: u64,
+    durations: Histogram,
+    recent: VecDeque<PastCheckpoint>,
+    /// When all there was to commit was last known to be committed.
+    current_at: Instant,
 }
 
 impl Checkpoints {
@@ -50,12 +57,34 @@ impl Checkpoints {
             min_pause: job.checkpoint_min_pause,
             next: Instant::now(),
             in_flight: None,
-            stats: CheckpointStats::default(),
+            past: Past {
+                completed: 0,
+                failed: 0,
+                durations: Histogram::default(),
+                recent: VecDeque::with_capacity(REMEMBERED),
+                current_at: Instant::now(),
+            },
         }
     }
 
-    pub(super) const fn stats(&self) -> CheckpointStats {
-        self.stats
+    /// What the checkpoints show of themselves.
+    pub(super) fn status(&self, pairs: &[Pair]) -> CheckpointStatus {
+        let waits_for = if self.in_flight.is_some() {
+            Some(CheckpointWait::Broker)
+        } else {
+            pairs.iter().any(|pair| pair.due.is_some()).then_some(CheckpointWait::DeadLetters)
+        };
+        // One pair that waits makes all of it old, whatever the others have committed meanwhile.
+        let oldest_due = pairs.iter().filter_map(|pair| pair.due.map(|(_, taken)| taken)).min();
+        let current_at = oldest_due.map_or(self.past.current_at, |due| due.min(self.past.current_at));
+        CheckpointStatus { recent: self.past.recent.clone(), current_at, waits_for }
+    }
+
+    /// Writes what became of them into `totals`.
+    pub(super) fn account(&self, totals: &mut WorkerTotals) {
+        totals.checkpoints_completed = self.past.completed;
+        totals.checkpoints_failed = self.past.failed;
+        totals.checkpoint_durations = self.past.durations;
     }
 
     /// Whether a commit is not answered yet.
@@ -76,20 +105,25 @@ impl Checkpoints {
         let is_due = now >= self.next;
         for pair in pairs.iter_mut() {
             if (is_due || pair.is_new) && pair.due.is_none() {
-                pair.due = pair.task.checkpoint();
+                pair.due = pair.task.checkpoint().map(|checkpoint| (checkpoint, now));
                 pair.is_new &= pair.due.is_none();
             }
         }
         if is_due {
             self.next = now + self.interval;
         }
+        let all_taken = is_due && pairs.iter_mut().all(|pair| pair.task.is_replayed());
         self.commit(pairs, consumer, topics);
+        if all_taken && self.in_flight.is_none() && pairs.iter().all(|pair| pair.due.is_none()) {
+            // Nothing has changed since the last commit.
+            self.past.current_at = now;
+        }
     }
 
     /// Makes and commits a last checkpoint now, whatever the interval.
     pub(super) fn force(&mut self, pairs: &mut [Pair], consumer: &BaseConsumer<Group>, topics: &Topics) {
         for pair in pairs.iter_mut() {
-            pair.due = pair.task.checkpoint();
+            pair.due = pair.task.checkpoint().map(|checkpoint| (checkpoint, Instant::now()));
         }
         self.commit(pairs, consumer, topics);
     }
@@ -97,9 +131,11 @@ impl Checkpoints {
     /// Commits what may be committed and differs from what was.
     fn commit(&mut self, pairs: &mut [Pair], consumer: &BaseConsumer<Group>, topics: &Topics) {
         let mut list = TopicPartitionList::new();
-        let mut committing = Vec::new();
+        let (mut committing, now) = (Vec::new(), Instant::now());
+        let mut oldest = now;
         for pair in pairs {
-            let Some(checkpoint) = pair.due.filter(|checkpoint| pair.task.may_commit(checkpoint)) else { continue };
+            let due = pair.due.filter(|(checkpoint, _)| pair.task.may_commit(checkpoint));
+            let Some((checkpoint, taken)) = due else { continue };
             pair.due = None;
             if pair.committed.is_some_and(|committed| committed.partitions == checkpoint.partitions) {
                 continue;
@@ -112,12 +148,13 @@ impl Checkpoints {
                 let _ = element.set_offset(Offset::Offset(partition.low_offset));
             }
             committing.push((pair.id, checkpoint));
+            oldest = oldest.min(taken);
         }
         if committing.is_empty() {
             return;
         }
         crash_point!("before-commit");
-        self.in_flight = Some(InFlight { begun: Instant::now(), pairs: committing });
+        self.in_flight = Some(InFlight { taken: oldest, begun: now, pairs: committing });
         if let Err(error) = commit_async(consumer, &list) {
             self.failed(&error);
         }
@@ -149,13 +186,30 @@ impl Checkpoints {
         let Some(in_flight) = self.in_flight.take() else { return Vec::new() };
         let now = Instant::now();
         self.next = self.next.max(now + self.min_pause);
-        if success {
-            self.stats.completed += 1;
-            self.stats.last_completed = Some(now);
-            self.stats.last_duration = Some(now - in_flight.begun);
-        } else {
-            self.stats.failed += 1;
-        }
+        let past = PastCheckpoint {
+            ended: now,
+            completed: success,
+            pairs: in_flight.pairs.len(),
+            waited_for_letters: in_flight.begun - in_flight.taken,
+            waited_for_broker: now - in_flight.begun,
+        };
+        self.past.note(past);
         in_flight.pairs
+    }
+}
+
+impl Past {
+    fn note(&mut self, checkpoint: PastCheckpoint) {
+        if checkpoint.completed {
+            self.completed += 1;
+            self.current_at = checkpoint.ended;
+            self.durations.observe(checkpoint.duration());
+        } else {
+            self.failed += 1;
+        }
+        if self.recent.len() == REMEMBERED {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(checkpoint);
     }
 }

@@ -8,6 +8,7 @@ use crossbeam_channel::Sender;
 
 use crate::sink::dead_letter::{DeadLetterSink, Letter, Refused};
 use crate::sink::{Receipt, TaskId};
+use crate::status::snapshot::{LetterStatus, REMEMBERED, RecentLetter};
 
 /// Bytes of letters that wait here at most before partitions are read no further.
 const MAX_WAITING_BYTES: usize = 16 << 20;
@@ -23,11 +24,19 @@ pub(super) struct LetterOutbox {
     /// Time, since the worker began, before which nothing is sent: a letter has just failed.
     not_before: Duration,
     failing: bool,
+    recent: VecDeque<RecentLetter>,
 }
 
 impl LetterOutbox {
     pub(super) fn new(sink: Arc<DeadLetterSink>) -> Self {
-        Self { sink, waiting: VecDeque::new(), waiting_bytes: 0, not_before: Duration::ZERO, failing: false }
+        Self {
+            sink,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            not_before: Duration::ZERO,
+            failing: false,
+            recent: VecDeque::with_capacity(REMEMBERED),
+        }
     }
 
     /// Takes a letter. It goes out with the next [`LetterOutbox::send`].
@@ -41,9 +50,17 @@ impl LetterOutbox {
         self.waiting_bytes < MAX_WAITING_BYTES && !self.failing
     }
 
-    /// Whether letters cannot be written at the moment.
-    pub(super) const fn is_failing(&self) -> bool {
-        self.failing
+    /// Remembers a letter for those who look.
+    pub(super) fn remember(&mut self, letter: RecentLetter) {
+        if self.recent.len() == REMEMBERED {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(letter);
+    }
+
+    /// What the outbox shows of itself.
+    pub(super) fn status(&self) -> LetterStatus {
+        LetterStatus { waiting: self.waiting.len(), failing: self.failing, recent: self.recent.clone() }
     }
 
     /// Letters that wait.

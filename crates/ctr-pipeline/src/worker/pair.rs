@@ -1,9 +1,11 @@
 //! A pair of partitions at work: its task, its queues, and what it waits for.
 
 use std::collections::BTreeSet;
+use std::time::{Instant, SystemTime};
 
 use crossbeam_channel::Sender;
 use ctr_domain::checkpoint::Checkpoint;
+use ctr_domain::dead_letter::DeadLetterReason;
 use ctr_domain::event::Event;
 use ctr_domain::rules::Rules;
 use ctr_domain::task::{BySide, Outcome, Side, Task};
@@ -12,13 +14,14 @@ use rdkafka::error::RDKafkaErrorCode;
 use super::letters::LetterOutbox;
 use crate::crash_point::crash_point;
 use crate::sink::dead_letter::Letter;
-use crate::sink::dead_letter_record::{Origin, encode};
+use crate::sink::dead_letter_record::{Origin, encode, message};
 use crate::sink::row_binary;
 use crate::sink::writer::{RowChunk, RowSink};
 use crate::sink::{Receipt, TaskId};
 use crate::source::assignment::{AssignedPair, Topics};
 use crate::source::batch::{BatchBuffer, Entry, PartitionQueue, Record};
 use crate::source::redriven;
+use crate::status::snapshot::{RecentLetter, WorkerTotals};
 
 /// Something in a partition's queue that the task cannot go on after.
 #[derive(Debug)]
@@ -38,8 +41,8 @@ pub(super) struct Pair {
     pub(super) task: Task,
     queues: BySide<PartitionQueue>,
     letters: LetterReceipts,
-    /// A checkpoint that waits for dead letters, or for its turn.
-    pub(super) due: Option<Checkpoint>,
+    /// A checkpoint that waits for dead letters, or for its turn, and since when.
+    pub(super) due: Option<(Checkpoint, Instant)>,
     /// What the group has of us.
     pub(super) committed: Option<Checkpoint>,
     /// Whether the first commit is still owed: it pins the start of partitions that had none.
@@ -119,6 +122,7 @@ impl Pair {
                                 self.letters.acknowledge(number, &mut self.task);
                                 continue;
                             }
+                            input.outbox.remember(recent(&origin, &reason));
                             input.outbox.push(Letter {
                                 task: self.id,
                                 number,
@@ -142,12 +146,25 @@ impl Pair {
 
     /// Hands the rows that are due to the sink, at most `limit`; says how many, or `None` where the sink has stopped.
     pub(super) fn fire(&mut self, now: i64, limit: usize, sink: &RowSink, reply: &Sender<Receipt>) -> Option<usize> {
-        let mut bytes = Vec::new();
-        let Some(batch) = self.task.fire(now, limit, |row| row_binary::encode(&row, &mut bytes)) else {
-            return Some(0);
-        };
+        let (mut bytes, mut newest_end) = (Vec::new(), i64::MIN);
+        let on_time = self.task.firings().on_time;
+        let fired = self.task.fire(now, limit, |row| {
+            newest_end = newest_end.max(row.window.end);
+            row_binary::encode(&row, &mut bytes);
+        });
+        let Some(batch) = fired else { return Some(0) };
         let (task, rows) = (self.id, batch.rows);
-        sink.send(RowChunk { task, batch: batch.number, rows, bytes, reply: reply.clone() }).then_some(rows)
+        let shown_first = (self.task.firings().on_time > on_time).then_some(newest_end);
+        sink.send(RowChunk { task, batch: batch.number, rows, bytes, shown_first, reply: reply.clone() })
+            .then_some(rows)
+    }
+
+    /// Adds the account of the task's life to `totals`.
+    pub(super) fn account(&self, totals: &mut WorkerTotals) {
+        for side in Side::BOTH {
+            totals.ledgers[side].add(self.task.ledger(side));
+        }
+        totals.firings.add(self.task.firings());
     }
 
     /// Notes what came back from the sinks.
@@ -167,6 +184,18 @@ fn origin<'a>(side: Side, partition: i32, record: &Record<'a>, topics: &'a Topic
         mark: record.mark,
         key: record.key,
         payload: record.payload,
+    }
+}
+
+fn recent(origin: &Origin<'_>, reason: &DeadLetterReason) -> RecentLetter {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    RecentLetter {
+        read_at: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
+        topic: origin.topic.to_owned(),
+        partition: origin.partition,
+        offset: origin.mark.offset,
+        code: reason.code(),
+        message: message(reason).into_owned(),
     }
 }
 

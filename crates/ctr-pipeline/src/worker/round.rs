@@ -38,8 +38,8 @@ impl Worker {
                     ?notice,
                     "recovery"
                 );
-                self.recoveries += 1;
-                self.records_lost += notice.records_lost_at_most();
+                self.totals.recoveries += 1;
+                self.totals.records_lost += notice.records_lost_at_most();
             }
             self.pairs.push(Pair::take_over(pair, self.setup.rules, now));
         }
@@ -51,9 +51,7 @@ impl Worker {
     /// Drops all tasks, and keeps their accounts.
     pub(super) fn retire(&mut self) {
         for pair in self.pairs.drain(..) {
-            for side in Side::BOTH {
-                self.retired.add(pair.task.ledger(side));
-            }
+            pair.account(&mut self.totals);
         }
     }
 
@@ -67,7 +65,7 @@ impl Worker {
                     }
                 }
                 Receipt::Letter { task, number } => {
-                    self.letters_written += 1;
+                    self.totals.letters_written += 1;
                     self.outbox.on_success();
                     if let Some(pair) = self.pairs.iter_mut().find(|pair| pair.id == task) {
                         pair.on_letter(number);
@@ -200,6 +198,7 @@ impl Worker {
     pub(super) fn show(&mut self) {
         let now = Instant::now();
         if now >= self.next_status {
+            self.note_waiting(now + STATUS_INTERVAL - self.next_status);
             self.next_status = now + STATUS_INTERVAL;
             self.show_now();
         }

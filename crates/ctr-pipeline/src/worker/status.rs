@@ -1,5 +1,7 @@
 //! What a worker shows of itself.
 
+use std::time::{Duration, Instant};
+
 use ctr_domain::task::Side;
 
 use super::Worker;
@@ -11,14 +13,14 @@ impl Worker {
     pub(super) fn status(&mut self) -> WorkerStatus {
         let now = self.now();
         let blocked = self.blocked();
-        let checkpoints = self.checkpoints.stats();
-        let mut ledger = self.retired.clone();
+        let mut totals = self.totals.clone();
+        self.checkpoints.account(&mut totals);
         let (mut partitions, mut replaying) = (Vec::new(), 0);
         for pair in &mut self.pairs {
             replaying += usize::from(!pair.task.is_replayed());
+            pair.account(&mut totals);
             for side in Side::BOTH {
                 let topic = self.setup.topics.name(side).to_owned();
-                ledger.add(pair.task.ledger(side));
                 partitions.push(partition_status(pair, side, topic, blocked, now));
             }
         }
@@ -26,17 +28,10 @@ impl Worker {
             joined: self.joined,
             replaying,
             partitions,
-            ledger,
-            letters_waiting: self.outbox.len(),
-            letters_written: self.letters_written,
-            letters_failing: self.outbox.is_failing(),
-            checkpoints_completed: checkpoints.completed,
-            checkpoints_failed: checkpoints.failed,
-            last_checkpoint: checkpoints.last_completed,
-            last_checkpoint_duration: checkpoints.last_duration,
-            recoveries: self.recoveries,
-            records_lost: self.records_lost,
-            seen: std::time::Instant::now(),
+            totals,
+            letters: self.outbox.status(),
+            checkpoints: self.checkpoints.status(&self.pairs),
+            seen: Instant::now(),
         }
     }
 
@@ -52,6 +47,15 @@ impl Worker {
             None
         }
     }
+
+    /// Counts `elapsed` as waiting if the worker, or a partition of it, waits at this moment.
+    pub(super) fn note_waiting(&mut self, elapsed: Duration) {
+        let is_ahead = |pair: &Pair| Side::BOTH.into_iter().any(|side| pair.task.is_ahead(side));
+        let reason = self.blocked().or_else(|| self.pairs.iter().any(is_ahead).then_some(WaitReason::Drift));
+        if let Some(reason) = reason {
+            self.totals.waited[reason as usize] += elapsed;
+        }
+    }
 }
 
 fn partition_status(pair: &Pair, side: Side, topic: String, blocked: Option<WaitReason>, now: i64) -> PartitionStatus {
@@ -62,6 +66,7 @@ fn partition_status(pair: &Pair, side: Side, topic: String, blocked: Option<Wait
         position: pair.task.position(side),
         low_offset: pair.committed.map(|committed| committed.partitions[side as usize].low_offset),
         watermark: (watermark != ctr_domain::watermark::Watermark::NONE).then_some(watermark.0),
+        maximum: pair.task.maximum(side),
         at_end: pair.task.is_at_end(side),
         idle: pair.task.is_idle(side, now),
         waits_for: blocked.or_else(|| pair.task.is_ahead(side).then_some(WaitReason::Drift)),

@@ -53,11 +53,12 @@ impl Worker {
         }
         self.retire();
         self.show_now();
+        let ledger = self.totals.ledger();
         tracing::info!(
             worker = self.setup.number, seconds = begun.elapsed().as_secs_f32(),
-            consumed = self.retired.consumed, counted = self.retired.counted, duplicates = self.retired.duplicates,
-            too_late = self.retired.too_late, rejected = self.retired.rejected_total(), replayed = self.retired.replayed,
-            difference = %self.retired.difference(), "worker stopped"
+            consumed = ledger.consumed, counted = ledger.counted, duplicates = ledger.duplicates,
+            too_late = ledger.too_late, rejected = ledger.rejected_total(), replayed = ledger.replayed,
+            difference = %ledger.difference(), "worker stopped"
         );
         Ok(())
     }
@@ -85,6 +86,10 @@ impl Drop for Worker {
     fn drop(&mut self) {
         // No new partitions while the consumer closes, which it does when the last of the queues is gone too.
         self.consumer.context().close();
+        if !std::thread::panicking() {
+            self.retire();
+            self.show_now();
+        }
         self.pairs.clear();
     }
 }

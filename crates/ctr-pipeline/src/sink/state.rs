@@ -1,0 +1,128 @@
+//! What the row sink shows of itself.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::clickhouse::ClickHouseError;
+use crate::status::histogram::Histogram;
+
+/// The state of the row sink, written by it and read by whoever asks.
+#[derive(Debug, Default)]
+pub struct SinkState {
+    available: AtomicBool,
+    buffered_bytes: AtomicU64,
+    batches: AtomicU64,
+    rows: AtomicU64,
+    retries: AtomicU64,
+    history: Mutex<SinkHistory>,
+}
+
+/// When the sink last succeeded and failed, and how long things took.
+#[derive(Debug, Default, Clone)]
+pub struct SinkHistory {
+    /// When rows were last acknowledged.
+    pub last_durable: Option<Instant>,
+    /// The last failure, and when it happened.
+    pub last_error: Option<(Instant, String)>,
+    /// Since when ClickHouse owes an answer; `None` while it is asked nothing.
+    pub asked_since: Option<Instant>,
+    /// How long inserts took that succeeded, each from request to answer.
+    pub insert_durations: Histogram,
+    /// How long after the end of a window its first rows were durable, by the wall clock.
+    pub end_to_end_latencies: Histogram,
+}
+
+impl SinkState {
+    /// Whether the last thing asked of ClickHouse succeeded. While it is not, nothing is read: the log keeps the records.
+    #[must_use]
+    pub fn is_available(&self) -> bool {
+        self.available.load(Ordering::Relaxed)
+    }
+
+    /// Encoded rows that are not acknowledged, in bytes.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> u64 {
+        self.buffered_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Batches acknowledged.
+    #[must_use]
+    pub fn batches(&self) -> u64 {
+        self.batches.load(Ordering::Relaxed)
+    }
+
+    /// Rows acknowledged.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Inserts that failed.
+    #[must_use]
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn history(&self) -> SinkHistory {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SinkHistory> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rows were handed over.
+    pub(super) fn taken(&self, bytes: usize) {
+        self.buffered_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// ClickHouse was asked something.
+    pub(super) fn asked(&self) {
+        self.lock().asked_since = Some(Instant::now());
+    }
+
+    /// It has answered, or its time is over; how long that took.
+    pub(super) fn answered(&self) -> Duration {
+        self.lock().asked_since.take().map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// The answer was good; true where the one before was not.
+    pub(super) fn succeeded(&self) -> bool {
+        !self.available.swap(true, Ordering::Relaxed)
+    }
+
+    /// The answer was bad.
+    pub(super) fn failed(&self, error: &ClickHouseError) {
+        self.available.store(false, Ordering::Relaxed);
+        self.lock().last_error = Some((Instant::now(), error.to_string()));
+    }
+
+    /// An insert failed and is sent again.
+    pub(super) fn retried(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An insert succeeded.
+    pub(super) fn inserted(&self, took: Duration) {
+        self.lock().insert_durations.observe(took);
+    }
+
+    /// A batch is durable. `shown_first` are the ends (epoch ms) of windows that it shows for the first time.
+    pub(super) fn acknowledged(&self, rows: usize, bytes: usize, shown_first: &[i64]) {
+        self.succeeded();
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        self.rows.fetch_add(rows as u64, Ordering::Relaxed);
+        self.buffered_bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let mut history = self.lock();
+        history.last_durable = Some(Instant::now());
+        for end in shown_first {
+            let end = Duration::from_millis(u64::try_from(*end).unwrap_or_default());
+            // A window of event time ahead of this clock is durable before it ends: that is 0.
+            history.end_to_end_latencies.observe(now.saturating_sub(end));
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The cluster as others should see it: where the logs end, and who in the group has which partitions.
+//!
+//! Lag must be right for a partition that is not read, and what a consumer was told with its last fetch is not: so the ends
+//! are asked, once a second, with one request a broker for all partitions together.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaResult;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::end_offsets::QuestionClient;
+use crate::config::KafkaConfig;
+use crate::shutdown::Shutdown;
+use crate::status::cluster::{ClusterBoard, GroupMember, LogBounds, TopicLogs};
+
+/// How often the ends of the logs are asked.
+const ENDS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often the rest is: the beginnings of the logs, partitions that were added, the members of the group.
+const MEMBERS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long one answer may take. What was answered before stands, and says how old it is.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a waiting thread looks whether it should end.
+const STOP_POLL: Duration = Duration::from_millis(200);
+
+/// Asks, and shows what was answered.
+pub(crate) struct ClusterWatch {
+    client: Arc<QuestionClient>,
+    board: Arc<ClusterBoard>,
+    group: String,
+    topics: Vec<TopicLogs>,
+}
+
+impl ClusterWatch {
+    /// A watch over the topics of the settings.
+    pub(crate) fn new(client: Arc<QuestionClient>, kafka: &KafkaConfig, board: Arc<ClusterBoard>) -> Self {
+        let names = [&kafka.topics.impression, &kafka.topics.click, &kafka.dlq_topic];
+        let topics = names.map(|name| TopicLogs { name: name.clone(), partitions: Vec::new() }).into();
+        Self { client, board, group: kafka.group_id.clone(), topics }
+    }
+
+    /// Watches on a thread of its own until the process is asked to stop.
+    ///
+    /// # Errors
+    /// Where no thread can be started.
+    pub(crate) fn start(mut self, shutdown: Shutdown) -> std::io::Result<()> {
+        let watch = move || {
+            let mut next_members = Instant::now();
+            while !shutdown.is_requested() {
+                let begun = Instant::now();
+                if begun >= next_members {
+                    next_members = begun + MEMBERS_INTERVAL;
+                    self.note(Self::look_around);
+                }
+                self.note(Self::look_at_ends);
+                while begun.elapsed() < ENDS_INTERVAL && !shutdown.is_requested() {
+                    std::thread::sleep(STOP_POLL);
+                }
+            }
+        };
+        std::thread::Builder::new().name("cluster-watch".to_owned()).spawn(watch)?;
+        Ok(())
+    }
+
+    fn note(&mut self, look: fn(&mut Self) -> KafkaResult<()>) {
+        if let Err(error) = look(self) {
+            tracing::debug!(%error, "the cluster did not answer");
+        }
+    }
+
+    /// What changes seldom.
+    fn look_around(&mut self) -> KafkaResult<()> {
+        for topic in &mut self.topics {
+            let metadata = self.client.fetch_metadata(Some(&topic.name), TIMEOUT)?;
+            let count = metadata.topics().first().map_or(0, |found| found.partitions().len());
+            topic.partitions.resize(count, LogBounds::default());
+        }
+        self.ask(Offset::Beginning, |bounds, start| bounds.start = start)?;
+        let list = self.client.fetch_group_list(Some(&self.group), TIMEOUT)?;
+        if let Some(group) = list.groups().first() {
+            let mut members: Vec<GroupMember> = group
+                .members()
+                .iter()
+                .map(|member| GroupMember {
+                    client_id: member.client_id().to_owned(),
+                    host: member.client_host().trim_start_matches('/').to_owned(),
+                    partitions: assigned_partitions(member.assignment().unwrap_or_default()).unwrap_or_default(),
+                })
+                .collect();
+            members.sort_by(|a, b| a.client_id.cmp(&b.client_id));
+            self.board.show_group(group.state().to_owned(), members);
+        }
+        Ok(())
+    }
+
+    fn look_at_ends(&mut self) -> KafkaResult<()> {
+        self.ask(Offset::End, |bounds, end| bounds.end = end)?;
+        self.board.show_topics(self.topics.clone());
+        Ok(())
+    }
+
+    /// Asks one thing of all partitions at once. A broker answers `End` and `Beginning` where a time is asked for.
+    fn ask(&mut self, what: Offset, set: fn(&mut LogBounds, Option<i64>)) -> KafkaResult<()> {
+        let mut list = TopicPartitionList::new();
+        for topic in &self.topics {
+            for partition in (0i32..).take(topic.partitions.len()) {
+                list.add_partition_offset(&topic.name, partition, what)?;
+            }
+        }
+        if list.count() == 0 {
+            return Ok(());
+        }
+        let answer = self.client.offsets_for_times(list, TIMEOUT)?;
+        for topic in &mut self.topics {
+            for (number, bounds) in (0i32..).zip(&mut topic.partitions) {
+                let found = answer.find_partition(&topic.name, number);
+                if let Some(Offset::Offset(offset)) =
+                    found.filter(|found| found.error().is_ok()).map(|found| found.offset())
+                {
+                    set(bounds, Some(offset));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The partitions in a member's assignment as the consumer protocol writes it: version, then for each topic its name and
+/// its partitions, all lengths and numbers big-endian. `None` where it ends too early.
+fn assigned_partitions(assignment: &[u8]) -> Option<Vec<(String, Vec<i32>)>> {
+    let (_version, mut rest) = assignment.split_first_chunk::<2>()?;
+    let topics = take_i32(&mut rest)?;
+    let mut found = Vec::new();
+    for _ in 0..topics {
+        let (length, after) = rest.split_first_chunk::<2>()?;
+        let length = usize::from(u16::from_be_bytes(*length));
+        let name = String::from_utf8_lossy(after.get(..length)?).into_owned();
+        rest = after.get(length..)?;
+        let count = take_i32(&mut rest)?;
+        let mut partitions = (0..count).map(|_| take_i32(&mut rest)).collect::<Option<Vec<i32>>>()?;
+        partitions.sort_unstable();
+        found.push((name, partitions));
+    }
+    found.sort();
+    Some(found)
+}
+
+fn take_i32(bytes: &mut &[u8]) -> Option<i32> {
+    let (number, rest) = bytes.split_first_chunk::<4>()?;
+    *bytes = rest;
+    Some(i32::from_be_bytes(*number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_assignment_is_read_as_the_protocol_writes_it() {
+        let mut bytes = vec![0, 1, 0, 0, 0, 2];
+        for (name, partitions) in [("clicks", [3i32, 1]), ("ads", [0, 7])] {
+            bytes.extend([0, u8::try_from(name.len()).unwrap()]);
+            bytes.extend(name.as_bytes());
+            bytes.extend(2i32.to_be_bytes());
+            partitions.iter().for_each(|partition| bytes.extend(partition.to_be_bytes()));
+        }
+        bytes.extend((-1i32).to_be_bytes());
+        let expected = vec![("ads".to_owned(), vec![0, 7]), ("clicks".to_owned(), vec![1, 3])];
+        assert_eq!(assigned_partitions(&bytes), Some(expected));
+    }
+
+    #[test]
+    fn an_assignment_that_ends_too_early_is_none() {
+        for bytes in [&[][..], &[0, 1], &[0, 1, 0, 0, 0, 1, 0, 9, b'x'], &[0, 1, 0, 0, 0, 1, 0, 1, b'x', 0, 0, 0, 2, 0]]
+        {
+            assert_eq!(assigned_partitions(bytes), None, "{bytes:?}");
+        }
+        assert_eq!(assigned_partitions(&[0, 0, 0, 0, 0, 0]), Some(vec![]));
+    }
+}

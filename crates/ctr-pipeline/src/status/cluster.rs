@@ -1,0 +1,87 @@
+//! What the cluster was last seen to be: the logs with their bounds, the group with its members.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde::Serialize;
+
+/// The offsets that bound the log of a partition; `None` while the broker has not said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LogBounds {
+    /// The first record there is.
+    pub start: Option<i64>,
+    /// What the next record will get.
+    pub end: Option<i64>,
+}
+
+/// One topic.
+#[derive(Debug, Clone, Serialize)]
+pub struct TopicLogs {
+    /// Its name.
+    pub name: String,
+    /// Its partitions, by number.
+    pub partitions: Vec<LogBounds>,
+}
+
+/// One member of the consumer group, of whatever instance.
+#[derive(Debug, Clone)]
+pub struct GroupMember {
+    /// What it calls itself: instance and worker.
+    pub client_id: String,
+    /// Where it is.
+    pub host: String,
+    /// What it reads: topics with their partitions.
+    pub partitions: Vec<(String, Vec<i32>)>,
+}
+
+/// What the cluster was last seen to be.
+#[derive(Debug, Clone, Default)]
+pub struct ClusterView {
+    /// The topics of the job.
+    pub topics: Vec<TopicLogs>,
+    /// When the ends of the logs were last answered.
+    pub topics_at: Option<Instant>,
+    /// The group's state in Kafka's words (`Stable`, `PreparingRebalance`, …); empty while not known.
+    pub group_state: String,
+    /// The members of the group.
+    pub members: Vec<GroupMember>,
+}
+
+impl ClusterView {
+    /// Where the log of a partition ends, as far as known.
+    #[must_use]
+    pub fn end(&self, topic: &str, partition: i32) -> Option<i64> {
+        let logs = self.topics.iter().find(|logs| logs.name == topic)?;
+        logs.partitions.get(usize::try_from(partition).ok()?)?.end
+    }
+}
+
+/// Where the cluster is shown.
+#[derive(Debug, Default)]
+pub struct ClusterBoard(Mutex<ClusterView>);
+
+impl ClusterBoard {
+    /// What was last seen.
+    #[must_use]
+    pub fn read(&self) -> ClusterView {
+        self.lock().clone()
+    }
+
+    /// Shows the topics.
+    pub fn show_topics(&self, topics: Vec<TopicLogs>) {
+        let mut view = self.lock();
+        view.topics = topics;
+        view.topics_at = Some(Instant::now());
+    }
+
+    /// Shows the group.
+    pub fn show_group(&self, state: String, members: Vec<GroupMember>) {
+        let mut view = self.lock();
+        view.group_state = state;
+        view.members = members;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ClusterView> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

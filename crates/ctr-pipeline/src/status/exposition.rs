@@ -1,0 +1,81 @@
+//! A report in Prometheus' text format: what `/metrics` answers.
+
+use prometheus::core::Collector as _;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::proto;
+use prometheus::{Encoder as _, TEXT_FORMAT, TextEncoder};
+
+use super::histogram::Histogram;
+use super::metrics::{Kind, METRICS, Metric, Reading};
+use super::report::Report;
+
+/// The content type of the answer.
+pub const CONTENT_TYPE: &str = TEXT_FORMAT;
+
+/// Everything the metrics say of a report, and of the process.
+///
+/// # Errors
+/// Where the encoder refuses a name; a test keeps that from happening.
+pub fn expose(report: &Report) -> prometheus::Result<Vec<u8>> {
+    let mut families: Vec<proto::MetricFamily> = METRICS.iter().map(|metric| family(metric, report)).collect();
+    // The encoder refuses a family that has no values.
+    families.retain(|family| !family.get_metric().is_empty());
+    families.extend(ProcessCollector::for_self().collect());
+    let mut text = Vec::with_capacity(32 << 10);
+    TextEncoder::new().encode(&families, &mut text)?;
+    Ok(text)
+}
+
+fn family(metric: &Metric, report: &Report) -> proto::MetricFamily {
+    let mut family = proto::MetricFamily::default();
+    family.set_name(metric.name.to_owned());
+    family.set_help(metric.help.to_owned());
+    family.set_field_type(match metric.kind {
+        Kind::Counter => proto::MetricType::COUNTER,
+        Kind::Gauge => proto::MetricType::GAUGE,
+        Kind::Histogram => proto::MetricType::HISTOGRAM,
+    });
+    family.set_metric(match metric.read(report) {
+        Reading::Histogram(histogram) => vec![histogram_value(&histogram)],
+        Reading::Samples(samples) => {
+            samples.0.into_iter().map(|(labels, value)| sample(metric, labels, value)).collect()
+        }
+    });
+    family
+}
+
+fn sample(metric: &Metric, labels: Vec<String>, value: f64) -> proto::Metric {
+    let pair = |(name, value): (&&str, String)| {
+        let mut pair = proto::LabelPair::default();
+        pair.set_name((*name).to_owned());
+        pair.set_value(value);
+        pair
+    };
+    let mut sample = proto::Metric::from_label(metric.labels.iter().zip(labels).map(pair).collect());
+    if metric.kind == Kind::Counter {
+        let mut counter = proto::Counter::default();
+        counter.set_value(value);
+        sample.set_counter(counter);
+    } else {
+        let mut gauge = proto::Gauge::default();
+        gauge.set_value(value);
+        sample.set_gauge(gauge);
+    }
+    sample
+}
+
+fn histogram_value(histogram: &Histogram) -> proto::Metric {
+    let bucket = |(bound, total): (f64, u64)| {
+        let mut bucket = proto::Bucket::default();
+        bucket.set_upper_bound(bound);
+        bucket.set_cumulative_count(total);
+        bucket
+    };
+    let mut value = proto::Histogram::default();
+    value.set_sample_count(histogram.count());
+    value.set_sample_sum(histogram.sum());
+    value.set_bucket(histogram.cumulative().map(bucket).collect());
+    let mut sample = proto::Metric::default();
+    sample.set_histogram(value);
+    sample
+}

@@ -1,0 +1,392 @@
+//! Every metric of the process: name, type, labels, meaning, and what it is read off. `docs/metrics.md` is written from this
+//! list, alert rules and dashboards are tested against it. No metric has a label per product.
+
+use super::histogram::Histogram;
+use super::report::Report;
+
+/// What Prometheus may do with a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows while the process lives.
+    Counter,
+    /// A value of the moment.
+    Gauge,
+    /// Counts by upper bound.
+    Histogram,
+}
+
+impl Kind {
+    /// As the text format and the documentation write it.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name; units are in it.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// The names of its labels.
+    pub labels: &'static [&'static str],
+    /// What it says, one sentence.
+    pub help: &'static str,
+    read: Read,
+}
+
+/// How the values are read off a report.
+#[derive(Debug, Clone, Copy)]
+enum Read {
+    /// One value; none where it is not known yet.
+    One(fn(&Report) -> Option<f64>),
+    /// One value for each combination of labels.
+    Each(fn(&Report, &mut Samples)),
+    /// One histogram.
+    Histogram(fn(&Report) -> Histogram),
+}
+
+/// Values with the values of their labels.
+#[derive(Debug, Default)]
+pub struct Samples(pub Vec<(Vec<String>, f64)>);
+
+impl Samples {
+    fn add(&mut self, labels: &[&str], value: f64) {
+        self.0.push((labels.iter().map(|label| (*label).to_owned()).collect(), value));
+    }
+}
+
+/// What a metric says of a report.
+#[derive(Debug)]
+pub enum Reading {
+    /// Values by labels.
+    Samples(Samples),
+    /// A histogram.
+    Histogram(Histogram),
+}
+
+impl Metric {
+    /// Reads it off.
+    #[must_use]
+    pub fn read(&self, report: &Report) -> Reading {
+        let mut samples = Samples::default();
+        match self.read {
+            Read::One(read) => samples.0.extend(read(report).map(|value| (Vec::new(), value))),
+            Read::Each(read) => read(report, &mut samples),
+            Read::Histogram(read) => return Reading::Histogram(read(report)),
+        }
+        Reading::Samples(samples)
+    }
+}
+
+const fn counter(name: &'static str, help: &'static str, read: fn(&Report) -> Option<f64>) -> Metric {
+    Metric { name, kind: Kind::Counter, labels: &[], help, read: Read::One(read) }
+}
+
+const fn gauge(name: &'static str, help: &'static str, read: fn(&Report) -> Option<f64>) -> Metric {
+    Metric { name, kind: Kind::Gauge, labels: &[], help, read: Read::One(read) }
+}
+
+const fn histogram(name: &'static str, help: &'static str, read: fn(&Report) -> Histogram) -> Metric {
+    Metric { name, kind: Kind::Histogram, labels: &[], help, read: Read::Histogram(read) }
+}
+
+/// A metric with labels.
+const fn by(
+    labels: &'static [&'static str],
+    kind: Kind,
+    name: &'static str,
+    help: &'static str,
+    read: fn(&Report, &mut Samples),
+) -> Metric {
+    Metric { name, kind, labels, help, read: Read::Each(read) }
+}
+
+const PARTITION: &[&str] = &["topic", "partition"];
+
+/// Metrics of our own, in the order of the exposition. Those of the process follow: [`PROCESS_METRICS`].
+pub const METRICS: &[Metric] = &[
+    by(
+        &["version", "instance_id"],
+        Kind::Gauge,
+        "ctr_build_info",
+        "Always 1; which version runs under which name.",
+        |report, samples| {
+            samples.add(&[report.version, &report.instance], 1.0);
+        },
+    ),
+    gauge(
+        "ctr_ready",
+        "1 while partitions are assigned, their replay is over and ClickHouse acknowledges.",
+        |report| Some(flag(report.ready)),
+    ),
+    gauge("ctr_uptime_seconds", "Time since the process began.", |report| Some(report.uptime_seconds)),
+    by(&["topic"], Kind::Counter, "ctr_records_consumed_total", "Records read.", |report, samples| {
+        for topic in &report.ledger_by_topic {
+            samples.add(&[&topic.topic], count(topic.ledger.consumed));
+        }
+    }),
+    by(
+        &["topic", "outcome"],
+        Kind::Counter,
+        "ctr_records_total",
+        "Records by what became of them: counted, duplicate, too_late, rejected, replayed. Their sum is what was consumed.",
+        records_by_outcome,
+    ),
+    gauge(
+        "ctr_ledger_difference_records",
+        "Records that the ledger does not account for; anything but 0 is a defect.",
+        |report| Some(signed(report.ledger.difference)),
+    ),
+    by(PARTITION, Kind::Gauge, "ctr_partition_position_offset", "The next offset to read.", |report, samples| {
+        each_partition(report, samples, |partition| Some(signed(partition.position)));
+    }),
+    by(
+        PARTITION,
+        Kind::Gauge,
+        "ctr_partition_low_offset",
+        "The committed offset: the first record of any window held.",
+        |report, samples| {
+            each_partition(report, samples, |partition| partition.low_offset.map(signed));
+        },
+    ),
+    by(
+        PARTITION,
+        Kind::Gauge,
+        "ctr_partition_end_offset",
+        "What the next record of the log will get, as the broker last said.",
+        |report, samples| {
+            each_partition(report, samples, |partition| partition.end_offset.map(signed));
+        },
+    ),
+    by(
+        PARTITION,
+        Kind::Gauge,
+        "ctr_partition_lag_records",
+        "Records that are there and not read: end offset less position. Kafka's tools measure from the low offset instead.",
+        |report, samples| each_partition(report, samples, |partition| partition.lag_records.map(signed)),
+    ),
+    by(
+        PARTITION,
+        Kind::Gauge,
+        "ctr_partition_lag_seconds",
+        "Age of the newest event time read, by the wall clock, while records are left to read; 0 where all was read.",
+        |report, samples| each_partition(report, samples, |partition| partition.lag_seconds),
+    ),
+    by(
+        PARTITION,
+        Kind::Gauge,
+        "ctr_partition_watermark_timestamp_seconds",
+        "Event time below which nothing more is expected.",
+        |report, samples| {
+            each_partition(report, samples, |partition| {
+                partition.watermark.map(|watermark| signed(watermark) / 1_000.0)
+            });
+        },
+    ),
+    by(
+        PARTITION,
+        Kind::Gauge,
+        "ctr_partition_idle",
+        "1 while it is silent at its end and holds no firing back.",
+        |report, samples| {
+            each_partition(report, samples, |partition| Some(flag(partition.idle)));
+        },
+    ),
+    by(
+        &["topic", "partition", "reason"],
+        Kind::Gauge,
+        "ctr_partition_waiting",
+        "1 while it is not read, by reason: sink_unavailable, sink_full, dead_letters, drift.",
+        |report, samples| {
+            for partition in &report.partitions {
+                for pause in &report.pauses {
+                    let waits = partition.wait == Some(pause.wait);
+                    samples.add(&[&partition.topic, &partition.partition.to_string(), pause.wait], flag(waits));
+                }
+            }
+        },
+    ),
+    by(
+        &["reason"],
+        Kind::Counter,
+        "ctr_pause_seconds_total",
+        "Time in which workers did not read, by reason.",
+        |report, samples| {
+            for pause in &report.pauses {
+                samples.add(&[pause.wait], pause.seconds);
+            }
+        },
+    ),
+    gauge(
+        "ctr_end_offsets_age_seconds",
+        "Time since the brokers last said where the logs end: lag is as old.",
+        |report| report.lag.ends_age_seconds,
+    ),
+    gauge("ctr_open_windows", "Windows held by the tasks.", |report| Some(size(report.open_windows))),
+    by(
+        &["firing"],
+        Kind::Counter,
+        "ctr_window_firings_total",
+        "Windows shown: on_time for the first time in a task's life, late again because they had changed.",
+        |report, samples| {
+            samples.add(&["on_time"], count(report.windows_on_time));
+            samples.add(&["late"], count(report.windows_late));
+        },
+    ),
+    gauge("ctr_sink_available", "1 while the last thing asked of ClickHouse succeeded.", |report| {
+        Some(flag(report.sink.available))
+    }),
+    gauge(
+        "ctr_sink_unanswered_seconds",
+        "How long ClickHouse has owed an answer; 0 while it is asked nothing.",
+        |report| Some(report.sink.unanswered_seconds.unwrap_or(0.0)),
+    ),
+    gauge("ctr_sink_buffered_bytes", "Encoded rows that are not acknowledged.", |report| {
+        Some(count(report.sink.buffered_bytes))
+    }),
+    gauge("ctr_sink_last_durable_age_seconds", "Time since rows were last acknowledged.", |report| {
+        report.sink.last_durable_seconds_ago
+    }),
+    counter("ctr_sink_rows_total", "Rows acknowledged by ClickHouse.", |report| Some(count(report.sink.rows))),
+    counter("ctr_sink_batches_total", "Batches acknowledged by ClickHouse.", |report| Some(count(report.sink.batches))),
+    counter("ctr_sink_retries_total", "Inserts that failed and were sent again.", |report| {
+        Some(count(report.sink.retries))
+    }),
+    histogram(
+        "ctr_sink_insert_duration_seconds",
+        "Time from an insert's request to ClickHouse's answer, of those that succeeded.",
+        |report| report.sink.insert_durations,
+    ),
+    histogram(
+        "ctr_end_to_end_latency_seconds",
+        "Time from the end of a window, by the wall clock, until its first rows were durable.",
+        |report| report.sink.end_to_end_latencies,
+    ),
+    by(
+        &["outcome"],
+        Kind::Counter,
+        "ctr_checkpoints_total",
+        "Commits: completed, or failed (not answered, refused).",
+        |report, samples| {
+            samples.add(&["completed"], count(report.checkpoints.completed));
+            samples.add(&["failed"], count(report.checkpoints.failed));
+        },
+    ),
+    gauge(
+        "ctr_checkpoint_age_seconds",
+        "Time since all there was to commit was committed, in the worker where that is longest.",
+        |report| report.checkpoints.age_seconds,
+    ),
+    histogram(
+        "ctr_checkpoint_duration_seconds",
+        "Time from taking a checkpoint to the broker's answer: dead letters and the commit itself.",
+        |report| report.checkpoints.durations,
+    ),
+    by(
+        &["code"],
+        Kind::Counter,
+        "ctr_dead_letters_total",
+        "Records that were not counted, by the code of their dead letter.",
+        |report, samples| {
+            for (code, letters) in &report.dead_letters.by_code {
+                samples.add(&[code], count(*letters));
+            }
+        },
+    ),
+    counter(
+        "ctr_dead_letters_closed_early_total",
+        "The part of TOO_LATE that the partition itself would still have counted.",
+        |report| Some(count(report.ledger.closed_early)),
+    ),
+    counter("ctr_dead_letters_written_total", "Dead letters acknowledged by their topic.", |report| {
+        Some(count(report.dead_letters.written))
+    }),
+    gauge("ctr_dead_letters_waiting", "Dead letters not handed to the producer yet.", |report| {
+        Some(size(report.dead_letters.waiting))
+    }),
+    gauge(
+        "ctr_dead_letters_failing",
+        "1 while dead letters cannot be written: nothing is committed meanwhile.",
+        |report| Some(flag(report.dead_letters.failing)),
+    ),
+    gauge("ctr_replaying_pairs", "Pairs of partitions that read again what an earlier life has read.", |report| {
+        Some(size(report.workers.iter().map(|worker| worker.replaying).sum()))
+    }),
+    gauge("ctr_workers", "Threads that read, as the settings have them.", |report| Some(size(report.workers.len()))),
+    gauge("ctr_workers_joined", "Threads that the group has given an assignment.", |report| {
+        Some(size(report.workers.iter().filter(|worker| worker.joined).count()))
+    }),
+    counter("ctr_worker_restarts_total", "Workers that failed and were started again.", |report| {
+        Some(count(report.workers.iter().map(|worker| worker.restarts).sum()))
+    }),
+    counter("ctr_recoveries_total", "Starts of partitions that were not plain continuations.", |report| {
+        Some(count(report.recoveries))
+    }),
+    counter(
+        "ctr_records_lost_total",
+        "Records that retention removed before their counts were known to be in the tables: at most so many are missing there.",
+        |report| Some(count(report.records_lost_at_most)),
+    ),
+];
+
+/// What every Prometheus client shows of its process (on Linux): name, type, meaning.
+pub const PROCESS_METRICS: &[(&str, Kind, &str)] = &[
+    ("process_cpu_seconds_total", Kind::Counter, "CPU time of the process, user and system."),
+    ("process_max_fds", Kind::Gauge, "File descriptors that it may open."),
+    ("process_open_fds", Kind::Gauge, "File descriptors that are open."),
+    ("process_resident_memory_bytes", Kind::Gauge, "Memory in use."),
+    ("process_start_time_seconds", Kind::Gauge, "When it began."),
+    ("process_threads", Kind::Gauge, "Threads of the operating system."),
+    ("process_virtual_memory_bytes", Kind::Gauge, "Address space in use."),
+];
+
+fn records_by_outcome(report: &Report, samples: &mut Samples) {
+    for topic in &report.ledger_by_topic {
+        let ledger = &topic.ledger;
+        let outcomes = [
+            ("counted", ledger.counted),
+            ("duplicate", ledger.duplicates),
+            ("too_late", ledger.too_late),
+            ("rejected", ledger.rejected_total()),
+            ("replayed", ledger.replayed),
+        ];
+        for (outcome, records) in outcomes {
+            samples.add(&[&topic.topic, outcome], count(records));
+        }
+    }
+}
+
+fn each_partition(report: &Report, samples: &mut Samples, value: fn(&super::report::PartitionReport) -> Option<f64>) {
+    for partition in &report.partitions {
+        if let Some(value) = value(partition) {
+            samples.add(&[&partition.topic, &partition.partition.to_string()], value);
+        }
+    }
+}
+
+const fn flag(on: bool) -> f64 {
+    if on { 1.0 } else { 0.0 }
+}
+
+// Prometheus knows no integers: above 2^53 the last digits go, which no counter here reaches.
+#[allow(clippy::cast_precision_loss, reason = "see above")]
+const fn count(value: u64) -> f64 {
+    value as f64
+}
+
+#[allow(clippy::cast_precision_loss, reason = "see above")]
+const fn signed(value: i64) -> f64 {
+    value as f64
+}
+
+#[allow(clippy::cast_precision_loss, reason = "see above")]
+const fn size(value: usize) -> f64 {
+    value as f64
+}

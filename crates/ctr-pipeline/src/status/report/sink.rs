@@ -1,0 +1,69 @@
+//! The row sink.
+
+use serde::Serialize;
+
+use super::age;
+use crate::sink::state::SinkState;
+use crate::status::histogram::{Histogram, Quantiles};
+
+/// What writes the rows.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SinkReport {
+    /// Whether the last thing asked of ClickHouse succeeded.
+    pub available: bool,
+    /// How long ClickHouse has owed an answer; `None` while it is asked nothing.
+    pub unanswered_seconds: Option<f64>,
+    /// Batches acknowledged.
+    pub batches: u64,
+    /// Rows acknowledged.
+    pub rows: u64,
+    /// Inserts that failed and were sent again.
+    pub retries: u64,
+    /// Encoded rows that are not acknowledged.
+    pub buffered_bytes: u64,
+    /// How long ago rows were last acknowledged.
+    pub last_durable_seconds_ago: Option<f64>,
+    /// The last failure.
+    pub last_error: Option<SinkError>,
+    /// How long inserts take.
+    pub insert: Quantiles,
+    /// How long after the end of a window its first rows are durable.
+    pub end_to_end: Quantiles,
+    /// The same two in full, for the metrics.
+    #[serde(skip)]
+    pub insert_durations: Histogram,
+    /// See `insert_durations`.
+    #[serde(skip)]
+    pub end_to_end_latencies: Histogram,
+}
+
+/// A failure of the sink.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SinkError {
+    /// How long ago.
+    pub seconds_ago: f64,
+    /// What was said.
+    pub error: String,
+}
+
+impl SinkReport {
+    pub(super) fn of(sink: &SinkState) -> Self {
+        let history = sink.history();
+        Self {
+            available: sink.is_available(),
+            unanswered_seconds: history.asked_since.map(age),
+            batches: sink.batches(),
+            rows: sink.rows(),
+            retries: sink.retries(),
+            buffered_bytes: sink.buffered_bytes(),
+            last_durable_seconds_ago: history.last_durable.map(age),
+            last_error: history.last_error.map(|(at, error)| SinkError { seconds_ago: age(at), error }),
+            insert: history.insert_durations.quantiles(),
+            end_to_end: history.end_to_end_latencies.quantiles(),
+            insert_durations: history.insert_durations,
+            end_to_end_latencies: history.end_to_end_latencies,
+        }
+    }
+}

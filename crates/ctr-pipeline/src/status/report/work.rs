@@ -1,0 +1,253 @@
+//! What workers do: checkpoints, dead letters, pauses; and the group they do it in.
+
+use std::collections::BTreeMap;
+
+use ctr_domain::dead_letter::TOO_LATE;
+use ctr_domain::rejection::RejectionCode;
+use serde::Serialize;
+
+use super::age;
+use crate::status::board::Place;
+use crate::status::cluster::ClusterView;
+use crate::status::histogram::{Histogram, Quantiles};
+use crate::status::snapshot::{CheckpointWait, REMEMBERED, RecentLetter, WaitReason, WorkerStatus, WorkerTotals};
+
+/// Commits of all workers.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckpointsReport {
+    /// Acknowledged by the broker.
+    pub completed: u64,
+    /// Failed, or not answered.
+    pub failed: u64,
+    /// How long ago all there was to commit was committed, in the worker where that is longest; `None` while none works.
+    pub age_seconds: Option<f64>,
+    /// From taking a checkpoint to the broker's answer.
+    pub duration: Quantiles,
+    /// The last ones, newest first.
+    pub recent: Vec<CheckpointReport>,
+    /// The durations in full, for the metrics.
+    #[serde(skip)]
+    pub durations: Histogram,
+}
+
+/// A checkpoint that has ended.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckpointReport {
+    /// The worker whose tasks are in it.
+    pub worker: usize,
+    /// How long ago it ended.
+    pub seconds_ago: f64,
+    /// Whether the broker took it.
+    pub completed: bool,
+    /// Pairs of partitions in it.
+    pub pairs: usize,
+    /// From taking it to the broker's answer.
+    pub duration_seconds: f64,
+    /// The part in which it waited for dead letters to be durable.
+    pub dead_letters_seconds: f64,
+    /// The part in which it waited for the broker's answer.
+    pub broker_seconds: f64,
+}
+
+impl CheckpointsReport {
+    pub(super) fn of(places: &[Place], totals: &WorkerTotals) -> Self {
+        let mut recent = Vec::new();
+        for (worker, status) in working(places) {
+            recent.extend(status.checkpoints.recent.iter().map(|past| CheckpointReport {
+                worker,
+                seconds_ago: age(past.ended),
+                completed: past.completed,
+                pairs: past.pairs,
+                duration_seconds: past.duration().as_secs_f64(),
+                dead_letters_seconds: past.waited_for_letters.as_secs_f64(),
+                broker_seconds: past.waited_for_broker.as_secs_f64(),
+            }));
+        }
+        recent.sort_by(|a, b| a.seconds_ago.total_cmp(&b.seconds_ago));
+        recent.truncate(REMEMBERED);
+        Self {
+            completed: totals.checkpoints_completed,
+            failed: totals.checkpoints_failed,
+            age_seconds: working(places).map(|(_, status)| age(status.checkpoints.current_at)).reduce(f64::max),
+            duration: totals.checkpoint_durations.quantiles(),
+            recent,
+            durations: totals.checkpoint_durations,
+        }
+    }
+}
+
+/// Records that were not counted.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLettersReport {
+    /// All codes with how many records got them, also where none did.
+    pub by_code: BTreeMap<&'static str, u64>,
+    /// Acknowledged by the dead letter topic.
+    pub written: u64,
+    /// Not handed to the producer yet.
+    pub waiting: usize,
+    /// Whether they cannot be written at the moment.
+    pub failing: bool,
+    /// The last ones, newest first.
+    pub recent: Vec<LetterReport>,
+}
+
+/// One dead letter: where the record is and why it was not counted, never its payload.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LetterReport {
+    /// When the record was read, epoch ms.
+    pub read_at: i64,
+    /// The record's topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// Why.
+    pub code: &'static str,
+    /// Why, for people.
+    pub message: String,
+}
+
+impl DeadLettersReport {
+    pub(super) fn of(places: &[Place], totals: &WorkerTotals) -> Self {
+        let ledger = totals.ledger();
+        let mut by_code: BTreeMap<_, _> =
+            RejectionCode::ALL.iter().map(|code| (code.as_str(), ledger.rejected[code.index()])).collect();
+        by_code.insert(TOO_LATE, ledger.too_late);
+        let letters = || working(places).map(|(_, status)| &status.letters);
+        let mut recent: Vec<&RecentLetter> = letters().flat_map(|letters| &letters.recent).collect();
+        recent.sort_by_key(|letter| std::cmp::Reverse(letter.read_at));
+        Self {
+            by_code,
+            written: totals.letters_written,
+            waiting: letters().map(|letters| letters.waiting).sum(),
+            failing: letters().any(|letters| letters.failing),
+            recent: recent.into_iter().take(REMEMBERED).map(LetterReport::of).collect(),
+        }
+    }
+}
+
+impl LetterReport {
+    fn of(letter: &RecentLetter) -> Self {
+        Self {
+            read_at: letter.read_at,
+            topic: letter.topic.clone(),
+            partition: letter.partition,
+            offset: letter.offset,
+            code: letter.code,
+            message: letter.message.clone(),
+        }
+    }
+}
+
+/// Time in which workers did not read.
+#[derive(Debug, Clone, Serialize)]
+pub struct PauseReport {
+    /// Why, as a metric's label says it.
+    pub wait: &'static str,
+    /// Why, for people.
+    pub text: &'static str,
+    /// How long, all workers together.
+    pub seconds: f64,
+}
+
+impl PauseReport {
+    pub(super) fn all(totals: &WorkerTotals) -> Vec<Self> {
+        WaitReason::ALL
+            .iter()
+            .zip(totals.waited)
+            .map(|(reason, waited)| Self { wait: reason.label(), text: reason.text(), seconds: waited.as_secs_f64() })
+            .collect()
+    }
+}
+
+/// One worker.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerReport {
+    /// Its number.
+    pub worker: usize,
+    /// Whether it has an assignment, be it empty.
+    pub joined: bool,
+    /// Pairs that have not passed their positions yet.
+    pub replaying: usize,
+    /// What its next checkpoint waits for at the moment.
+    pub checkpoint_waits_for: Option<&'static str>,
+    /// How often it was started again.
+    pub restarts: u64,
+    /// Why it last failed.
+    pub last_failure: Option<String>,
+    /// How long ago.
+    pub last_failure_seconds_ago: Option<f64>,
+}
+
+impl WorkerReport {
+    pub(super) fn all(places: &[Place]) -> Vec<Self> {
+        let of = |(worker, place): (usize, &Place)| {
+            let status = place.status.as_ref();
+            Self {
+                worker,
+                joined: status.is_some_and(|status| status.joined),
+                replaying: status.map_or(0, |status| status.replaying),
+                checkpoint_waits_for: status.and_then(|status| status.checkpoints.waits_for).map(CheckpointWait::text),
+                restarts: place.restarts,
+                last_failure: place.last_failure.as_ref().map(|(_, reason)| reason.clone()),
+                last_failure_seconds_ago: place.last_failure.as_ref().map(|(at, _)| age(*at)),
+            }
+        };
+        places.iter().enumerate().map(of).collect()
+    }
+}
+
+/// The consumer group.
+#[derive(Debug, Clone, Serialize)]
+pub struct GroupReport {
+    /// Its name.
+    pub name: String,
+    /// Its state in Kafka's words; empty while not known.
+    pub state: String,
+    /// Its members, those of other instances too.
+    pub members: Vec<MemberReport>,
+}
+
+/// One member of the group.
+#[derive(Debug, Clone, Serialize)]
+pub struct MemberReport {
+    /// Instance and worker.
+    pub member: String,
+    /// Where it is.
+    pub host: String,
+    /// What it reads.
+    pub assignment: Vec<MemberTopic>,
+}
+
+/// The partitions that a member has of one topic.
+#[derive(Debug, Clone, Serialize)]
+pub struct MemberTopic {
+    /// The topic.
+    pub topic: String,
+    /// Their numbers.
+    pub partitions: Vec<i32>,
+}
+
+impl GroupReport {
+    pub(super) fn of(name: &str, cluster: ClusterView) -> Self {
+        let topics = |partitions: Vec<(String, Vec<i32>)>| {
+            partitions.into_iter().map(|(topic, partitions)| MemberTopic { topic, partitions }).collect()
+        };
+        let members = cluster.members.into_iter().map(|member| MemberReport {
+            member: member.client_id,
+            host: member.host,
+            assignment: topics(member.partitions),
+        });
+        Self { name: name.to_owned(), state: cluster.group_state, members: members.collect() }
+    }
+}
+
+fn working(places: &[Place]) -> impl Iterator<Item = (usize, &WorkerStatus)> {
+    places.iter().enumerate().filter_map(|(worker, place)| Some((worker, place.status.as_ref()?)))
+}
