@@ -3,6 +3,11 @@
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use crate::logging::Repeats;
+
+/// Every client of the process says the same, again and again.
+static SAID: Repeats = Repeats::new();
+
 /// Passes a log line on with its level.
 pub(crate) fn forward(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
@@ -19,9 +24,15 @@ pub(crate) fn forward(level: RDKafkaLogLevel, facility: &str, message: &str) {
 
 /// Says an error of the client. librdkafka goes on trying by itself after all of these.
 pub(crate) fn error(error: &KafkaError, reason: &str) {
-    match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::AllBrokersDown) => tracing::warn!(reason, "no broker can be reached; trying on"),
-        Some(RDKafkaErrorCode::BrokerTransportFailure) => tracing::debug!(reason, "connection to a broker lost"),
-        _ => tracing::warn!(%error, reason, "kafka client"),
+    let code = error.rdkafka_error_code();
+    if code == Some(RDKafkaErrorCode::BrokerTransportFailure) {
+        tracing::debug!(reason, "connection to a broker lost");
+        return;
+    }
+    let Some(unsaid) = SAID.next(&error.to_string()) else { return };
+    if code == Some(RDKafkaErrorCode::AllBrokersDown) {
+        tracing::warn!(reason, unsaid, "no broker can be reached; trying on");
+    } else {
+        tracing::warn!(%error, reason, unsaid, "kafka client");
     }
 }

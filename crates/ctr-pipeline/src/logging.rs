@@ -1,5 +1,7 @@
 //! Logs: lines for people (or JSON) on the console, JSON lines in files that rotate.
 
+mod repeats;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 use crate::config::{LogFormat, LoggingConfig};
+
+pub(crate) use repeats::Repeats;
 
 /// Times in every line: UTC, milliseconds.
 const TIME_FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.3fZ";

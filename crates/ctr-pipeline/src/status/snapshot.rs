@@ -76,7 +76,7 @@ pub struct PartitionStatus {
     pub open_windows: usize,
 }
 
-/// A record that was kept as a dead letter. Never its payload.
+/// A record that was kept as a dead letter. Of its payload no more than the message quotes.
 #[derive(Debug, Clone)]
 pub struct RecentLetter {
     /// When it was read, epoch ms.

@@ -13,11 +13,15 @@ use super::group::Group;
 use super::pair::Pair;
 use crate::config::JobConfig;
 use crate::crash_point::crash_point;
+use crate::logging::Repeats;
 use crate::sink::TaskId;
 use crate::source::assignment::Topics;
 use crate::source::commit::commit_async;
 use crate::status::histogram::Histogram;
 use crate::status::snapshot::{CheckpointStatus, CheckpointWait, PastCheckpoint, REMEMBERED, WorkerTotals};
+
+/// Commits that fail, fail often.
+static FAILURES: Repeats = Repeats::new();
 
 /// When checkpoints are made, and what became of them.
 #[derive(Debug)]
@@ -178,7 +182,9 @@ impl Checkpoints {
 
     fn failed(&mut self, error: &KafkaError) {
         // Expected while partitions move; the next one follows, and until then the last one stands.
-        tracing::warn!(%error, "a commit failed; the next one follows");
+        if let Some(unsaid) = FAILURES.next(&error.to_string()) {
+            tracing::warn!(%error, unsaid, "a commit failed; the next one follows");
+        }
         self.finish(false);
     }
 

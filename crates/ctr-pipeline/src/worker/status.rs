@@ -6,7 +6,11 @@ use ctr_domain::task::Side;
 
 use super::Worker;
 use super::pair::Pair;
+use crate::logging::Repeats;
 use crate::status::snapshot::{PartitionStatus, WaitReason, WorkerStatus};
+
+/// Workers that wait look several times a second whether they still do.
+static PAUSES: Repeats = Repeats::new();
 
 impl Worker {
     /// A snapshot of the worker: everything a page, a metric or a test asks.
@@ -54,6 +58,15 @@ impl Worker {
         let reason = self.blocked().or_else(|| self.pairs.iter().any(is_ahead).then_some(WaitReason::Drift));
         if let Some(reason) = reason {
             self.totals.waited[reason as usize] += elapsed;
+            if let Some(unsaid) = PAUSES.next(reason.label()) {
+                tracing::info!(
+                    worker = self.setup.number,
+                    reason = reason.label(),
+                    unsaid,
+                    "reading pauses: {}",
+                    reason.text()
+                );
+            }
         }
     }
 }

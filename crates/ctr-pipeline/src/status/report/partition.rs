@@ -44,8 +44,9 @@ pub struct PartitionReport {
 
 impl PartitionReport {
     fn of(worker: usize, status: &PartitionStatus, cluster: &ClusterView, at: i64) -> Self {
-        let end_offset = cluster.end(&status.topic, status.partition);
-        let lag_records = end_offset.map(|end| (end - status.position).max(0));
+        // What was read since the broker was asked is proof of a later end.
+        let end_offset = cluster.end(&status.topic, status.partition).map(|end| end.max(status.position));
+        let lag_records = end_offset.map(|end| end - status.position);
         Self {
             topic: status.topic.clone(),
             partition: status.partition,

@@ -94,7 +94,7 @@ pub struct DeadLettersReport {
     pub recent: Vec<LetterReport>,
 }
 
-/// One dead letter: where the record is and why it was not counted, never its payload.
+/// One dead letter: where the record is and why it was not counted. Of its payload no more than the message quotes.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LetterReport {
