@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps; clippy knows only functions marked as tests")]
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 
 use ctr_pipeline::config::{Kind, SECTIONS, SETTINGS, Setting};
+
+mod reference;
+
+use reference::up_to_date;
 
 const COLUMNS: usize = 118;
 
@@ -18,24 +21,6 @@ fn the_commented_file_is_up_to_date() {
 #[test]
 fn the_table_in_the_documentation_is_up_to_date() {
     up_to_date("docs/configuration.md", &documentation());
-}
-
-/// Compares what stands in the checkout with what the table says, or writes it where that is asked for.
-fn up_to_date(path: &str, expected: &str) {
-    let path = checkout().join(path);
-    if std::env::var_os("UPDATE_REFERENCE").is_some() {
-        std::fs::write(&path, expected).unwrap();
-    }
-    let found = std::fs::read_to_string(&path).unwrap();
-    assert!(
-        found == expected,
-        "{} is not what the table of settings says; run UPDATE_REFERENCE=1 cargo test -p ctr-pipeline --test config_reference",
-        path.display()
-    );
-}
-
-fn checkout() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 fn of_section(section: &str) -> impl Iterator<Item = (&'static Setting, &'static str)> {

@@ -1,0 +1,55 @@
+//! `docs/metrics.md` is written from the list of metrics. After a change of the list:
+//! `UPDATE_REFERENCE=1 cargo test -p ctr-pipeline --test metrics_reference`.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps; clippy knows only functions marked as tests")]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use ctr_pipeline::status::metrics::{Kind, METRICS, PROCESS_METRICS};
+
+mod reference;
+
+#[test]
+fn the_table_in_the_documentation_is_up_to_date() {
+    reference::up_to_date("docs/metrics.md", &documentation());
+}
+
+#[test]
+fn names_are_unique_and_follow_the_conventions() {
+    let names: BTreeSet<_> = METRICS.iter().map(|metric| metric.name).collect();
+    assert_eq!(names.len(), METRICS.len());
+    for metric in METRICS {
+        let name = metric.name;
+        assert!(name.starts_with("ctr_"), "{name}");
+        assert_eq!(name.ends_with("_total"), metric.kind == Kind::Counter, "{name}: counters and only they end so");
+        assert!(metric.kind != Kind::Histogram || name.ends_with("_seconds"), "{name}: its unit");
+        assert!(metric.help.ends_with('.'), "{name}");
+        assert!(!metric.labels.iter().any(|label| label.contains("product")), "{name} would have a series per product");
+    }
+}
+
+fn documentation() -> String {
+    let mut page = String::from(
+        "# Metrics of ctr-pipeline\n\n\
+         Written from the list in `crates/ctr-pipeline/src/status/metrics.rs`; do not edit by hand.\n\n\
+         `/metrics` on the port of the job page answers in Prometheus' text format. The page, `/api/v1/status` and these numbers are read off \
+         the same report, so they agree. No metric has a label per product: an answer is as quick with 100,000 products as with one.\n\n\
+         **Lag** is measured from the position, the next offset to read. The lag that Kafka's own tools show for the group is measured from \
+         the committed offset, which is the *low offset* here: the first record of any window that is still held. It never reaches 0 while \
+         events come, and that is as it should be. Watch `ctr_partition_lag_records` and `ctr_partition_lag_seconds`.\n\n\
+         Counters begin at 0 with the process; a worker that is started again goes on counting. A gauge whose value is not known yet is absent. \
+         How to react: [runbook.md](runbook.md). Words: [glossary.md](glossary.md).\n\n\
+         | metric | type | labels | what it says |\n|---|---|---|---|\n",
+    );
+    for metric in METRICS {
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let (name, kind) = (metric.name, metric.kind.text());
+        writeln!(page, "| `{name}` | {kind} | {} | {} |", labels.join(", "), metric.help).unwrap();
+    }
+    page.push_str("\nOn Linux also those that every Prometheus client has:\n\n| metric | type | what it says |\n|---|---|---|\n");
+    for (name, kind, help) in PROCESS_METRICS {
+        writeln!(page, "| `{name}` | {} | {help} |", kind.text()).unwrap();
+    }
+    page
+}
