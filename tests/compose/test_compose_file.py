@@ -104,7 +104,7 @@ def test_everything_waits_for_health_or_completion() -> None:
 
 def test_health_checks_start_no_jvm_and_no_shell() -> None:
     checks = {name: service["healthcheck"]["test"] for name, service in services().items() if "healthcheck" in service}
-    assert set(checks) == {"kafka1", "kafka2", "kafka3", "clickhouse", "ctr-pipeline", "kafka-ui", "superset"}
+    assert set(checks) == {"kafka1", "kafka2", "kafka3", "clickhouse", "ctr-pipeline", "kafka-ui", "superset", "prometheus", "grafana"}
     assert checks["ctr-pipeline"] == ["CMD", "/usr/local/bin/ctr-pipeline", "probe"]
     for name, command in checks.items():
         assert command[0] == "CMD" and command[1] in ("nc", "wget", "curl", "/usr/local/bin/ctr-pipeline"), name
