@@ -47,7 +47,9 @@ fn documentation() -> String {
         let (name, kind) = (metric.name, metric.kind.text());
         writeln!(page, "| `{name}` | {kind} | {} | {} |", labels.join(", "), metric.help).unwrap();
     }
-    page.push_str("\nOn Linux also those that every Prometheus client has:\n\n| metric | type | what it says |\n|---|---|---|\n");
+    page.push_str(
+        "\nOn Linux also those that every Prometheus client has:\n\n| metric | type | what it says |\n|---|---|---|\n",
+    );
     for (name, kind, help) in PROCESS_METRICS {
         writeln!(page, "| `{name}` | {} | {help} |", kind.text()).unwrap();
     }
