@@ -34,7 +34,7 @@ use crate::status::server;
 use crate::supervisor;
 use crate::worker::WorkerSetup;
 
-/// Threads for everything that is not a worker: inserts and the status server.
+/// Threads for everything that is not a worker: inserts, and questions at the start.
 const SERVICE_THREADS: usize = 2;
 
 /// Bounds of the wait for Kafka and ClickHouse at start.
@@ -60,10 +60,9 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         .context("service threads")?;
     let board = Arc::new(WorkerBoard::new(config.job.parallelism));
     let (rows, writer) = row_sink(&config.clickhouse);
-    let listener = runtime.block_on(server::listen(&config.status))?;
     let shown = Arc::new(ClusterBoard::default());
     let sources = StatusSources::new(config, Arc::clone(&board), Arc::clone(rows.state()), Arc::clone(&shown));
-    runtime.spawn(server::serve(listener, sources));
+    server::start(&config.status, sources)?;
 
     let Some(cluster) = runtime.block_on(wait_until_usable(config, &shutdown))? else { return Ok(()) };
     say_if_workers_are_idle(config, &cluster);

@@ -15,7 +15,7 @@ use crate::config::ClickHouseConfig;
 use crate::crash_point::crash_point;
 
 /// How often an idle sink asks whether ClickHouse is there.
-const PING_INTERVAL: Duration = Duration::from_secs(2);
+const PING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a first chunk waits for those of the other workers that fire at the same moment.
 const GATHERING: Duration = Duration::from_millis(10);

@@ -13,22 +13,31 @@ use super::report::{Report, StatusSources};
 use super::{board, exposition, page};
 use crate::config::StatusConfig;
 
-/// Listens at the address of the settings.
+/// Listens at the address of the settings, and answers on a thread of its own until the process ends: those who look take no
+/// time from inserts.
 ///
 /// # Errors
 /// Where the address cannot be had, naming the settings.
-pub async fn listen(config: &StatusConfig) -> anyhow::Result<TcpListener> {
+pub fn start(config: &StatusConfig, sources: StatusSources) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("status server")?;
+    let listener = runtime.block_on(listen(config))?;
+    let answer = move || {
+        if let Err(error) = runtime.block_on(serve(listener, sources)) {
+            tracing::error!(%error, "the status server has ended; the job goes on");
+        }
+    };
+    std::thread::Builder::new().name("status".to_owned()).spawn(answer).context("status server")?;
+    Ok(())
+}
+
+async fn listen(config: &StatusConfig) -> anyhow::Result<TcpListener> {
     let address = config.address();
     TcpListener::bind(&address).await.with_context(|| {
         format!("cannot listen on {address}: is another process there? Set `status.port` (STATUS_PORT)")
     })
 }
 
-/// Answers until the process ends.
-///
-/// # Errors
-/// Where the listener fails.
-pub async fn serve(listener: TcpListener, sources: StatusSources) -> std::io::Result<()> {
+async fn serve(listener: TcpListener, sources: StatusSources) -> std::io::Result<()> {
     let routes = Router::new()
         .merge(page::routes())
         .route("/healthz", get(healthz))
