@@ -43,6 +43,10 @@ def number(text: str) -> int:
     return int(text.replace(",", ""))
 
 
+def places(answer: dict) -> list[tuple[str, int, int, int]]:
+    return [(p["topic"], p["partition"], p["position"], p["endOffset"]) for p in answer["partitions"]]
+
+
 def column(page: Page, table: str, place: int) -> list[str]:
     return page.locator(f"#{table} tbody tr").evaluate_all(f"rows => rows.map(row => row.cells[{place}].textContent)")
 
@@ -83,7 +87,6 @@ def test_page_rest_and_metrics_say_the_same(quiet: Pipeline, page: Page, topics:
 
 def test_the_other_answers_are_parts_of_the_same(quiet: Pipeline) -> None:
     status = quiet.get_json("/api/v1/status")
-    places = lambda answer: [(p["topic"], p["partition"], p["position"], p["endOffset"]) for p in answer["partitions"]]  # noqa: E731
     assert places(quiet.get_json("/api/v1/partitions")) == places(status)
     assert quiet.get_json("/api/v1/dead-letters")["deadLetters"] == status["deadLetters"]
     assert len(status["deadLetters"]["recent"]) == 10 and all(letter["message"] for letter in status["deadLetters"]["recent"])
