@@ -7,7 +7,8 @@ usage() {
 usage: local/run.sh SERVICE [ARGUMENTS]
 
   SERVICE   kafka1, kafka2, kafka3, clickhouse, ctr-pipeline, impression-producer, click-producer, superset
-            ctr-pipeline-check runs `ctr-pipeline check` with the settings that ctr-pipeline has
+            ctr-pipeline-check runs `ctr-pipeline check` with the settings that ctr-pipeline has, ctr-pipeline-command
+            any command of it
             superset-init brings the metadata, users and dashboards of Superset up to date
 
 The supervisor runs it. The settings are those of the script that started the service (LOCAL_DIR/run/SERVICE.settings),
@@ -21,7 +22,8 @@ shift
 
 here="$(cd "$(dirname "$0")" && pwd)"
 : "${LOCAL_DIR:=$here/../.local}"
-settings="$LOCAL_DIR/run/${service%-check}.settings"
+case "$service" in ctr-pipeline-*) settings_of="ctr-pipeline" ;; *) settings_of="$service" ;; esac
+settings="$LOCAL_DIR/run/$settings_of.settings"
 if [ -r "$settings" ]; then
     while IFS= read -r line; do export "${line%%=*}=${line#*=}"; done <"$settings"
 fi
@@ -72,6 +74,10 @@ case "$service" in
     ctr-pipeline-check)
         pipeline_settings
         exec "$binaries/ctr-pipeline" check --config config/application.yml "$@"
+        ;;
+    ctr-pipeline-command)
+        pipeline_settings
+        exec "$binaries/ctr-pipeline" "$@" --config config/application.yml
         ;;
     impression-producer)
         remember_process

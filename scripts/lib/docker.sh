@@ -148,6 +148,12 @@ stop_pipeline() {
     say "ctr-pipeline is stopped${1:+ and has left the consumer group}"
 }
 
+# pipeline_command COMMAND...: beside the job, with its settings.
+pipeline_command() {
+    require_stack
+    compose_run ctr-pipeline "$@"
+}
+
 start_producers() {
     require_stack
     compose_up impression-producer click-producer

@@ -162,6 +162,12 @@ stop_pipeline() {
     say "ctr-pipeline is stopped${1:+ and has left the consumer group}"
 }
 
+# pipeline_command COMMAND...: beside the job, with its settings.
+pipeline_command() {
+    require_stack
+    "$CHECKOUT/local/run.sh" ctr-pipeline-command "$@"
+}
+
 start_producers() {
     require_stack
     [ -x "$BINARIES/ctr-producer" ] || build_binaries

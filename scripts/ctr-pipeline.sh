@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Runs a command of ctr-pipeline with the settings that the running pipeline has: recount, dlq, check, probe.
+set -euo pipefail
+
+# shellcheck source=lib/verb.sh
+source "$(dirname "$0")/lib/verb.sh"
+
+# shellcheck disable=SC2034  # read by verb.sh
+USAGE="usage: ./scripts/ctr-pipeline.sh [--docker | --local] COMMAND [ARGUMENTS]
+
+Runs a command of ctr-pipeline beside the job, with the job's settings, for instance:
+
+  ./scripts/ctr-pipeline.sh dlq stats
+  ./scripts/ctr-pipeline.sh recount --from 2026-11-22T20:00:00Z --to 2026-11-22T21:00:00Z
+  ./scripts/ctr-pipeline.sh dlq redrive --help
+
+Its exit code is the command's.
+"
+
+# Help is the command's own as soon as there is a command.
+own=() command=()
+for argument in "$@"; do
+    case "$argument" in
+        --docker | --local) own+=("$argument") ;;
+        -*) if [ "${#command[@]}" -eq 0 ]; then own+=("$argument"); else command+=("$argument"); fi ;;
+        *) command+=("$argument") ;;
+    esac
+done
+begin "" ${own[@]+"${own[@]}"}
+[ "${#command[@]}" -gt 0 ] || usage_error "no command"
+pipeline_command "${command[@]}"
