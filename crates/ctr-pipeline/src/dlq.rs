@@ -1,5 +1,6 @@
 //! `ctr-pipeline dlq`: look at dead letters, and put those back that can be counted after all.
 
+mod judge;
 mod letter;
 mod mend;
 mod redrive;

@@ -8,47 +8,29 @@
 //! The copies in the topics are the memory of what was put back (`docs/adr/0011`). So a letter can be put back for as long as
 //! its record is still in its topic: then every copy, which lies behind it, is there too.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
-use ctr_domain::dead_letter::TOO_LATE;
-use ctr_domain::event::Event;
 use ctr_domain::recount::WindowRange;
 use ctr_domain::redriven::DeadLetterId;
-use ctr_domain::rules::Rules;
 use ctr_domain::timestamp::to_rfc3339;
 use ctr_domain::window::WindowSize;
 use tokio::runtime::Runtime;
 
 use super::RedriveOptions;
-use super::letter::Letter;
-use super::mend::mend;
+use super::judge::{Action, Judge, Logs};
 use super::scan::{each_letter, parts};
 use super::show::say_others;
 use crate::config::Config;
 use crate::job;
-use crate::recount::{self, Progress, now_ms};
+use crate::recount;
 use crate::sink::redrive::{Redriven, Redriver};
-use crate::source::log_reader::{LogPart, LogReader};
-use crate::source::redriven::origin_of;
+use crate::source::log_reader::LogReader;
 use crate::source::topics::ClusterFacts;
 
 /// Records put back at once, at most, and their bytes.
 const BATCH: (usize, usize) = (500, 4 << 20);
-
-/// What is done with a letter. The time is the event's, epoch ms.
-#[derive(Debug)]
-enum Action {
-    /// It is put back.
-    Send(Redriven, i64),
-    /// It was put back before.
-    Already(i64),
-    /// Its record is valid and lies in its topic: the recount counts it there.
-    InTheLog(i64),
-    /// It stays where it is.
-    Leave(String),
-}
 
 /// Runs the command: false where letters or windows had to be left.
 pub(super) fn run(config: &Config, options: &RedriveOptions) -> anyhow::Result<bool> {
@@ -68,7 +50,7 @@ pub(super) fn run(config: &Config, options: &RedriveOptions) -> anyhow::Result<b
     })?;
     logs.find_copies(&oldest)?;
 
-    let mut judge = Judge { logs, rules, mend: options.mend.as_deref() };
+    let mut judge = Judge::new(logs, rules, options.mend.as_deref());
     let window_size = rules.window_size;
     let mut run = Run { redriver, window_size, batch: Vec::new(), bytes: 0, tally: Tally::default() };
     let others = each_letter(&mut letters, &parts, &options.filter, |letter, _| {
@@ -99,127 +81,6 @@ fn count_again(
     let report = recount::execute(config, runtime, cluster, &request)?;
     let _ = write!(io::stdout(), "{report}");
     Ok(!report.has_refused())
-}
-
-/// The topics that records came from.
-struct Logs {
-    reader: LogReader,
-    /// The first offset of each partition that letters came from.
-    starts: HashMap<(String, i32), i64>,
-    /// Event times of the copies that lie in the topics already.
-    copies: HashMap<DeadLetterId, i64>,
-    counted: [String; 2],
-}
-
-impl Logs {
-    fn new(config: &Config) -> anyhow::Result<Self> {
-        let topics = &config.kafka.topics;
-        Ok(Self {
-            reader: LogReader::new(&config.kafka)?,
-            starts: HashMap::new(),
-            copies: HashMap::new(),
-            counted: [topics.impression.clone(), topics.click.clone()],
-        })
-    }
-
-    /// Looks for copies behind the oldest record of each partition that is meant.
-    fn find_copies(&mut self, oldest: &BTreeMap<(String, i32), i64>) -> anyhow::Result<()> {
-        let mut parts = Vec::new();
-        for ((topic, partition), offset) in oldest {
-            if self.counted.contains(topic) {
-                let part = self.reader.whole(topic, *partition)?;
-                self.starts.insert((topic.clone(), *partition), part.start);
-                parts.push(LogPart { start: part.start.max(*offset), ..part });
-            }
-        }
-        let mut progress = Progress::new("looking for what was put back", parts.iter().map(|p| p.end - p.start).sum());
-        for part in &parts {
-            self.reader.read(part, |record| {
-                progress.step();
-                if let Some(id) = origin_of(record, &part.topic, part.partition)
-                    && let Ok(event) = Event::parse(record.payload)
-                {
-                    self.copies.entry(id).or_insert(event.timestamp);
-                }
-                Ok(())
-            })?;
-        }
-        progress.finish();
-        Ok(())
-    }
-
-    /// Why nothing can be said of a record any more, if so.
-    fn loss(&self, letter: &Letter) -> Option<String> {
-        let Letter { raw_topic: topic, partition, offset, .. } = letter;
-        match self.starts.get(&(topic.clone(), *partition)) {
-            None => Some(format!("`{topic}` is none of the topics of this job")),
-            Some(start) if offset < start => Some(format!(
-                "its record has left {topic}-{partition}, which begins at offset {start}: its window is not in the log, and \
-                 whether it was put back before cannot be told"
-            )),
-            Some(_) => None,
-        }
-    }
-
-    /// A record as its topic has it: key and value.
-    fn fetch(&mut self, letter: &Letter) -> anyhow::Result<Option<KeyAndValue>> {
-        let Letter { raw_topic, partition, offset, .. } = letter;
-        let part = LogPart { topic: raw_topic.clone(), partition: *partition, start: *offset, end: offset + 1 };
-        let mut found = None;
-        self.reader.read(&part, |record| {
-            found = Some((record.key.map(<[u8]>::to_vec), record.payload.map(<[u8]>::to_vec)));
-            Ok(())
-        })?;
-        Ok(found)
-    }
-}
-
-type KeyAndValue = (Option<Vec<u8>>, Option<Vec<u8>>);
-
-/// Decides what is done with a letter.
-struct Judge<'a> {
-    logs: Logs,
-    rules: Rules,
-    mend: Option<&'a str>,
-}
-
-impl Judge<'_> {
-    fn judge(&mut self, letter: &Letter) -> anyhow::Result<Action> {
-        let id = letter.id();
-        if let Some(loss) = self.logs.loss(letter) {
-            return Ok(Action::Leave(loss));
-        }
-        if let Some(time) = self.logs.copies.get(&id) {
-            return Ok(Action::Already(*time));
-        }
-        if let (TOO_LATE, Some(time)) = (letter.code.as_str(), letter.event_time_millis_utc) {
-            return Ok(Action::InTheLog(time));
-        }
-        let whole =
-            if letter.is_whole()? { Some((letter.key()?, letter.payload()?)) } else { self.logs.fetch(letter)? };
-        let Some((key, payload)) = whole else {
-            return Ok(Action::Leave("the letter has only a part of it, and its topic no longer has it".to_owned()));
-        };
-        let payload = match self.mend {
-            None => payload.unwrap_or_default(),
-            Some(command) => match mend(command, &id, &payload.unwrap_or_default()) {
-                Ok(mended) => mended,
-                Err(error) => return Ok(Action::Leave(error.to_string())),
-            },
-        };
-        let now = now_ms();
-        match Event::parse(Some(&payload)) {
-            Err(rejection) => Ok(Action::Leave(format!("it would be rejected again: {rejection}"))),
-            Ok(event) if self.rules.is_future(event.timestamp, Some(now)) => Ok(Action::Leave(format!(
-                "it would be rejected again: its time, {}, is still too far ahead",
-                to_rfc3339(event.timestamp)
-            ))),
-            Ok(event) => {
-                let time = event.timestamp;
-                Ok(Action::Send(Redriven { id, key, payload }, time))
-            }
-        }
-    }
 }
 
 /// What was done.
