@@ -26,6 +26,8 @@ for argument in "$@"; do
         *) command+=("$argument") ;;
     esac
 done
-begin "" ${own[@]+"${own[@]}"}
+parse_arguments "" ${own[@]+"${own[@]}"}
+# The command's output is for other programs too.
+choose_mode "$MODE_WANTED" >&2
 [ "${#command[@]}" -gt 0 ] || usage_error "no command"
 pipeline_command "${command[@]}"

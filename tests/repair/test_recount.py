@@ -3,9 +3,8 @@
 import json
 from collections import Counter
 
-from confluent_kafka import TopicPartition
-
 from pipeline.comparison import assert_exact
+from repair.retention import cut
 from stack import Database, Kafka, Pipeline, Producer, Topics, Truth, wait_until
 
 # Events that are too late may belong to windows before the first of the history.
@@ -62,14 +61,6 @@ def test_a_recount_beside_the_job_and_over_a_damaged_table(producer: Producer, p
     pipeline.start_ready()
     assert pipeline.stop() == 0
     assert database.windows() == expected
-
-
-def cut(kafka: Kafka, topic: str, partition: int, before: int) -> None:
-    """Takes the beginning of a log away, as retention does."""
-    admin = kafka.admin()
-    admin.list_topics(timeout=10)
-    for done in admin.delete_records([TopicPartition(topic, partition, before)]).values():
-        done.result()
 
 
 def test_a_window_that_is_not_wholly_in_the_log_is_refused(producer: Producer, pipeline: Pipeline, database: Database, kafka: Kafka,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from confluent_kafka import Message
 
 from pipeline.comparison import letters_by_identity
+from repair.retention import cut
 from stack import Database, Kafka, Pipeline, Topics, wait_until
 
 START = 1_767_225_600_000  # 2026-01-01 00:00:00 UTC
@@ -73,6 +74,12 @@ def test_redriven_letters_count_exactly_once(make_pipeline: Callable[..., Pipeli
     assert letters_by_identity(kafka, topics).keys() == letters.keys()
     assert anew.stop() == 0
     assert database.windows() == expected
+
+    # Where the records have left their topic, nobody could tell whether they were put back.
+    cut(kafka, topics.impressions, PARTITION, before=GOOD + 3)
+    code, said = pipeline.ask("dlq", "redrive", "--mend", "sed s/tap/click/", "--code", "TOO_LATE", "--code", "INVALID_EVENT_TYPE")
+    assert code == 3 and said.count(f"its record has left {topics.impressions}-{PARTITION}") == 2, said
+    assert f"0 would be put back (--execute does it), {BROKEN} were before, 0 lie in the log" in said, said
 
 
 def assert_all_read(pipeline: Pipeline, kafka: Kafka, topics: Topics) -> None:

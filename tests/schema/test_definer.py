@@ -12,7 +12,8 @@ from pathlib import Path
 from chdb import _chdb
 
 folder, schema = Path(sys.argv[1]), Path(sys.argv[2])
-views = ("ctr_windows", "ctr_latest_view", "ctr_ml_view", "by_invoker")
+views = ("ctr_windows", "ctr_latest_view", "ctr_ml_view", "ctr_by_minute", "ctr_by_hour", "ctr_by_day", "ctr_top_movers", "ctr_orphan_clicks",
+         "ctr_window_revisions", "by_invoker")
 grants = "".join(f"<query>GRANT SELECT ON default.{view}</query>" for view in views)
 access = folder / "access.xml"
 access.write_text(f'''<clickhouse><users_config>{access}</users_config><profiles><default/></profiles><quotas><default/></quotas>
@@ -37,4 +38,5 @@ for table in (*views, "ctr_results_raw", "ctr_latest"):
 def test_a_viewer_needs_rights_on_the_views_alone(tmp_path):
     done = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path), str(CHECKOUT / "clickhouse/schema")], capture_output=True, text=True, timeout=120)
     assert done.stdout.splitlines() == [
-        "ctr_windows 1", "ctr_latest_view 1", "ctr_ml_view 1", "by_invoker refused", "ctr_results_raw refused", "ctr_latest refused"], done.stderr
+        "ctr_windows 1", "ctr_latest_view 1", "ctr_ml_view 1", "ctr_by_minute 1", "ctr_by_hour 1", "ctr_by_day 1", "ctr_top_movers 0",
+        "ctr_orphan_clicks 0", "ctr_window_revisions 1", "by_invoker refused", "ctr_results_raw refused", "ctr_latest refused"], done.stderr

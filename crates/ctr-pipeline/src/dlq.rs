@@ -7,6 +7,8 @@ mod redrive;
 mod scan;
 mod show;
 
+use std::io;
+
 use clap::{Args, Subcommand};
 use ctr_domain::redriven::DeadLetterId;
 
@@ -78,10 +80,15 @@ pub struct RedriveOptions {
 pub fn run(config: &Config, command: &Command) -> anyhow::Result<bool> {
     let mut reader = LogReader::new(&config.kafka)?;
     let topic = config.kafka.dlq_topic.as_str();
-    match command {
+    let done = match command {
         Command::List { filter, json } => show::list(&mut reader, topic, filter, *json),
         Command::Show { id, raw } => show::one(&mut reader, topic, id, *raw),
         Command::Stats { filter, json } => show::stats(&mut reader, topic, filter, *json),
         Command::Redrive(options) => redrive::run(config, options),
-    }
+    };
+    // Whoever reads has seen enough (`dlq list | head`): that is no failure.
+    let is_unread = |error: &anyhow::Error| {
+        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    done.or_else(|error| if is_unread(&error) { Ok(true) } else { Err(error) })
 }

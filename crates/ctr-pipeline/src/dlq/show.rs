@@ -98,7 +98,10 @@ pub(super) fn stats(reader: &mut LogReader, topic: &str, filter: &Filter, as_jso
 pub(super) fn say_others(others: Others) {
     let Others { repeated, foreign } = others;
     if repeated > 0 {
-        let _ = writeln!(io::stderr(), "{repeated} letters were written again after a crash; they are shown once");
+        let _ = writeln!(
+            io::stderr(),
+            "{repeated} letters were written more than once (after a crash, or by another group) and are shown once"
+        );
     }
     if foreign > 0 {
         let _ = writeln!(io::stderr(), "{foreign} records of the topic are no letters of this pipeline");
