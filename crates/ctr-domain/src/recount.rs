@@ -3,7 +3,7 @@
 //! The task decides by what the log says *before* a record, so it leaves out what came too late. A recount looks back at
 //! the whole log: every valid record of a window counts, whatever its lateness, and of the records that were put back from
 //! the dead letters each origin counts once. What a task has counted of a window in one partition is the beginning of what is
-//! counted here, so no count of a recount is smaller than the task's, and its row replaces the task's (`docs/adr/0010`).
+//! counted here, so no count of a recount is smaller than the task's, and its row replaces the task's (`docs/adr/0008`).
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -5,7 +5,7 @@
 //!     ─> per letter: mend, judge ─> batches of copies ─> recount of the windows
 //! ```
 //!
-//! The copies in the topics are the memory of what was put back (`docs/adr/0011`). So a letter can be put back for as long as
+//! The copies in the topics are the memory of what was put back (`docs/adr/0009`). So a letter can be put back for as long as
 //! its record is still in its topic: then every copy, which lies behind it, is there too.
 
 use std::collections::{BTreeMap, BTreeSet};
