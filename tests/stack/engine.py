@@ -46,6 +46,18 @@ class Database:
         assert len(found) == len(rows), "ctr_windows has two rows for one product and window"
         return found
 
+    def apply_schema(self, settings: Iterable[tuple[str, str]] = ()) -> None:
+        """The schema as people apply it."""
+        environment = clean_environment({
+            "CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_PORT": str(self.engine.port), "CLICKHOUSE_DB": self.name,
+            "CLICKHOUSE_USER": WRITER, "CLICKHOUSE_PASSWORD": PASSWORD,
+            # Event times of tests are long ago: nothing must go because of that.
+            "RAW_TTL_DAYS": "0", "HISTORY_TTL_DAYS": "0", **dict(settings),
+        })
+        script = subprocess.run([str(CHECKOUT / "scripts/init-clickhouse.sh")], env=environment, cwd=CHECKOUT, timeout=120,
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        assert script.returncode == 0, f"init-clickhouse.sh: {script.stdout}{script.stderr}"
+
     def raw_rows(self) -> list[dict[str, Any]]:
         """The raw rows as they stand after merging, for comparing two runs: without the time of insertion."""
         return self.query("SELECT * EXCEPT (inserted_at) FROM ctr_results_raw FINAL ORDER BY ALL")
@@ -92,16 +104,9 @@ class Engine:
         """A new database with the schema, applied as people apply it."""
         name = f"test_{uuid.uuid4().hex[:8]}"
         self.request(f"CREATE DATABASE IF NOT EXISTS {name}", "default")
-        environment = clean_environment({
-            "CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_PORT": str(self.port), "CLICKHOUSE_DB": name,
-            "CLICKHOUSE_USER": WRITER, "CLICKHOUSE_PASSWORD": PASSWORD,
-            # Event times of tests are long ago: nothing must go because of that.
-            "RAW_TTL_DAYS": "0", "HISTORY_TTL_DAYS": "0", **dict(settings),
-        })
-        script = subprocess.run([str(CHECKOUT / "scripts/init-clickhouse.sh")], env=environment, cwd=CHECKOUT, timeout=120,
-                                stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        assert script.returncode == 0, f"init-clickhouse.sh: {script.stdout}{script.stderr}"
-        return Database(self, name)
+        database = Database(self, name)
+        database.apply_schema(settings)
+        return database
 
     def request(self, sql: str, database: str, as_reader: bool = False) -> str:
         """The text of an answer, or QueryError. A reader is `default` without a password."""
