@@ -101,8 +101,9 @@ PYTHON
 
 integration_stages() {
     rm -f "$LOCAL_DIR/logs/test/pytest.xml"
-    # Without a browser the tests of pages skip themselves.
+    # Without a browser, or without promtool, the tests that need them skip themselves.
     have_or_skip "Chromium" "$PREREQUISITES_PAGES" || true
+    have_or_skip "promtool" "$PREREQUISITES_ALERTS" || true
     stage "Python environment" prepare_python
     stage "Kafka's jars" install_kafka
     stage "release build" build_binaries

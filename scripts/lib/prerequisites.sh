@@ -16,6 +16,8 @@ PREREQUISITES_TEST="shellcheck|command -v shellcheck|shellcheck|brew install she
 # A browser without letters to draw is no browser.
 PREREQUISITES_PAGES="Chromium|has_chromium|chromium fonts-liberation|brew install --cask chromium|the tests of pages and dashboards"
 
+PREREQUISITES_ALERTS="promtool|command -v promtool|prometheus|brew install prometheus|the tests of alert rules"
+
 has_compiler() { { command -v cc && command -v c++; } || { command -v gcc && command -v g++; }; }
 
 # The names that tests/stack/browser.py looks for.
@@ -61,6 +63,8 @@ debian_packages() {
 
 apt_install() {
     export DEBIAN_FRONTEND=noninteractive
+    # Its promtool is wanted, not its server, which Debian would start, listening on every address.
+    [[ "$1" != *promtool* || ! -d /run/systemd/system ]] || systemctl mask prometheus.service
     apt-get update -q
     # shellcheck disable=SC2046  # a list of packages
     apt-get install -q -y --no-install-recommends $(debian_packages "$1")

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser as Chromium
@@ -45,10 +46,12 @@ class Browser:
             self._playwright.stop()
 
     @contextmanager
-    def visitor(self) -> Iterator[Page]:
-        """A page of someone who was never here: English, UTC. An exception that its scripts did not catch is an AssertionError."""
+    def visitor(self, **options: Any) -> Iterator[Page]:
+        """A page of someone who was never here: English, UTC; `options` are those of a browser context, for another screen. An
+        exception that its scripts did not catch is an AssertionError."""
         assert self._chromium is not None, "the browser was not started"
-        context = self._chromium.new_context(viewport=VIEWPORT, locale="en-US", timezone_id="UTC", reduced_motion="reduce")
+        context = self._chromium.new_context(
+            **{"viewport": VIEWPORT, "locale": "en-US", "timezone_id": "UTC", "reduced_motion": "reduce", **options})
         thrown: list[str] = []
         try:
             page = context.new_page()

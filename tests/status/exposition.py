@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from stack.process import CHECKOUT
@@ -16,11 +17,11 @@ TARGET = {"job": "ctr-pipeline", "instance": "the-test"}
 Series = tuple[str, tuple[tuple[str, str], ...]]
 
 
-def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+def promtool(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
     """Prometheus' own tool, which ./scripts/test.sh installs with Debian's package `prometheus`."""
-    command = shutil.which("promtool")
-    assert command, "no promtool on this machine: ./scripts/test.sh installs it, or names the command"
-    return subprocess.run([command, *arguments], cwd=MONITORING, capture_output=True, text=True, timeout=60)
+    if not shutil.which("promtool"):
+        pytest.skip("no promtool on this machine: ./scripts/test.sh installs it, or names the command")
+    return subprocess.run(["promtool", *arguments], cwd=MONITORING, input=text, capture_output=True, text=True, timeout=60)
 
 
 def parse(text: str) -> dict[Series, float]:
@@ -63,8 +64,3 @@ def assert_firing(expected: set[str], before: str, now: str, folder: Path, minut
 def series_name(name: str, labels: tuple[tuple[str, str], ...]) -> str:
     pairs = ", ".join(f'{label}="{text}"' for label, text in (*labels, *TARGET.items()))
     return f"{name}{{{pairs}}}"
-
-
-def promtool_lint(text: str) -> subprocess.CompletedProcess[str]:
-    """`promtool check metrics` on what was scraped."""
-    return subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=60)

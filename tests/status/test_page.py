@@ -3,13 +3,15 @@
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
 from stack import Kafka, Pipeline, Producer, Topics, wait_until
+from stack.browser import Browser
 from stack.process import CHECKOUT
-from status.exposition import parse, promtool_lint, value
+from status.exposition import parse, promtool, value
 from status.test_monitoring import metrics
 
 SCREENS = {
@@ -97,27 +99,21 @@ def test_the_other_answers_are_parts_of_the_same(quiet: Pipeline) -> None:
     assert quiet.settings["clickhouse.password"] not in quiet.get("/api/v1/config")
 
     exposed = quiet.get("/metrics")
-    lint = promtool_lint(exposed)
+    lint = promtool("check", "metrics", text=exposed)
     assert lint.returncode == 0, lint.stdout + lint.stderr
     families = dict(re.findall(r"^# TYPE (\w+) (\w+)$", exposed, re.MULTILINE))
     assert families == metrics(), "what is exposed is what docs/metrics.md lists"
     assert not any("product" in label for _, labels in parse(exposed) for label, _ in labels)
 
 
-def test_it_fits_every_screen_and_says_when_it_is_old(quiet: Pipeline, page: Page) -> None:
-    browser = page.context.browser
+def test_it_fits_every_screen_and_says_when_it_is_old(quiet: Pipeline, browser: Browser, page: Page) -> None:
     for name, options in SCREENS.items():
-        context = browser.new_context(locale="en-US", timezone_id="UTC", reduced_motion="reduce", **options)
-        screen = context.new_page()
-        screen.goto(quiet.url)
-        screen.wait_for_selector('#state[data-state="running"]')
-        assert screen.evaluate("document.documentElement.scrollWidth") <= options["viewport"]["width"], f"{name} scrolls sideways"
-        assert screen.locator("th:not([scope])").count() == 0 and screen.locator("h1").count() == 1
-        keyboard_reaches_all_tables(screen)
-        if os.environ.get("UPDATE_IMAGES"):
-            screen.wait_for_timeout(3000)
-            screen.screenshot(path=CHECKOUT / f"docs/images/page-{name}.png", full_page=name != "phone")
-        context.close()
+        with browser.visitor(**options) as screen:
+            screen.goto(quiet.url)
+            screen.wait_for_selector('#state[data-state="running"]')
+            assert screen.evaluate("document.documentElement.scrollWidth") <= options["viewport"]["width"], f"{name} scrolls sideways"
+            assert screen.locator("th:not([scope])").count() == 0 and screen.locator("h1").count() == 1
+            keyboard_reaches_all_tables(screen)
     page.goto(quiet.url)
     page.wait_for_selector('#state[data-state="running"]')
     quiet.kill()
@@ -141,3 +137,19 @@ def test_several_instances_show_each_other(make_pipeline: Callable[..., Pipeline
     page.wait_for_selector("#group-table tbody tr:nth-child(4)")
     marked = [name for name in column(page, "group-table", 0) if name.startswith("▸ ")]
     assert marked == [f"▸ {two.settings['ctr.job.instance-id']}-{worker}" for worker in (0, 1)]
+
+
+if os.environ.get("UPDATE_SCREENSHOTS") == "1":
+    # Makes docs/images/page-*.png. It takes minutes, so that the lines on the page have a shape.
+    def test_images(kafka: Kafka, make_pipeline: Callable[..., Pipeline], browser: Browser, tmp_path: Path) -> None:
+        topics = Topics("impressions", "clicks", "dlq-events", "ctr", 6)
+        for topic in (topics.impressions, topics.clicks, topics.dead_letters):
+            kafka.create_topic(topic, 6)
+        pipeline = make_pipeline(settings={"kafka.topics.impression": "impressions", "kafka.topics.click": "clicks", "kafka.dlq-topic": "dlq-events",
+                                           "kafka.group-id": topics.group, "ctr.job.instance-id": "ctr"}).start_ready()
+        Producer(kafka, topics, tmp_path).start("both", rate=1400, products=50, bad=0.001, too_late=0.0005)
+        for name, options in SCREENS.items():
+            with browser.visitor(**options) as screen:
+                screen.goto(pipeline.url)
+                screen.wait_for_timeout(60_000)
+                screen.screenshot(path=CHECKOUT / f"docs/images/page-{name}.png")
