@@ -44,13 +44,15 @@ def value(text: str, name: str, **labels: str) -> float:
 
 
 def assert_firing(expected: set[str], before: str, now: str, folder: Path, minutes: int = 8) -> None:
-    """The alerts that fire, by monitoring/alerts.yml and promtool, if what was scraped `before` became what is scraped `now` and
-    stayed so for some minutes."""
+    """The alerts that fire, by monitoring/alerts.yml and promtool, if things went on for some minutes as they did between two scrapes:
+    counters grow as they grew, in one step of 15 s, and everything else stays as it is `now`."""
     first, steps = parse(before), minutes * 4
     series = [{"series": series_name("up", ()), "values": f"1x{steps}"}]
     for (name, labels), number in parse(now).items():
-        begin = f"{first[name, labels]:f}" if (name, labels) in first else "_"
-        series.append({"series": series_name(name, labels), "values": f"{begin} {number:f}x{steps}"})
+        begin = first.get((name, labels), number)
+        counts = name.endswith(("_total", "_bucket", "_sum", "_count"))
+        values = f"{begin:f}+{number - begin:f}x{steps}" if counts else f"{begin:f} {number:f}x{steps}"
+        series.append({"series": series_name(name, labels), "values": values})
     samples = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(expected)]
     expressions = [{"expr": 'group by (alertname) (ALERTS{alertstate="firing"})', "eval_time": f"{minutes - 1}m", "exp_samples": samples}]
     document = {"rule_files": [str(MONITORING / "alerts.yml")], "evaluation_interval": "15s",

@@ -151,5 +151,5 @@ if os.environ.get("UPDATE_SCREENSHOTS") == "1":
         for name, options in SCREENS.items():
             with browser.visitor(**options) as screen:
                 screen.goto(pipeline.url)
-                screen.wait_for_timeout(60_000)
+                screen.wait_for_timeout(25_000)
                 screen.screenshot(path=CHECKOUT / f"docs/images/page-{name}.png")
