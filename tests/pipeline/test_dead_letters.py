@@ -2,6 +2,10 @@
 
 import base64
 import json
+import random
+from collections.abc import Iterator
+
+import pytest
 
 from stack import Database, Kafka, Pipeline, Topics, wait_until
 
@@ -73,3 +77,62 @@ def test_a_record_too_large_to_wrap_is_cut_and_says_so(pipeline: Pipeline, kafka
     letter = kafka.dead_letters(topics)[0]
     assert letter["truncated"] is True and letter["rawLength"] == len(payload)
     assert payload.startswith(letter["rawData"].encode()) and len(letter["rawData"]) > 100_000
+
+
+def fuzzed(rng: random.Random) -> bytes | None:
+    """Something that a broken, hostile or merely other producer may send."""
+    match rng.randrange(12):
+        case 0:
+            return None
+        case 1:
+            return rng.randbytes(rng.randrange(200))
+        case 2:
+            return b"[" * rng.randrange(1, 2_000)
+        case 3:
+            return b'{"timestamp":' + b"9" * rng.randrange(1, 400) + b"}"
+        case 4:
+            return event(timestamp=rng.choice([1e308, -1, 10**30, True, [], {}, "2026-02-30 00:00:00", "\x00"]))
+        case 5:
+            return event(product_id="p" * rng.randrange(1, 3_000) + rng.choice(["\x00", "\x1b[2J", "\u202e", "\ud7ff", "\U0001f4a9"]))
+        case 6:
+            return b'{"product_id":"a","product_id":"b","event_type":"click","event_type":"view","timestamp":1767225600000}'
+        case 7:
+            return event(event_type=rng.choice(["click", "CLICK", " click", "\x07", None, 1]))
+        case 8:
+            whole = bytearray(event())
+            whole[rng.randrange(len(whole))] = rng.randrange(256)
+            return bytes(whole)
+        case 9:
+            return event()[: rng.randrange(len(event()))]
+        case 10:
+            return b"\xef\xbb\xbf" + event()
+        case _:
+            return event(extra={"a": [{"b": None}] * rng.randrange(50)})
+
+
+@pytest.mark.parametrize("count", [30_000, pytest.param(1_000_000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
+def test_whatever_is_sent_is_counted_or_a_letter(count: int, pipeline: Pipeline, database: Database, kafka: Kafka, topics: Topics):
+    seed = random.randrange(1 << 30)
+    print(f"seed {seed}")
+    pipeline.start_ready()
+
+    def records() -> Iterator[tuple[bytes | None, bytes | None]]:
+        rng = random.Random(seed)
+        for _ in range(count):
+            yield rng.choice([None, b"", b"p", rng.randbytes(8)]), fuzzed(rng)
+
+    places = set(kafka.produce(topics.clicks, records()))
+
+    def ledger() -> dict:
+        return pipeline.get_json("/api/v1/status")["ledger"]
+
+    wait_until(lambda: ledger()["consumed"] >= count, 60 + count / 5_000, "all is read")
+    account = ledger()
+    rejected = sum(account["rejected"].values())
+    assert account["difference"] == 0 and account["counted"] + account["tooLate"] + rejected == count - account["replayed"]
+    wait_until(lambda: sum(kafka.end_offsets(topics.dead_letters).values()) >= rejected + account["tooLate"], 60 + count / 5_000, "all letters")
+    letters = {(letter["partition"], letter["offset"]) for letter in kafka.dead_letters(topics)}
+    assert letters <= places and len(letters) == rejected + account["tooLate"]
+    counted = "SELECT sum(impressions + clicks) AS events FROM ctr_results_raw FINAL"
+    wait_until(lambda: database.query(counted)[0]["events"] == len(places) - len(letters), 60, "what is no letter is in the table")
+    assert "panic" not in pipeline.process.log.read_text()

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,7 +179,7 @@ class Kafka:
 
     # --- records ---
 
-    def produce(self, topic: str, records: list[tuple[bytes | None, bytes | None]], partition: int | None = None) -> list[tuple[int, int]]:
+    def produce(self, topic: str, records: Iterable[tuple[bytes | None, bytes | None]], partition: int | None = None) -> list[tuple[int, int]]:
         """Sends (key, value) pairs in order and returns where each went: (partition, offset)."""
         places: list[tuple[int, int]] = []
 
@@ -195,8 +195,13 @@ class Kafka:
             wait_until(lambda: partition in producer.list_topics(topic, timeout=10).topics[topic].partitions, 30, f"{topic} has {partition}")
         for key, value in records:
             target = {} if partition is None else {"partition": partition}
-            producer.produce(topic, value=value, key=key, on_delivery=delivered, **target)
-        assert producer.flush(30) == 0, f"{topic}: not all records were delivered"
+            while True:
+                try:
+                    producer.produce(topic, value=value, key=key, on_delivery=delivered, **target)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+        assert producer.flush(60) == 0, f"{topic}: not all records were delivered"
         return places
 
     def end_offsets(self, topic: str) -> dict[int, int]:
