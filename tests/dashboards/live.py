@@ -34,7 +34,8 @@ window.fetch = async (...request) => {
     const url = new URL(response.url || location.href);
     if (response.ok && url.pathname === '/api/v1/chart/data') {
         const asked = JSON.parse(url.searchParams.get('form_data') ?? '{}');
-        response.clone().json().then(answer => { window.answersOfTest[asked.slice_id] = answer.result[0]; });
+        response.clone().json().then(answer => { window.answersOfTest[asked.slice_id] = answer.result[0]; })
+            .catch(() => {});  // the page has called the request off
     }
     return response;
 };"""
