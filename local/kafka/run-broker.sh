@@ -14,6 +14,7 @@ Settings (environment):
   KAFKA_CONTROLLER1_PORT .. 3   port of each node for the others
   KAFKA_HEAP_MB                 Java heap of a node (384)
   KAFKA_JAVA_OPTS               more options for Java
+  KAFKA_FURTHER_PROPERTIES      a file of broker properties that are added to ours, or take their place
   TOPIC_RETENTION_MS, TOPIC_RETENTION_BYTES   retention of topics that set none
 USAGE
 }
@@ -48,6 +49,8 @@ write_properties() {
         -e "s|@MIN_INSYNC_REPLICAS@|$((replicas > 1 ? replicas - 1 : 1))|" \
         -e "s|@RETENTION_MS@|${TOPIC_RETENTION_MS:-21600000}|" -e "s|@RETENTION_BYTES@|${TOPIC_RETENTION_BYTES:-1073741824}|" \
         "$here/server.properties" >"$data/server.properties"
+    # Of two lines with one name Kafka takes the last.
+    [ -z "${KAFKA_FURTHER_PROPERTIES:-}" ] || cat "$KAFKA_FURTHER_PROPERTIES" >>"$data/server.properties"
 }
 
 mkdir -p "$data" "$LOCAL_DIR/logs"

@@ -4,9 +4,14 @@ import pytest
 
 from dashboards.traffic import fill
 from stack import Database
+from stack.sockets import group_of, listening
 from stack.superset import Api, Refused, Superset
 
 KINDS = ("database", "dataset", "chart", "dashboard", "saved_query")
+
+
+def test_it_listens_on_the_loopback_alone(superset: Superset) -> None:
+    assert listening(group_of(superset.process.pid)) == {("127.0.0.1", superset.port)}
 
 
 def counts(api: Api) -> dict[str, int]:

@@ -10,6 +10,7 @@ import pytest
 from scripts.shell import functions, script
 from stack import free_ports, wait_until
 from stack.process import LOCAL_DIR
+from stack.sockets import listening
 
 PORTS = ["KAFKA1_PORT", "KAFKA2_PORT", "KAFKA3_PORT", "KAFKA_CONTROLLER1_PORT", "KAFKA_CONTROLLER2_PORT", "KAFKA_CONTROLLER3_PORT",
          "CLICKHOUSE_PORT", "PIPELINE_PORT", "SUPERSET_PORT"]
@@ -62,6 +63,8 @@ def test_topics_are_made_once_and_then_kept_to_the_settings(settings: dict[str, 
     assert functions("check_machine", settings).returncode == 0
     moved = functions("check_machine", {**settings, "CLICKHOUSE_PORT": str(free_ports(1)[0])})
     assert moved.returncode == 1 and "CLICKHOUSE_PORT" in moved.stdout and "down.sh" in moved.stdout
+
+    assert {address for address, _ in listening(processes_of(settings["LOCAL_DIR"]))} == {"127.0.0.1"}, "the supervisor and all that it runs"
 
     password = dict(line.split("=", 1) for line in Path(settings["ENV_FILE"]).read_text().splitlines())["CLICKHOUSE_PASSWORD"]
     status = script("status.sh", "--local", settings=settings)

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,13 +30,19 @@ class Topics:
 class Kafka:
     """A cluster of one or three KRaft nodes. Broker numbers begin with 1."""
 
-    def __init__(self, folder: Path, brokers: int = 3):
+    def __init__(self, folder: Path, brokers: int = 3, further_properties: Mapping[str, str] | None = None):
+        """`further_properties` are the brokers' own words; `{port}` and `{controller_port}` in a value are filled in (of broker 1)."""
         assert brokers in (1, 3)
         self.folder, self.brokers = folder, brokers
         free = free_ports(brokers * 2)
         ports, controllers = free[:brokers], free[brokers:]
+        self.ports = free
         self.bootstrap_servers = ",".join(f"127.0.0.1:{port}" for port in ports)
+        further = folder / "further.properties"
+        further.write_text("".join(f"{name}={value.format(port=ports[0], controller_port=controllers[0])}\n"
+                                   for name, value in (further_properties or {}).items()))
         settings = {
+            "KAFKA_FURTHER_PROPERTIES": str(further),
             "LOCAL_DIR": str(folder), "KAFKA_LIB": str(LOCAL_DIR / "kafka" / "lib"), "KAFKA_NODES": str(brokers), "KAFKA_HEAP_MB": "256",
             # Brokers that live for minutes do not earn the second compiler back.
             "KAFKA_JAVA_OPTS": "-XX:TieredStopAtLevel=1",
@@ -48,6 +54,9 @@ class Kafka:
                        folder / f"kafka{n}.console.log")
             for n in range(1, brokers + 1)
         }
+
+    def processes(self) -> list[Process]:
+        return list(self._processes.values())
 
     # --- life ---
 

@@ -1,0 +1,54 @@
+"""Who listens where, as the kernel has it (Linux)."""
+
+import os
+import socket
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+_LISTEN = "0A"
+
+
+def listening(processes: Iterable[int]) -> set[tuple[str, int]]:
+    """Address and port of every TCP socket that one of the processes listens on."""
+    inodes = {inode for process in processes for inode in _socket_inodes(process)}
+    return {place for inode, place in _listeners().items() if inode in inodes}
+
+
+def group_of(leader: int) -> list[int]:
+    """The processes of a group, which is a program of the tests with all that it has started."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if os.getpgid(int(entry.name)) == leader:
+                    found.append(int(entry.name))
+            except ProcessLookupError:
+                continue
+    return found
+
+
+def _socket_inodes(process: int) -> set[str]:
+    found = set()
+    for descriptor in Path(f"/proc/{process}/fd").iterdir():
+        try:
+            target = os.readlink(descriptor)
+        except FileNotFoundError:
+            continue
+        if target.startswith("socket:["):
+            found.add(target[len("socket:["):-1])
+    return found
+
+
+def _listeners() -> dict[str, tuple[str, int]]:
+    """Inode -> address and port."""
+    found = {}
+    for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == _LISTEN:
+                address, port = local.split(":")
+                # Words of 32 bits in the machine's own order.
+                words = [int(address[at:at + 8], 16) for at in range(0, len(address), 8)]
+                found[inode] = (socket.inet_ntop(family, struct.pack(f"={len(words)}I", *words)), int(port, 16))
+    return found
