@@ -4,6 +4,7 @@
 ARG RUST_TAG=1.95-bookworm
 ARG RUNTIME_TAG=nonroot
 
+# It has the headers of OpenSSL (TLS to Kafka and ClickHouse), which its slim variants have not; the runtime below has the library.
 FROM rust:${RUST_TAG} AS build
 ARG TARGETARCH
 WORKDIR /src

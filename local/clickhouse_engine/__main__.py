@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -30,6 +31,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--path", type=Path, required=True, help="directory of the data; made if it is missing")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=8123, help="port to listen on, 0 for any free one (default %(default)s)")
+    parser.add_argument("--tls-certificate", type=Path, metavar="FILE", help="serve https with this certificate (PEM, with its chain)")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key, if it is in a file of its own")
     parser.add_argument("--writer-user", default="ctr_writer", metavar="NAME", help="the user who may write (default %(default)s)")
     parser.add_argument("--max-queries", type=int, default=16, metavar="N", help="queries that run at one time; more wait (default %(default)s)")
     parser.add_argument("--stop-timeout", type=float, default=30.0, metavar="SECONDS",
@@ -40,6 +43,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("--port is between 0 and 65535")
     if parsed.max_queries < 1 or parsed.stop_timeout < 0:
         parser.error("--max-queries is at least 1, --stop-timeout at least 0")
+    if parsed.tls_key and not parsed.tls_certificate:
+        parser.error("--tls-key goes with --tls-certificate")
     parsed.path = parsed.path.absolute()
     if any(character in str(parsed.path) for character in "?&'\""):
         parser.error("--path must not contain any of ? & ' \" (chdb reads them as options)")
@@ -94,18 +99,23 @@ def serve(options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stopping.set())
     access = Access(options.writer_user, os.environ.get(PASSWORD_VARIABLE) or None, os.environ.get(READER_PASSWORD_VARIABLE) or None)
     try:
+        tls = tls_context(options)
+    except OSError as failed:
+        log.error("cannot use the certificate %s: %s", options.tls_certificate, failed)
+        return EXIT_USAGE
+    try:
         engine = Engine(options.path, options.max_queries)
     except EngineError as failed:
         log.error("the engine does not open %s: %s", options.path, failed.text)
         return EXIT_FAILED
     try:
-        server = Server((options.host, options.port), engine, access)
+        server = Server((options.host, options.port), engine, access, tls)
     except OSError as failed:
         engine.close()
         return report_bind_failure(options, failed)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-    log.info("ClickHouse %s (chdb) listens on http://%s:%d/, data in %s, ready after %.2f s",
-             engine.version, options.host, server.server_port, options.path, time.monotonic() - started)
+    log.info("ClickHouse %s (chdb) listens on %s://%s:%d/, data in %s, ready after %.2f s",
+             engine.version, "https" if tls else "http", options.host, server.server_port, options.path, time.monotonic() - started)
     stopping.wait()
     log.info("stopping: no new requests, running ones may end within %g s", options.stop_timeout)
     if not server.stop(options.stop_timeout):
@@ -114,6 +124,15 @@ def serve(options: argparse.Namespace) -> int:
     engine.close()
     log.info("stopped")
     return 0
+
+
+def tls_context(options: argparse.Namespace) -> ssl.SSLContext | None:
+    """What https is served with, if it is asked for. Raises OSError for files that cannot be read or do not fit."""
+    if not options.tls_certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(options.tls_certificate, options.tls_key)
+    return context
 
 
 def report_bind_failure(options: argparse.Namespace, failed: OSError) -> int:

@@ -5,6 +5,7 @@ import logging
 import re
 import secrets
 import socket
+import ssl
 import string
 import threading
 import time
@@ -34,7 +35,7 @@ class Server(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], engine: Engine, access: Access):
+    def __init__(self, address: tuple[str, int], engine: Engine, access: Access, tls: ssl.SSLContext | None = None):
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.engine = engine
         self.access = access
@@ -43,6 +44,9 @@ class Server(ThreadingHTTPServer):
         self._busy = 0
         self._stopping = False
         super().__init__(address, Handler)
+        if tls:
+            # The handshake is the first thing that a connection's own thread does: a slow client holds up nobody else.
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def server_bind(self) -> None:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -112,6 +116,12 @@ class Handler(BaseHTTPRequestHandler):
             super().finish()
         except OSError:
             pass  # the client has gone
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except ssl.SSLError as refused:
+            log.info("%s: no TLS with this client: %s", self.address_string(), refused)
 
     def log_message(self, format: str, *arguments: object) -> None:
         log.debug("%s %s", self.address_string(), format % arguments)

@@ -7,6 +7,7 @@ RUST_MINIMUM="$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' "$CHECKOUT/Cargo.toml
 
 PREREQUISITES_BUILD="C and C++ compiler|has_compiler|gcc g++ libc6-dev|xcode-select --install|librdkafka
 make|command -v make|make|xcode-select --install|librdkafka
+OpenSSL with headers|has_openssl|libssl-dev pkg-config|brew install openssl@3 pkg-config|TLS to Kafka and ClickHouse
 curl|command -v curl|curl ca-certificates|brew install curl|readiness, schema, queries
 cargo $RUST_MINIMUM or newer|has_cargo|cargo|brew install rust|the pipeline
 Python 3.10 or newer with venv|has_python|python3 python3-venv|brew install python@3.12|ClickHouse engine, supervisor
@@ -22,6 +23,9 @@ has_compiler() { { command -v cc && command -v c++; } || { command -v gcc && com
 
 # The names that tests/stack/browser.py looks for.
 has_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+
+# Homebrew's is not where pkg-config looks; cargo finds it by itself.
+has_openssl() { pkg-config --exists openssl || brew --prefix --installed openssl@3; }
 
 has_cargo() { version_at_least "$(cargo --version 2>/dev/null | awk '{ print $2 }')" "$RUST_MINIMUM"; }
 

@@ -13,7 +13,7 @@ from stack import free_ports
 # What the scripts themselves use, without anything that is checked for.
 PLAIN = ["bash", "awk", "sed", "cut", "tr", "cat", "mkdir", "dirname", "date", "ps",
          "head", "tail", "grep", "uname", "env", "rm", "mv", "cksum", "xargs", "sort"]
-CHECKED = ["C and C++ compiler", "make", "curl", "cargo", "Python 3.10", "Java 17", "Maven"]
+CHECKED = ["C and C++ compiler", "make", "OpenSSL", "curl", "cargo", "Python 3.10", "Java 17", "Maven"]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_everything_that_is_missing_is_named_at_once_with_its_command(tmp_path: 
 
 def test_what_is_too_old_counts_as_missing(tmp_path: Path, settings: dict[str, str]) -> None:
     stand_in(tmp_path / "bin", "id", "echo 1000")
-    for name in ("cc", "c++", "make", "curl", "mvn"):
+    for name in ("cc", "c++", "make", "pkg-config", "curl", "mvn"):
         stand_in(tmp_path / "bin", name, "")
     stand_in(tmp_path / "bin", "cargo", "echo cargo 1.63.0")
     stand_in(tmp_path / "bin", "java", "echo 'openjdk version \"11.0.2\" 2019-01-15' >&2")

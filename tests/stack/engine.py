@@ -2,6 +2,7 @@
 
 import base64
 import json
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -13,6 +14,7 @@ from pathlib import Path
 from signal import SIGTERM
 from typing import Any
 
+from stack.certificates import Certificates
 from stack.process import CHECKOUT, Process, clean_environment, free_ports, wait_until
 
 WRITER, PASSWORD, READER_PASSWORD = "ctr_writer", "a-password-of-the-tests", "another-password-of-the-tests"
@@ -66,10 +68,16 @@ class Database:
 class Engine:
     """The engine server of `local/clickhouse_engine` with its data in a folder; may be stopped, killed and started again."""
 
-    def __init__(self, folder: Path, port: int | None = None):
+    def __init__(self, folder: Path, port: int | None = None, certificates: Certificates | None = None):
+        """With certificates it serves https alone, which scripts do not speak: make databases without them first."""
         self.folder, self.port = folder, port or free_ports(1)[0]
-        self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "clickhouse_engine", "--path", str(folder / "data"), "--port", str(self.port), "--writer-user", WRITER]
+        self.url = f"https://localhost:{self.port}" if certificates else f"http://127.0.0.1:{self.port}"
+        self._opener, options = direct, []
+        if certificates:
+            options = ["--tls-certificate", str(certificates.certificate), "--tls-key", str(certificates.key)]
+            trusting = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=certificates.authority))
+            self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), trusting)
+        command = [sys.executable, "-m", "clickhouse_engine", "--path", str(folder / "data"), "--port", str(self.port), "--writer-user", WRITER, *options]
         environment = clean_environment({"PYTHONPATH": str(CHECKOUT / "local"), "CLICKHOUSE_ENGINE_PASSWORD": PASSWORD,
                                          "CLICKHOUSE_ENGINE_READER_PASSWORD": READER_PASSWORD})
         self.process = Process("clickhouse", command, environment, folder / "clickhouse.log")
@@ -80,7 +88,7 @@ class Engine:
         def answers() -> bool:
             assert self.process.runs(), f"the engine ended:\n{self.process.tail()}"
             try:
-                with direct.open(f"{self.url}/ping", timeout=1) as response:
+                with self._opener.open(f"{self.url}/ping", timeout=1) as response:
                     return response.status == 200
             except OSError:
                 return False
@@ -108,14 +116,14 @@ class Engine:
         database.apply_schema(settings)
         return database
 
-    def request(self, sql: str, database: str, as_reader: bool = False) -> str:
-        """The text of an answer, or QueryError. A reader is `default` without a password."""
+    def request(self, sql: str, database: str, as_reader: bool = False, login: tuple[str, str] = (WRITER, PASSWORD)) -> str:
+        """The text of an answer, or QueryError. A reader is `default` without a password; otherwise `login` is who asks."""
         parameters = {"database": database, "output_format_json_quote_64bit_integers": "0"}
         request = urllib.request.Request(f"{self.url}/?{urllib.parse.urlencode(parameters)}", data=sql.encode())
         if not as_reader:
-            request.add_header("Authorization", "Basic " + base64.b64encode(f"{WRITER}:{PASSWORD}".encode()).decode())
+            request.add_header("Authorization", "Basic " + base64.b64encode(":".join(login).encode()).decode())
         try:
-            with direct.open(request, timeout=60) as response:
+            with self._opener.open(request, timeout=60) as response:
                 return response.read().decode()
         except urllib.error.HTTPError as error:
             raise QueryError(error.read().decode(errors="replace").strip()) from None

@@ -77,8 +77,15 @@ pub(crate) struct KafkaOptions {
     /// Send events without a key, spread over the partitions, instead of keyed by product
     #[arg(long)]
     pub(crate) unkeyed: bool,
-    /// A setting for librdkafka, such as security.protocol=ssl or compression.type=zstd; may be given often
-    #[arg(long = "property", value_name = "KEY=VALUE", value_parser = values::property)]
+    /// A setting for librdkafka, such as security.protocol=ssl or compression.type=zstd; may be given often, or with commas
+    #[arg(
+        long = "property",
+        env = "KAFKA_PROPERTIES",
+        hide_env_values = true,
+        value_name = "KEY=VALUE",
+        value_delimiter = ',',
+        value_parser = values::property
+    )]
     pub(crate) properties: Vec<(String, String)>,
 }
 

@@ -1,10 +1,12 @@
 //! What the cluster says of its brokers and topics: facts for `check` and for the start.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::consumer::client_config;
@@ -13,6 +15,9 @@ use crate::kafka_log;
 
 /// How long the cluster may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to wait for the reason why it did not.
+const EXPLANATION: Duration = Duration::from_secs(2);
 
 /// A cluster as it answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +44,19 @@ pub(crate) struct TopicFacts {
 /// How long a topic that was just created may take to be known to every broker.
 const PROPAGATION: Duration = Duration::from_secs(3);
 
-struct AdminContext;
+/// The cluster did not answer, or librdkafka refuses the settings.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}{}", .broker.as_ref().map(|broker| format!("; {broker}")).unwrap_or_default())]
+pub(crate) struct Unanswered {
+    source: KafkaError,
+    /// What librdkafka said of the first connection that failed: which certificate or password was refused, say.
+    broker: Option<String>,
+}
+
+#[derive(Default)]
+struct AdminContext {
+    first_failure: OnceLock<String>,
+}
 
 impl ClientContext for AdminContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -48,24 +65,47 @@ impl ClientContext for AdminContext {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "client for topics");
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.first_failure.get_or_init(|| reason.to_owned());
+        }
     }
 }
+
+impl ConsumerContext for AdminContext {}
 
 /// Asks the cluster about topics. One that is missing is asked for again for a moment: brokers learn of a topic that was
 /// just created one after another, and any of them may have answered.
 ///
 /// # Errors
 /// Where no broker answers in time, or librdkafka refuses the settings.
-pub(crate) async fn examine(kafka: &KafkaConfig, topics: &[&str]) -> Result<ClusterFacts, KafkaError> {
-    let admin: AdminClient<AdminContext> = AdminClient::from_config_and_context(&client_config(kafka), AdminContext)?;
+pub(crate) async fn examine(kafka: &KafkaConfig, topics: &[&str]) -> Result<ClusterFacts, Unanswered> {
+    let admin = AdminClient::from_config_and_context(&client_config(kafka), AdminContext::default())
+        .map_err(|source| Unanswered { source, broker: None })?;
     let deadline = Instant::now() + PROPAGATION;
     loop {
-        let facts = ask(&admin, topics).await?;
+        let facts = match ask(&admin, topics).await {
+            Ok(facts) => facts,
+            Err(source) => {
+                return Err(Unanswered { source, broker: tokio::task::block_in_place(|| connection_failure(kafka)) });
+            }
+        };
         if facts.topics.iter().all(|topic| topic.partitions > 0) || Instant::now() >= deadline {
             return Ok(facts);
         }
         tokio::time::sleep(PROPAGATION / 10).await;
     }
+}
+
+/// What librdkafka says of a connection that fails. An admin client never hears of it, so a consumer is tried.
+fn connection_failure(kafka: &KafkaConfig) -> Option<String> {
+    let consumer = BaseConsumer::from_config_and_context(&client_config(kafka), AdminContext::default()).ok()?;
+    let deadline = Instant::now() + EXPLANATION;
+    while consumer.context().first_failure.get().is_none() && Instant::now() < deadline {
+        // Asking makes it connect; what came of that is an event.
+        drop(consumer.fetch_metadata(None, EXPLANATION / 10));
+        drop(consumer.poll(Duration::ZERO));
+    }
+    consumer.context().first_failure.get().cloned()
 }
 
 async fn ask(admin: &AdminClient<AdminContext>, topics: &[&str]) -> Result<ClusterFacts, KafkaError> {
