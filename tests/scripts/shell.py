@@ -10,14 +10,14 @@ from stack.process import CHECKOUT, clean_environment
 SCRIPTS = CHECKOUT / "scripts"
 
 
-def run(command: list[str], settings: Mapping[str, str] | None = None, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], settings: Mapping[str, str] | None = None, seconds: float = 180) -> subprocess.CompletedProcess[str]:
     """Both outputs in one (`stdout`), in order. Settings may replace PATH."""
     environment = clean_environment(settings)
     return subprocess.run(command, env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, timeout=seconds)
 
 
-def script(name: str, *arguments: str, settings: Mapping[str, str] | None = None, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+def script(name: str, *arguments: str, settings: Mapping[str, str] | None = None, seconds: float = 180) -> subprocess.CompletedProcess[str]:
     return run([str(SCRIPTS / name), *arguments], settings, seconds)
 
 
