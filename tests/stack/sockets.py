@@ -29,10 +29,14 @@ def group_of(leader: int) -> list[int]:
 
 
 def _socket_inodes(process: int) -> set[str]:
+    try:
+        descriptors = os.listdir(f"/proc/{process}/fd")
+    except FileNotFoundError:
+        return set()  # it has ended
     found = set()
-    for descriptor in Path(f"/proc/{process}/fd").iterdir():
+    for descriptor in descriptors:
         try:
-            target = os.readlink(descriptor)
+            target = os.readlink(f"/proc/{process}/fd/{descriptor}")
         except FileNotFoundError:
             continue
         if target.startswith("socket:["):

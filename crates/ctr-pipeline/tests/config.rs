@@ -152,7 +152,7 @@ ctr: {job: {checkpoint-max-concurrent: 2}}
         "kafka.offset-strategy (file): \"newest\" is not possible; write one of committed, earliest, latest",
         "kafka.session-timeout-ms (file): 10 is below the smallest value 6000; write a whole number from 6000 to 1800000 (ms)",
         "kafka.properties.group.id (file): this is decided by kafka.group-id; remove it and set kafka.group-id",
-        "clickhouse.url (file): the URL does not begin with http://; write http://host:port",
+        "clickhouse.url (file): the URL begins with neither http:// nor https://; write http(s)://host:port",
         "clickhouse.batch-size (file): \"many\" is text; write a whole number from 1 to 1000000 (rows)",
         "ctr.job.checkpoint-enabled (file): \"false\" is not possible: the log is the state",
         "ctr.job.checkpoint-max-concurrent (file): \"2\" is not possible: a later commit replaces an earlier one",
