@@ -115,11 +115,16 @@ impl Log {
         clock += i64::from(incarnation) * dice.pick(&[0, 7, 40_000]);
         let records = if dice.chance(10) { dice.between(0, 8) } else { dice.between(5, 110) };
         let silence = dice.chance(20).then(|| dice.between(0, records));
+        let set_back = dice.chance(10).then(|| dice.between(0, records));
         let mut entries = Vec::new();
         for number in 0..records {
             clock += dice.pick(traffic.steps);
             if silence == Some(number) {
                 clock += 90_000;
+            }
+            if set_back == Some(number) {
+                // The broker's clock was set, or another broker with another clock leads now.
+                clock -= dice.pick(&[500, 9_000, 60_000]);
             }
             while dice.chance(traffic.holes) {
                 entries.push(None);

@@ -1,14 +1,17 @@
 //! Broken rules. Each must be caught, or the histories prove nothing about the rule.
 
+use std::fmt;
+
 use ctr_domain::checkpoint::Checkpoint;
 use ctr_domain::recovery::PartitionStart;
 use ctr_domain::rules::Rules;
 
+use crate::Subject;
 use crate::world::Kind;
 
 /// One rule, broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mutation {
+pub enum Mutation {
     // Broken in what lies around the task: commits, acknowledgements, tables, what is handed in.
     /// Rows count as acknowledged when they are handed out.
     LetGoFirst,
@@ -62,14 +65,67 @@ pub(crate) enum Mutation {
     ForgetIds,
     /// A replaying task gives checkpoints, at the offset it has come to.
     CommitWhileReplaying,
+
+    // Broken around a group's first meeting with a partition.
+    /// Partitions that were added begin at their end, as the strategy says of a first start.
+    AddedAtEnd,
+    /// A group's first start at the end is not committed before anything is read.
+    NotPinned,
 }
 
 impl Mutation {
+    /// All of them.
+    pub const ALL: [Self; 27] = [
+        Self::LetGoFirst,
+        Self::HighOffset,
+        Self::LateMaximum,
+        Self::LastRowWins,
+        Self::RebuildClosed,
+        Self::MarkByWatermark,
+        Self::SilentEarly,
+        Self::ForgetLetters,
+        Self::NoAnchor,
+        Self::NoNewest,
+        Self::OldMaximumAfterCut,
+        Self::OldProof,
+        Self::NoPosition,
+        Self::AcknowledgeAny,
+        Self::SplitCommit,
+        Self::WaitForPosition,
+        Self::LongerLateness,
+        Self::LaterFuture,
+        Self::TrustEventTime,
+        Self::OwnWindows,
+        Self::TaskWatermark,
+        Self::LetGoByOne,
+        Self::NotResent,
+        Self::ForgetIds,
+        Self::CommitWhileReplaying,
+        Self::AddedAtEnd,
+        Self::NotPinned,
+    ];
+
+    /// What it is broken in.
+    #[must_use]
+    pub const fn subject(self) -> Subject {
+        match self {
+            Self::OwnWindows
+            | Self::TaskWatermark
+            | Self::LetGoByOne
+            | Self::NotResent
+            | Self::ForgetIds
+            | Self::CommitWhileReplaying => Subject::Model,
+            _ => Subject::Task,
+        }
+    }
+
     /// The histories that must catch it.
-    pub(crate) const fn caught_by(self) -> Kind {
+    #[must_use]
+    pub const fn caught_by(self) -> Kind {
         match self {
             Self::MarkByWatermark | Self::SilentEarly | Self::OldProof => Kind::Early,
             Self::NoAnchor | Self::NoNewest | Self::OldMaximumAfterCut => Kind::Disaster,
+            Self::AddedAtEnd | Self::NotPinned => Kind::Added,
             _ => Kind::Exact,
         }
     }
@@ -115,5 +171,16 @@ impl Mutation {
             Self::NoAnchor => start.anchor = None,
             _ => {}
         }
+    }
+}
+
+/// The name in words with hyphens.
+impl fmt::Display for Mutation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, letter) in format!("{self:?}").char_indices() {
+            let hyphen = if index > 0 && letter.is_ascii_uppercase() { "-" } else { "" };
+            write!(formatter, "{hyphen}{}", letter.to_ascii_lowercase())?;
+        }
+        Ok(())
     }
 }

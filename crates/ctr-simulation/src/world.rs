@@ -1,7 +1,9 @@
 //! Everything around the owners of a pair of partitions: logs, clock, tables, commits, and what is true.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
+use ctr_domain::checkpoint::{Checkpoint, PartitionCheckpoint};
 use ctr_domain::recovery::{Commit, FreshStart, PartitionStart, RecoveryNotice, recover};
 use ctr_domain::rules::{Deduplication, Rules};
 use ctr_domain::task::{BySide, Side};
@@ -10,14 +12,14 @@ use crate::dice::Dice;
 use crate::log::{Log, Traffic};
 use crate::mutation::Mutation;
 use crate::table::{Commits, Committed, DeadLetters, LetterId, Tables};
-use crate::truth::{Era, Truth};
+use crate::truth::{Era, Reach, Truth};
 
 /// What was asked for, or the defect that a history has shown, in words.
 pub(crate) type Checked<T> = Result<T, String>;
 
 /// What a history is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Windows are let go only when both partitions have passed them: everything must be exact.
     Exact,
     /// End offsets are proved, so windows are let go beside a silent partition.
@@ -26,11 +28,29 @@ pub(crate) enum Kind {
     CalmEarly,
     /// Things outside the protocol: logs cut by retention, topics made anew, offsets set by a tool.
     Disaster,
+    /// A group that begins at the end of its topics, and partitions that it meets for the first time: at its first start,
+    /// or because they were added while it ran or was stopped.
+    Added,
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Exact, Self::Early, Self::CalmEarly, Self::Disaster, Self::Added];
+
     pub(crate) const fn is_early(self) -> bool {
         matches!(self, Self::Early | Self::CalmEarly)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Exact => "exact",
+            Self::Early => "early",
+            Self::CalmEarly => "calm-early",
+            Self::Disaster => "disaster",
+            Self::Added => "added",
+        })
     }
 }
 
@@ -58,6 +78,8 @@ pub(crate) struct World {
     /// The tables and the letters at the beginning of this era.
     pub(crate) tables_before: Tables,
     pub(crate) letters_before: BTreeSet<LetterId>,
+    /// Where a partition begins that has no commit.
+    fresh: FreshStart,
     pub(crate) records_read: u64,
     /// How many of a hundred rows and letters on their way still arrive when their sender dies.
     pub(crate) arriving: usize,
@@ -83,7 +105,7 @@ impl World {
         let now = dice.between(0, 1_000_000);
         let (arriving, shuffled) = (dice.pick(&[0, 40]), if kind.is_early() { 10 } else { dice.pick(&[10, 80]) });
         let (pace, busy) = (dice.pick(&[5, 15, 30]), dice.pick(&Side::BOTH));
-        Self {
+        let mut world = Self {
             kind,
             mutation,
             rules,
@@ -99,12 +121,38 @@ impl World {
             truth,
             tables_before: Tables::default(),
             letters_before: BTreeSet::new(),
+            fresh: FreshStart::Earliest,
             records_read: 0,
             arriving,
             shuffled,
             pace,
             busy,
+        };
+        if kind == Kind::Added {
+            world.meet_partitions();
         }
+        world
+    }
+
+    /// Of a group that begins at the end: the first start pins every partition there is, before it reads anything. One
+    /// without a commit was added since, and is read from its beginning.
+    fn meet_partitions(&mut self) {
+        let is_first_start = self.dice.chance(50);
+        if !is_first_start {
+            self.fresh = if self.is_mutated(Mutation::AddedAtEnd) { FreshStart::Latest } else { FreshStart::Earliest };
+            return;
+        }
+        let ends = Side::BOTH.map(|side| self.logs[side].bounds().end);
+        for (side, end) in Side::BOTH.into_iter().zip(ends) {
+            self.era.reach[side] = Reach { first: end, position: end, lost: Vec::new() };
+        }
+        self.learn_truth();
+        if self.is_mutated(Mutation::NotPinned) {
+            self.fresh = FreshStart::Latest;
+            return;
+        }
+        let partitions = ends.map(|end| PartitionCheckpoint::begin_at(end, self.rules.window_size));
+        self.commits.apply(Commits::encode(&Checkpoint { partitions, after_letters: 0 }));
     }
 
     pub(crate) fn is_mutated(&self, mutation: Mutation) -> bool {
@@ -118,7 +166,7 @@ impl World {
     /// Where a new owner begins, from a commit as it lies in the broker.
     pub(crate) fn start_of(&self, side: Side, commit: &Committed) -> Checked<(PartitionStart, Option<RecoveryNotice>)> {
         let commit = commit.as_ref().map(|(offset, metadata)| Commit { offset: *offset, metadata });
-        let (mut start, notice) = recover(commit, self.logs[side].bounds(), FreshStart::Earliest, &self.rules)
+        let (mut start, notice) = recover(commit, self.logs[side].bounds(), self.fresh, &self.rules)
             .map_err(|error| format!("a commit of ours was refused: {error}"))?;
         if let Some(mutation) = self.mutation {
             mutation.alter_start(&mut start);

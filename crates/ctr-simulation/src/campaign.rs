@@ -1,0 +1,89 @@
+//! Many histories on several threads.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::{Kind, Mutation, Subject, run};
+
+/// Which histories to run.
+#[derive(Debug, Clone)]
+pub struct Campaign {
+    /// What is under test.
+    pub subject: Subject,
+    /// What the histories are made of.
+    pub kind: Kind,
+    /// One history each.
+    pub seeds: Range<u64>,
+    /// At once; at least one.
+    pub threads: usize,
+    /// A rule to break.
+    pub mutation: Option<Mutation>,
+}
+
+/// How far a campaign is: may be looked at while it runs, and shared by several.
+#[derive(Debug, Default)]
+pub struct Tally {
+    histories: AtomicU64,
+    records: AtomicU64,
+}
+
+impl Tally {
+    /// Histories that have held.
+    #[must_use]
+    pub fn histories(&self) -> u64 {
+        self.histories.load(Ordering::Relaxed)
+    }
+
+    /// Records that were read in them.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records.load(Ordering::Relaxed)
+    }
+}
+
+/// A history that has shown a defect.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Failure {
+    /// The history's seed.
+    pub seed: u64,
+    /// What was wrong.
+    pub defect: String,
+}
+
+impl Campaign {
+    /// Runs them all, or up to a failure: of several that are met at once, the one with the smallest seed.
+    #[must_use]
+    pub fn run(&self, tally: &Tally) -> Option<Failure> {
+        let (next, is_over) = (AtomicU64::new(self.seeds.start), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let worker = || scope.spawn(|| self.work(&next, &is_over, tally));
+            let workers: Vec<_> = (0..self.threads.max(1)).map(|_| worker()).collect();
+            let failed =
+                |panicked| Failure { seed: self.seeds.start, defect: format!("a thread panicked: {panicked:?}") };
+            workers
+                .into_iter()
+                .filter_map(|worker| worker.join().unwrap_or_else(|panicked| Some(failed(panicked))))
+                .min()
+        })
+    }
+
+    fn work(&self, next: &AtomicU64, is_over: &AtomicBool, tally: &Tally) -> Option<Failure> {
+        while !is_over.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= self.seeds.end {
+                return None;
+            }
+            match run(seed, self.subject, self.kind, self.mutation) {
+                Ok(records) => {
+                    tally.histories.fetch_add(1, Ordering::Relaxed);
+                    tally.records.fetch_add(records, Ordering::Relaxed);
+                }
+                Err(defect) => {
+                    is_over.store(true, Ordering::Relaxed);
+                    return Some(Failure { seed, defect });
+                }
+            }
+        }
+        None
+    }
+}

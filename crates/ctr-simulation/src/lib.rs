@@ -1,0 +1,56 @@
+//! The recovery protocol, driven through histories of everything that can go wrong. A seed decides a history.
+//!
+//! ```text
+//! world (logs, clock, tables, commits) <── history ──> owners ──> counter: the real task, or a model of it
+//!        └──> truth, by force                    └──> check: tables, letters, ledgers are what the truth says
+//! ```
+//!
+//! [`run`] runs one history; a [`Campaign`] runs many, on as many threads as it is given. A [`Mutation`] is a rule that is
+//! broken on purpose: the histories of its [`Kind`] must catch it, or they prove nothing about the rule. Histories make up
+//! their events; bytes are read by other tests.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "offsets and counts of made-up logs are small"
+)]
+
+mod campaign;
+mod check;
+mod counter;
+mod dice;
+mod disaster;
+mod history;
+mod log;
+mod model;
+mod mutation;
+mod owner;
+mod table;
+mod truth;
+mod world;
+
+use ctr_domain::task::Task;
+
+pub use campaign::{Campaign, Failure, Tally};
+pub use mutation::Mutation;
+pub use world::Kind;
+
+/// What is under test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The task of `ctr-domain`.
+    Task,
+    /// The protocol once more, as short as it can be said: so that rules inside it can be broken.
+    Model,
+}
+
+/// Runs one history to its end, and says how many records were read in it.
+///
+/// # Errors
+/// The defect that the history has shown, in words.
+pub fn run(seed: u64, subject: Subject, kind: Kind, mutation: Option<Mutation>) -> Result<u64, String> {
+    match subject {
+        Subject::Task => history::run::<Task>(seed, kind, mutation),
+        Subject::Model => history::run::<model::Model>(seed, kind, mutation),
+    }
+}
