@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# ctr-pipeline and ctr-producer in one small image (amd64, arm64): no shell, no package manager, not root.
+# ctr-pipeline, ctr-producer and ctr-verify in one small image (amd64, arm64): no shell, no package manager, not root.
 # Builder and runtime are the same Debian release, so that the C library of the one is that of the other.
 ARG RUST_TAG=1.95-bookworm
 ARG RUNTIME_TAG=nonroot
@@ -15,9 +15,9 @@ COPY crates crates
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/target,sharing=locked \
     export CARGO_TARGET_DIR="/target/${TARGETARCH:-native}" \
-    && cargo build --release --locked --bin ctr-pipeline --bin ctr-producer \
+    && cargo build --release --locked --bin ctr-pipeline --bin ctr-producer --bin ctr-verify \
     && install -d /out/bin /out/logs \
-    && for name in ctr-pipeline ctr-producer; do \
+    && for name in ctr-pipeline ctr-producer ctr-verify; do \
         strip --strip-debug -o "/out/bin/$name" "$CARGO_TARGET_DIR/release/$name" && "/out/bin/$name" --version || exit 1; \
     done
 COPY config/application.yml /src/config/

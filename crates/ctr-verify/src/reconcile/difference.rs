@@ -1,0 +1,78 @@
+//! What does not agree, one by one.
+
+use serde::Serialize;
+
+use crate::count::Counts;
+use crate::time;
+
+/// Something that one side has and the other has not, or has otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Difference {
+    /// What it is about.
+    pub(super) kind: Kind,
+    /// Where: product, window and partition; or topic, partition and offset.
+    pub(super) place: String,
+    /// What the log says.
+    pub(super) expected: String,
+    /// What is there.
+    pub(super) found: String,
+    /// What helps to judge it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) note: Option<&'static str>,
+}
+
+/// What differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Kind {
+    /// A row of `ctr_results_raw`.
+    Row,
+    /// A window of `ctr_windows`.
+    Window,
+    /// A dead letter.
+    Letter,
+}
+
+impl Kind {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Row => "row",
+            Self::Window => "window",
+            Self::Letter => "dead letter",
+        }
+    }
+}
+
+/// The first differences, and how many there are.
+#[derive(Debug, Default)]
+pub(super) struct Differences {
+    pub(super) first: Vec<Difference>,
+    pub(super) count: u64,
+    /// Those of windows that may still change, were their log to go on.
+    pub(super) in_open_windows: u64,
+    keep: usize,
+}
+
+impl Differences {
+    /// Keeps the first `keep` in full.
+    pub(super) fn keeping(keep: usize) -> Self {
+        Self { keep, ..Self::default() }
+    }
+
+    pub(super) fn push(&mut self, difference: impl FnOnce() -> Difference) {
+        self.count += 1;
+        if self.first.len() < self.keep {
+            self.first.push(difference());
+        }
+    }
+}
+
+/// Counts as the report shows them.
+pub(super) fn counts(counts: Counts) -> String {
+    format!("{} impressions, {} clicks", counts.impressions, counts.clicks)
+}
+
+/// The place of a row.
+pub(super) fn row_place(product: &str, window_start: i64, partition: usize) -> String {
+    format!("{product}  {}  partition {partition}", time(window_start))
+}

@@ -1,0 +1,106 @@
+//! One of the two topics, counted: its partitions' logs as far as they were read.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::Utc;
+use ctr_pipeline::config::KafkaConfig;
+use rdkafka::Message as _;
+use rdkafka::message::{BorrowedMessage, Headers as _};
+
+use crate::count::{Known, LogCount, Record, Redriven, Rules};
+use crate::topic_reader::{Progress, TopicReader};
+
+/// The header of a record that was sent once more.
+const REDRIVEN: &str = "ctr-redriven";
+
+/// The letter of a record younger than this may still be under way.
+const UNDER_WAY_MS: i64 = 10_000;
+
+/// A topic's records as the rules count them.
+pub(super) struct TopicCount {
+    reader: TopicReader,
+    pub(super) logs: Vec<LogCount>,
+    /// For each partition the first offset whose letter may be under way.
+    under_way: Vec<i64>,
+}
+
+impl TopicCount {
+    /// Begins with the first record that may belong to a window that is compared.
+    pub(super) fn begin(
+        kafka: &KafkaConfig,
+        topic: &str,
+        rules: Rules,
+        compared: &Range<i64>,
+        mut known: impl FnMut(usize) -> Known,
+    ) -> anyhow::Result<Self> {
+        // An event is at most this far ahead of its record; and no earlier maximum reaches a window that begins later.
+        let from = (compared.start > i64::MIN).then(|| compared.start - rules.future_skew);
+        let reader = TopicReader::open(kafka, topic, from)?;
+        let partitions = 0..reader.partitions.len();
+        let logs = partitions.map(|partition| LogCount::begin(rules, compared.clone(), known(partition))).collect();
+        Ok(Self { under_way: vec![0; reader.partitions.len()], reader, logs })
+    }
+
+    /// Counts what there is more, to the ends of now.
+    pub(super) fn read_on(&mut self, progress: &AtomicU64) -> anyhow::Result<()> {
+        let young = Utc::now().timestamp_millis() - UNDER_WAY_MS;
+        for (under_way, partition) in self.under_way.iter_mut().zip(&self.reader.partitions) {
+            *under_way = partition.next;
+        }
+        let cut: Vec<_> = self.reader.partitions.iter().map(|partition| partition.is_cut).collect();
+        let (logs, under_way) = (&mut self.logs, &mut self.under_way);
+        self.reader.read_on(|partition, message| {
+            let log = &mut logs[partition];
+            let timestamp = message.timestamp().to_millis();
+            if log.records == 0 && cut[partition] {
+                log.is_cut_before(timestamp);
+            }
+            if timestamp < Some(young) {
+                under_way[partition] = message.offset() + 1;
+            }
+            log.take(&Record {
+                offset: message.offset(),
+                timestamp,
+                value: message.payload(),
+                redriven: redriven(message),
+            });
+            progress.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })?;
+        for (log, cut) in self.logs.iter_mut().zip(cut) {
+            if cut && log.records == 0 {
+                // All is gone: nothing can be said of any window.
+                log.is_cut_before(None);
+            }
+        }
+        Ok(())
+    }
+
+    /// How far a partition was read; `None` where the topic has no such partition.
+    pub(super) fn progress(&self, partition: usize) -> Option<&Progress> {
+        self.reader.partitions.get(partition)
+    }
+
+    /// Whether a product has a count in a window of a partition.
+    pub(super) fn knows(&self, partition: usize, window_start: i64, product: &str) -> bool {
+        let window = self.logs.get(partition).and_then(|log| log.windows.get(&window_start));
+        window.is_some_and(|products| products.contains_key(product))
+    }
+
+    /// Whether a partition has got records since it was read.
+    pub(super) fn has_grown(&self, partition: usize) -> anyhow::Result<bool> {
+        self.reader.has_grown(partition)
+    }
+
+    /// The first offset of a partition whose letter may be under way.
+    pub(super) fn under_way(&self, partition: usize) -> i64 {
+        self.under_way[partition]
+    }
+}
+
+fn redriven(message: &BorrowedMessage<'_>) -> Option<Redriven> {
+    let headers = message.headers()?;
+    let header = headers.iter().find(|header| header.key == REDRIVEN)?;
+    Redriven::parse(header.value?)
+}
