@@ -169,12 +169,6 @@ class Kafka:
 
         wait_until(answered, 60, "the cluster answers")
 
-    def delete_records(self, topic: str, partition: int, before: int) -> None:
-        """Cuts the log as retention does: what is below the offset is gone."""
-        admin, cut = self.admin(), TopicPartition(topic, partition, before)
-        admin.list_topics(timeout=10)
-        admin.delete_records([cut], operation_timeout=30)[cut].result(60)
-
     def fresh_topics(self, partitions: int = 6, config: dict[str, str] | None = None) -> Topics:
         """Topics and a group that no other test has."""
         mark = uuid.uuid4().hex[:8]

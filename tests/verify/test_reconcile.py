@@ -76,7 +76,7 @@ def test_it_finds_letters_that_are_missing_or_of_nobody(counted: Pipeline, kafka
 
 
 def test_a_log_that_was_cut_is_named_and_the_rest_is_compared(counted: Pipeline, kafka: Kafka, topics: Topics):
-    kafka.delete_records(topics.clicks, 0, before=10)
+    kafka.delete_records(topics.clicks, {0: 10})
     report = reconcile(counted).report
     assert [(cut["topic"], cut["partition"], cut["firstOffset"]) for cut in report["notWhollyInLog"]] == [(topics.clicks, 0, 10)]
     # Made-up events are older than their records: what was cut may have been of any of these windows.

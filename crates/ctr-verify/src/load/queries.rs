@@ -60,6 +60,16 @@ pub(super) const QUERIES: &[Query] = &[
          WHERE window_end >= now() - INTERVAL 30 MINUTE GROUP BY minute ORDER BY minute LIMIT 50000",
     ),
     chart(
+        "Impressions",
+        "SELECT toStartOfInterval(window_end, INTERVAL 10 SECOND) AS moment, sum(impressions) AS impressions FROM ctr_windows \
+         WHERE window_end >= now() - INTERVAL 30 MINUTE GROUP BY moment ORDER BY moment LIMIT 50000",
+    ),
+    chart(
+        "Clicks",
+        "SELECT toStartOfInterval(window_end, INTERVAL 10 SECOND) AS moment, sum(clicks) AS clicks FROM ctr_windows \
+         WHERE window_end >= now() - INTERVAL 30 MINUTE GROUP BY moment ORDER BY moment LIMIT 50000",
+    ),
+    chart(
         "Data lag",
         "SELECT if(count() = 0, NULL, greatest(0, dateDiff('second', max(window_end), now()))) AS lag FROM ctr_latest_view",
     ),

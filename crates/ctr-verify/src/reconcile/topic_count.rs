@@ -102,5 +102,5 @@ impl TopicCount {
 fn redriven(message: &BorrowedMessage<'_>) -> Option<Redriven> {
     let headers = message.headers()?;
     let header = headers.iter().find(|header| header.key == REDRIVEN)?;
-    Redriven::parse(header.value?)
+    Redriven::parse(header.value?, message.topic(), message.partition(), message.offset())
 }
