@@ -8,7 +8,7 @@ usage: local/run.sh SERVICE [ARGUMENTS]
 
   SERVICE   kafka1, kafka2, kafka3, clickhouse, ctr-pipeline, impression-producer, click-producer, superset
             ctr-pipeline-check runs `ctr-pipeline check` with the settings that ctr-pipeline has, ctr-pipeline-command
-            any command of it
+            any command of it; ctr-verify runs that program with them
             superset-init brings the metadata, users and dashboards of Superset up to date
 
 The supervisor runs it. The settings are those of the script that started the service (LOCAL_DIR/run/SERVICE.settings),
@@ -22,7 +22,7 @@ shift
 
 here="$(cd "$(dirname "$0")" && pwd)"
 : "${LOCAL_DIR:=$here/../.local}"
-case "$service" in ctr-pipeline-*) settings_of="ctr-pipeline" ;; *) settings_of="$service" ;; esac
+case "$service" in ctr-pipeline-* | ctr-verify) settings_of="ctr-pipeline" ;; *) settings_of="$service" ;; esac
 settings="$LOCAL_DIR/run/$settings_of.settings"
 if [ -r "$settings" ]; then
     while IFS= read -r line; do export "${line%%=*}=${line#*=}"; done <"$settings"
@@ -78,6 +78,10 @@ case "$service" in
     ctr-pipeline-command)
         pipeline_settings
         exec "$binaries/ctr-pipeline" "$@" --config config/application.yml
+        ;;
+    ctr-verify)
+        pipeline_settings
+        exec "$binaries/ctr-verify" "$@"
         ;;
     impression-producer)
         remember_process

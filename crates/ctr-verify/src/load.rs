@@ -96,12 +96,14 @@ async fn ask_all(clickhouse: &ClickHouse, args: &LoadArgs, queries: &[&'static Q
     Ok(Report::of(args.clients, begun.elapsed(), all, queries))
 }
 
-/// One client: one question after another, each client beginning with another one.
+/// One client: one question after another, each client beginning with another one. The first asks each of them at least
+/// once, however long that takes.
 async fn ask_until(end: Instant, clickhouse: ClickHouse, queries: Vec<&'static Query>, client: usize) -> Seen {
     let mut seen = Seen { latencies: vec![Vec::new(); queries.len()], ..Seen::default() };
-    for index in (0..queries.len()).cycle().skip(client % queries.len()) {
+    let least = if client == 0 { queries.len() } else { 0 };
+    for (asked, index) in (0..queries.len()).cycle().skip(client % queries.len()).enumerate() {
         let begun = Instant::now();
-        if begun >= end {
+        if begun >= end && asked >= least {
             break;
         }
         match clickhouse.answer_length(queries[index].sql).await {
