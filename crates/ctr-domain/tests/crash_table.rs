@@ -1,4 +1,4 @@
-//! Each row of the crash table (DESIGN.md 2) as a case of its own, small enough to be followed by hand.
+//! Each row of the crash table (docs/delivery.md) as a case of its own, small enough to be followed by hand.
 //!
 //! Windows are 10 s, disorder 2 s, lateness 5 s: a partition passes the window that ends at `e` when its maximum reaches
 //! `e + 7000`.

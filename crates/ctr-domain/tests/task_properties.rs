@@ -1,5 +1,5 @@
 //! One task against a count by force: any logs, read in any interleaving, fired at any moment, come to what the rules of
-//! DESIGN.md 1 say of each partition's log alone. Failures shrink; the histories of `ctr-simulation` add crashes.
+//! docs/delivery.md say of each partition's log alone. Failures shrink; the histories of `ctr-simulation` add crashes.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::borrow::Cow;

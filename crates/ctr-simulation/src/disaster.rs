@@ -1,4 +1,4 @@
-//! What may happen to a log outside the protocol, while nobody reads it: each case of DESIGN.md 2's crash table.
+//! What may happen to a log outside the protocol, while nobody reads it: each case of the crash table in docs/delivery.md.
 
 use ctr_domain::checkpoint::PartitionCheckpoint;
 use ctr_domain::task::Side;

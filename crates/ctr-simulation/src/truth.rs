@@ -1,4 +1,4 @@
-//! What the log says: the rules of DESIGN.md 1, counted by force, without any code of the domain but its names.
+//! What the log says: the rules of docs/delivery.md, counted by force, without any code of the domain but its names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

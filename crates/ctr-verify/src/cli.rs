@@ -45,7 +45,7 @@ pub(crate) enum Command {
 const RECONCILE_HELP: &str = "\
 What is compared:
   every row of ctr_results_raw (product, window, source partition), the windows of ctr_windows, every dead letter by
-  its topic, partition, offset and code. What counts is decided as DESIGN says, from the log alone. The one decision
+  its topic, partition, offset and code. What counts is decided as docs/delivery.md says, from the log alone. The one decision
   that the log alone does not determine is a dead letter `closedEarly`: its record is taken as not counted.
   A window that was recounted (ctr_recounts) is compared with the larger of the two counts, and marked.
 

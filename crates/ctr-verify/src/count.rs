@@ -1,4 +1,4 @@
-//! Counting a log by the rules of DESIGN, section 1, once more: a small implementation of its own, that shares no code with
+//! Counting a log by the rules of docs/delivery.md once more: a small implementation of its own, that shares no code with
 //! the one it checks. Plain on purpose: no recovery, no firing, no holding, because none of these may change a number.
 
 mod code;

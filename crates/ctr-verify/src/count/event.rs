@@ -1,4 +1,4 @@
-//! Reading one event, by the table of DESIGN: written a second time, from the rules and not from the pipeline's code, so
+//! Reading one event, by the table of docs/delivery.md: written a second time, from the rules and not from the pipeline's code, so
 //! that a mistake there is not repeated here.
 
 use std::borrow::Cow;
