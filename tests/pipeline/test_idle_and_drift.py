@@ -69,10 +69,9 @@ def test_one_topic_an_hour_behind_the_other(producer: Producer, make_pipeline: C
 def distances(pipeline: Pipeline) -> list[int]:
     """How far, in ms of event time, each pair's partitions are apart."""
     watermarks: dict[int, list[int]] = {}
-    for worker in pipeline.get_json("/api/v1/status")["workers"]:
-        for partition in worker["partitions"] if worker else []:
-            if partition["watermark"] is not None:
-                watermarks.setdefault(partition["partition"], []).append(partition["watermark"])
+    for partition in pipeline.get_json("/api/v1/status")["partitions"]:
+        if partition["watermark"] is not None:
+            watermarks.setdefault(partition["partition"], []).append(partition["watermark"])
     return [abs(pair[0] - pair[1]) for pair in watermarks.values() if len(pair) == 2]
 
 

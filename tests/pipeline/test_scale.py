@@ -16,8 +16,9 @@ SESSION = {"kafka.session-timeout-ms": "6000"}
 
 def partitions_of(pipeline: Pipeline) -> list[list[int]]:
     """The partitions of each worker of an instance that is at work; the impressions' stand for their twins."""
-    workers = pipeline.get_json("/api/v1/status")["workers"]
-    return [sorted(p["partition"] for p in worker["partitions"] if p["topic"].startswith("impressions")) for worker in workers if worker]
+    status = pipeline.get_json("/api/v1/status")
+    impressions = [partition for partition in status["partitions"] if partition["topic"].startswith("impressions")]
+    return [sorted(p["partition"] for p in impressions if p["worker"] == worker["worker"]) for worker in status["workers"]]
 
 
 def wait_for_split(instances: list[Pipeline], partitions: int, what: str) -> None:

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 
 use crate::shutdown::{Shutdown, StopKind};
-use crate::worker::{Worker, WorkerSetup};
+use crate::worker::{Worker, WorkerError, WorkerSetup};
 
 /// A worker that has worked this long has recovered: its failures are counted anew.
 const RECOVERED_AFTER: Duration = Duration::from_secs(600);
@@ -34,12 +34,21 @@ pub(crate) fn spawn(setup: WorkerSetup) -> anyhow::Result<JoinHandle<anyhow::Res
 
 fn supervise(setup: &WorkerSetup) -> anyhow::Result<()> {
     let mut restarts = Restarts::new(setup.job.restart_attempts);
+    let mut fencing = Fencing::default();
     loop {
         let begun = Instant::now();
         let ended = catch_unwind(AssertUnwindSafe(|| Worker::join(setup.clone())?.run()));
         setup.board.clear(setup.number);
         let error = match ended {
             Ok(Ok(())) => return Ok(()),
+            Ok(Err(WorkerError::Fenced(member))) if fencing.is_first(Instant::now()) => {
+                tracing::warn!(
+                    member,
+                    "fenced: another process has its instance id, or a broker that died took its newest place in the group \
+                     with it; joining once more"
+                );
+                continue;
+            }
             Ok(Err(error)) if error.is_fatal() => {
                 return Err(anyhow!(error)).with_context(|| format!("worker {}", setup.number));
             }
@@ -86,6 +95,19 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("unknown")
 }
 
+/// When the worker was last fenced. Once may be a coordinator's mistake after a broker died; again soon is another process,
+/// and one of the two must give up (docs/adr/0010).
+#[derive(Default)]
+struct Fencing {
+    last: Option<Instant>,
+}
+
+impl Fencing {
+    fn is_first(&mut self, now: Instant) -> bool {
+        self.last.replace(now).is_none_or(|last| now - last >= RECOVERED_AFTER)
+    }
+}
+
 /// How many restarts are left.
 struct Restarts {
     allowed: u32,
@@ -110,6 +132,15 @@ impl Restarts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn being_fenced_again_soon_is_no_mistake() {
+        let (mut fencing, begun) = (Fencing::default(), Instant::now());
+        assert!(fencing.is_first(begun));
+        assert!(!fencing.is_first(begun + Duration::from_secs(1)));
+        assert!(!fencing.is_first(begun + RECOVERED_AFTER), "counted from the last time, not from the first");
+        assert!(fencing.is_first(begun + RECOVERED_AFTER * 2));
+    }
 
     #[test]
     fn restarts_run_out() {
