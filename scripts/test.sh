@@ -70,7 +70,9 @@ test_rust() {
     without_settings cargo test --workspace --locked --quiet
 }
 
-prepare_python() { install_python "$CHECKOUT/local/requirements.txt" "$CHECKOUT/tests/requirements.txt"; }
+prepare_python() {
+    install_python "$CHECKOUT/local/requirements.txt" "$CHECKOUT/tests/requirements.txt" "$CHECKOUT/superset/requirements.txt"
+}
 
 # The tests that exist: an argument without a file would be an error of pytest.
 pytest_folders() {
