@@ -35,7 +35,9 @@ def test_an_interrupted_script_takes_its_steps_with_it(tmp_path: Path) -> None:
     code = f"""set -euo pipefail; source {SCRIPTS}/lib/verb.sh; source {SCRIPTS}/lib/steps.sh; trap stop_steps EXIT; trap 'exit 130' INT
                long_step() {{ sleep 300 & echo $! >{tmp_path}/child; wait; }}
                start_step long long_step; wait_step long"""
-    running = subprocess.Popen(["bash", "-c", code], env=clean_environment({"LOCAL_DIR": str(tmp_path)}))
+    # A shell that is begun with SIGINT ignored, as in the background of another one, cannot trap it.
+    running = subprocess.Popen(["bash", "-c", code], env=clean_environment({"LOCAL_DIR": str(tmp_path)}),
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     child = int(wait_until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text(), 10, "the step runs"))
     running.send_signal(signal.SIGINT)
     assert running.wait(10) == 130
