@@ -38,6 +38,7 @@ class Kafka:
         ports, controllers = free[:brokers], free[brokers:]
         self.ports = free
         self.bootstrap_servers = ",".join(f"127.0.0.1:{port}" for port in ports)
+        folder.mkdir(parents=True, exist_ok=True)
         further = folder / "further.properties"
         further.write_text("".join(f"{name}={value.format(port=ports[0], controller_port=controllers[0])}\n"
                                    for name, value in (further_properties or {}).items()))
