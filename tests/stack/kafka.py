@@ -282,8 +282,22 @@ class Kafka:
     @staticmethod
     def _bounds(consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
         """The first offset and the next one of each partition."""
-        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10) for p in partitions}
+        found: dict[int, tuple[int, int]] = {}
+
+        def answered() -> bool:
+            try:
+                partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+                found.update({p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10) for p in partitions})
+            except KafkaException as error:
+                # A topic that was just made may not be known to the broker that is asked, nor its leader to itself.
+                if error.args[0].code() not in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.NOT_LEADER_FOR_PARTITION,
+                                                KafkaError.LEADER_NOT_AVAILABLE, KafkaError._TRANSPORT}:
+                    raise
+                return False
+            return bool(partitions)
+
+        wait_until(answered, 30, f"the bounds of {topic}", every=0.1)
+        return found
 
     def _consumer(self) -> Consumer:
         return Consumer({"bootstrap.servers": self.bootstrap_servers, "group.id": "reader-of-the-tests", "enable.auto.commit": False,
