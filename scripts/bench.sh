@@ -21,23 +21,7 @@ Starts three brokers and an engine on free ports with their data in a temporary 
 fills the topics once, and prints medians, spread and ratios. docs/performance.md says how to read them. Linux only.
 Exit code 0: measured, and all counts were right; 1: not; 2: wrong usage."
 
-# Looked at before anything is built; the values are read by bench/throughput.py.
-check_options() {
-    while [ $# -gt 0 ]; do
-        case "$1" in
-            -h | --help) say "$USAGE" && exit 0 ;;
-            --no-memory) shift ;;
-            --events | --products | --rounds | --parallelism | --property | --results)
-                [ $# -ge 2 ] || fail "$1 needs a value
-$USAGE" 2
-                shift 2
-                ;;
-            *) fail "unknown argument: $1
-$USAGE" 2 ;;
-        esac
-    done
-}
-check_options "$@"
+check_options " --events --products --rounds --parallelism --property --results " " --no-memory " "$@"
 [ "$(uname)" = Linux ] || fail "CPU time and memory are read as Linux shows them: run this on Linux"
 
 prepare_workshop

@@ -20,22 +20,7 @@ that leave and come back; inserts that are answered slowly, refused, taken but a
 the answer lost. In the end every product, window and dead letter is compared with what was sent.
 Exit code 0: no difference; 1: a difference, or something ended by itself; 2: wrong usage."
 
-# Looked at before anything is built; the values are read by tests/chaos.
-check_options() {
-    while [ $# -gt 0 ]; do
-        case "$1" in
-            -h | --help) say "$USAGE" && exit 0 ;;
-            --minutes | --seed | --rate | --folder)
-                [ $# -ge 2 ] || fail "$1 needs a value
-$USAGE" 2
-                shift 2
-                ;;
-            *) fail "unknown argument: $1
-$USAGE" 2 ;;
-        esac
-    done
-}
-check_options "$@"
+check_options " --minutes --seed --rate --folder " "" "$@"
 prepare_workshop
 export PYTHONPATH="$CHECKOUT/tests"
 without_settings "$VENV/bin/python" -m chaos "$@"

@@ -21,6 +21,25 @@ without_settings() {
     env "${unset[@]}" ENV_FILE=/dev/null "$@"
 }
 
+# check_options VALUED FLAGS ARGUMENTS...: looks at the arguments before anything is built; the program that is started reads them.
+# VALUED and FLAGS are the options that have a value and that have none, with spaces around each. USAGE is the script's.
+check_options() {
+    local valued="$1" flags="$2"
+    shift 2
+    while [ $# -gt 0 ]; do
+        case "$1" in -h | --help) say "$USAGE" && exit 0 ;; esac
+        if [[ "$valued" == *" $1 "* ]]; then
+            [ $# -ge 2 ] || fail "$1 needs a value
+$USAGE" 2
+            shift
+        elif [[ "$flags" != *" $1 "* ]]; then
+            fail "unknown argument: $1
+$USAGE" 2
+        fi
+        shift
+    done
+}
+
 # Brokers, engine, Python environment and binaries, without the checks of test.sh.
 prepare_workshop() {
     cd "$CHECKOUT" || return

@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::group::Group;
-use super::pair::Pair;
+use super::pair::{Pair, pair_of};
 use crate::config::JobConfig;
 use crate::crash_point::crash_point;
 use crate::logging::Repeats;
@@ -172,7 +172,7 @@ impl Checkpoints {
                 crash_point!("after-commit");
                 let committed = self.finish(true);
                 for (id, checkpoint) in committed {
-                    if let Some(pair) = pairs.iter_mut().find(|pair| pair.id == id) {
+                    if let Some(pair) = pair_of(pairs, id) {
                         pair.committed = Some(checkpoint);
                     }
                 }

@@ -173,6 +173,11 @@ impl Pair {
     }
 }
 
+/// The pair that a task is of; `None` where it is gone, so that what is meant for it is of no interest any more.
+pub(super) fn pair_of(pairs: &mut [Pair], task: TaskId) -> Option<&mut Pair> {
+    pairs.iter_mut().find(|pair| pair.id == task)
+}
+
 fn origin<'a>(side: Side, partition: i32, record: &Record<'a>, topics: &'a Topics) -> Origin<'a> {
     Origin {
         source: match side {

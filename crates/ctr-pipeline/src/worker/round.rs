@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use ctr_domain::task::Side;
 
-use super::pair::{Pair, PairInput, Upset};
+use super::pair::{Pair, PairInput, Upset, pair_of};
 use super::{ASK_INTERVAL, ROWS_PER_FIRING, STATUS_INTERVAL, Worker, WorkerError};
 use crate::sink::Receipt;
 use crate::source::assignment::Assigner;
@@ -60,14 +60,14 @@ impl Worker {
         for receipt in self.receipts.1.try_iter() {
             match receipt {
                 Receipt::Rows { task, batch } => {
-                    if let Some(pair) = self.pairs.iter_mut().find(|pair| pair.id == task) {
+                    if let Some(pair) = pair_of(&mut self.pairs, task) {
                         pair.task.on_rows_acknowledged(batch);
                     }
                 }
                 Receipt::Letter { task, number } => {
                     self.totals.letters_written += 1;
                     self.outbox.on_success();
-                    if let Some(pair) = self.pairs.iter_mut().find(|pair| pair.id == task) {
+                    if let Some(pair) = pair_of(&mut self.pairs, task) {
                         pair.on_letter(number);
                     }
                 }
@@ -77,9 +77,7 @@ impl Worker {
             }
         }
         for answer in self.answers.1.try_iter() {
-            if let (Some(pair), Some(end_offset)) =
-                (self.pairs.iter_mut().find(|pair| pair.id == answer.task), answer.end_offset)
-            {
+            if let (Some(pair), Some(end_offset)) = (pair_of(&mut self.pairs, answer.task), answer.end_offset) {
                 pair.task.on_end_offset(answer.request, end_offset);
             }
         }
@@ -174,9 +172,7 @@ impl Worker {
     /// Hands dead letters to their producer.
     pub(super) fn send_letters(&mut self) {
         let (pairs, now) = (&mut self.pairs, self.epoch.elapsed());
-        self.outbox.send(&self.receipts.0, now, |task| {
-            pairs.iter_mut().find(|pair| pair.id == task).map(|pair| pair.task.is_replayed())
-        });
+        self.outbox.send(&self.receipts.0, now, |task| pair_of(pairs, task).map(|pair| pair.task.is_replayed()));
     }
 
     /// Asks the broker for end offsets where only its word lets windows go.
