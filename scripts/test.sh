@@ -84,21 +84,27 @@ test_stack() {
     local marks="not long"
     [ "$EXTENT" != long ] || marks=""
     # shellcheck disable=SC2046  # a list of folders
-    without_settings "$VENV/bin/python" -m pytest -m "$marks" -rs --durations=10 -p no:cacheprovider \
+    without_settings "$VENV/bin/python" -m pytest -m "$marks" -rfEs --tb=short --durations=10 -p no:cacheprovider \
         --junit-xml="$LOCAL_DIR/logs/test/pytest.xml" $(pytest_folders)
 }
 
-# Skips inside of pytest count as skips of this run.
-collect_pytest_skips() {
+# pytest_results KIND...: a line for each test that was skipped (KIND is skipped), or that failed (failure, error), with the first
+# line of why.
+pytest_results() {
     [ -f "$LOCAL_DIR/logs/test/pytest.xml" ] || return 0
-    local line
-    while IFS= read -r line; do [ -z "$line" ] || SKIPPED+=("$line"); done < <(python3 - "$LOCAL_DIR/logs/test/pytest.xml" <<'PYTHON'
+    python3 - "$LOCAL_DIR/logs/test/pytest.xml" "$@" <<'PYTHON'
 import sys, xml.etree.ElementTree as tree
 for case in tree.parse(sys.argv[1]).iter("testcase"):
-    for skipped in case.iter("skipped"):
-        print(f"{case.get('classname')}.{case.get('name')}: {skipped.get('message')}")
+    for result in (found for kind in sys.argv[2:] for found in case.iter(kind)):
+        print(f"{case.get('classname')}.{case.get('name')}: {(result.get('message') or '').partition(chr(10))[0][:300]}")
 PYTHON
-    )
+}
+
+# Tests of pytest that were skipped or failed are named in the summary, where whoever reads only the end finds them.
+collect_pytest_results() {
+    local line
+    while IFS= read -r line; do SKIPPED+=("$line"); done < <(pytest_results skipped)
+    while IFS= read -r line; do FAILED+=("$line"); done < <(pytest_results failure error)
 }
 
 integration_stages() {
@@ -111,14 +117,14 @@ integration_stages() {
     stage "release build" build_binaries
     stage "build with crash points" build_crashing_pipeline
     stage "integration tests (pytest)" test_stack
-    collect_pytest_skips
+    collect_pytest_results
     stage "chaos, three minutes" without_settings "$CHECKOUT/scripts/chaos.sh" --minutes 3 --seed "${CTR_SEED:-1}"
 }
 
 summary() {
     local line
     say ""
-    say "== summary: ${#PASSED[@]} stages passed, ${#FAILED[@]} failed, ${#SKIPPED[@]} skipped, $(seconds_since "$STARTED") s"
+    say "== summary: ${#PASSED[@]} stages passed, ${#FAILED[@]} stages and tests failed, ${#SKIPPED[@]} skipped, $(seconds_since "$STARTED") s"
     for line in ${SKIPPED[@]+"${SKIPPED[@]}"}; do say "skipped: $line"; done
     for line in ${FAILED[@]+"${FAILED[@]}"}; do say "FAILED: $line"; done
     if [ "${CI:-}" = true ] && [ "${#SKIPPED[@]}" -gt 0 ]; then

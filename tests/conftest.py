@@ -95,8 +95,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     if report.failed:
         own = item.funcargs.get("tmp_path") if hasattr(item, "funcargs") else None
         for process in Process.started:
-            if process.runs() or (own is not None and own in process.log.parents):
-                report.sections.append((f"log of {process.name} ({process.log})", process.tail()))
+            # Of what all tests share, little: three brokers say more than whoever reads the failure can use.
+            its_own = own is not None and own in process.log.parents
+            if its_own or process.runs():
+                report.sections.append((f"log of {process.name} ({process.log})", process.tail(40 if its_own else 5)))
     elif report.when == "teardown":
         Process.started[:] = [process for process in Process.started if process.runs()]
     return report
