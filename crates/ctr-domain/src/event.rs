@@ -53,10 +53,10 @@ impl<'a> Event<'a> {
     ///
     /// `FUTURE_TIMESTAMP` needs the record's Kafka timestamp and is not decided here.
     pub fn parse(payload: Option<&'a [u8]>) -> Result<Event<'a>, Rejection> {
-        let text = text_of(payload)?;
-        match scan::scan(text) {
+        let usual = payload.and_then(|bytes| std::str::from_utf8(bytes).ok()).and_then(scan::scan);
+        match usual {
             Some(fields) => fields.validate(),
-            None => json::read(text)?.validate(),
+            None => json::read(text_of(payload)?)?.validate(),
         }
     }
 

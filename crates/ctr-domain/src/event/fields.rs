@@ -6,6 +6,48 @@ use super::{Event, EventKind};
 use crate::rejection::{Rejection, RejectionCode, quote};
 use crate::timestamp;
 
+/// A field that means something to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    EventType,
+    ProductId,
+    Timestamp,
+    EventId,
+    UserId,
+    SessionId,
+}
+
+impl Field {
+    /// The field with this key.
+    pub(super) fn named(key: &[u8]) -> Option<Self> {
+        match key {
+            b"event_type" => Some(Self::EventType),
+            b"product_id" => Some(Self::ProductId),
+            b"timestamp" => Some(Self::Timestamp),
+            b"event_id" => Some(Self::EventId),
+            b"user_id" => Some(Self::UserId),
+            b"session_id" => Some(Self::SessionId),
+            _ => None,
+        }
+    }
+
+    /// The field whose key and closing quote the text begins with, and how many bytes these are. Constants are compared
+    /// without looking for the end of the key first.
+    #[inline]
+    pub(super) fn at_start_of(text: &[u8]) -> Option<(Self, usize)> {
+        let (field, key): (_, &[u8]) = match text.first()? {
+            b'u' if text.starts_with(b"user_id\"") => (Self::UserId, b"user_id\""),
+            b'p' if text.starts_with(b"product_id\"") => (Self::ProductId, b"product_id\""),
+            b't' if text.starts_with(b"timestamp\"") => (Self::Timestamp, b"timestamp\""),
+            b'e' if text.starts_with(b"event_type\"") => (Self::EventType, b"event_type\""),
+            b'e' if text.starts_with(b"event_id\"") => (Self::EventId, b"event_id\""),
+            b's' if text.starts_with(b"session_id\"") => (Self::SessionId, b"session_id\""),
+            _ => return None,
+        };
+        Some((field, key.len()))
+    }
+}
+
 /// The known fields of an object, each as the JSON text of its value: a string with its quotes and escapes. Where the
 /// object has a key twice, the last value. All of it is valid JSON: who fills this in has seen to that.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,17 +61,18 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The place for the value of `key` (UTF-8), or `None` for a field that is ignored.
-    pub(super) fn slot(&mut self, key: &[u8]) -> Option<&mut Option<&'a str>> {
-        match key {
-            b"event_type" => Some(&mut self.event_type),
-            b"product_id" => Some(&mut self.product_id),
-            b"timestamp" => Some(&mut self.timestamp),
-            b"event_id" => Some(&mut self.event_id),
-            b"user_id" => Some(&mut self.user_id),
-            b"session_id" => Some(&mut self.session_id),
-            _ => None,
-        }
+    /// Notes the value of a field, in the place of one before it.
+    #[inline]
+    pub(super) fn set(&mut self, field: Field, json: &'a str) {
+        let slot = match field {
+            Field::EventType => &mut self.event_type,
+            Field::ProductId => &mut self.product_id,
+            Field::Timestamp => &mut self.timestamp,
+            Field::EventId => &mut self.event_id,
+            Field::UserId => &mut self.user_id,
+            Field::SessionId => &mut self.session_id,
+        };
+        *slot = Some(json);
     }
 
     /// Checks the rules in the order that [`Event::parse`] promises.
@@ -104,6 +147,7 @@ fn present(value: Option<&str>) -> Option<&str> {
 
 /// The text of a JSON string; `None` for all other types, and for a string that is no text because an escape in it is
 /// half of a surrogate pair.
+#[inline]
 fn text(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
     if !inner.as_bytes().contains(&b'\\') {
@@ -112,6 +156,7 @@ fn text(json: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str(json).ok().map(Cow::Owned)
 }
 
+#[inline]
 fn is_blank(text: &str) -> bool {
     // A product's name begins with a letter or a digit: then no more needs to be looked at.
     !text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric) && text.trim().is_empty()
@@ -124,4 +169,23 @@ fn missing(code: RejectionCode, name: &str) -> Rejection {
 fn invalid_field(name: &str, value: Option<&str>) -> Rejection {
     let message = format!("{name}: expected a string or null, found {}", quote(value.unwrap_or_default()));
     Rejection::new(RejectionCode::InvalidField, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_found_in_text_as_by_name() {
+        for key in ["event_type", "product_id", "timestamp", "event_id", "user_id", "session_id"] {
+            let field = Field::named(key.as_bytes()).unwrap();
+            assert_eq!(Field::at_start_of(format!("{key}\":1").as_bytes()), Some((field, key.len() + 1)));
+            for other in [key.to_uppercase(), format!("{key}s"), key[..key.len() - 1].to_owned(), format!(" {key}")] {
+                assert_eq!(Field::named(other.as_bytes()), None, "{other}");
+                assert_eq!(Field::at_start_of(format!("{other}\":1").as_bytes()), None, "{other}");
+            }
+            assert_eq!(Field::at_start_of(key.as_bytes()), None, "without its quote");
+        }
+        assert_eq!(Field::at_start_of(b""), None);
+    }
 }

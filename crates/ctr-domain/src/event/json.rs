@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::fields::Fields;
+use super::fields::{Field, Fields};
 use crate::rejection::{Rejection, RejectionCode, quote};
 
 /// The most objects and arrays that may lie within each other, the event itself included: `serde_json`'s own limit.
@@ -88,9 +88,9 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut fields = Fields::default();
         while let Some(Key(key)) = map.next_key()? {
-            match fields.slot(key.as_bytes()) {
+            match Field::named(key.as_bytes()) {
                 // Values are kept as they are written: a number too large for 64 bits is still JSON.
-                Some(slot) => *slot = Some(map.next_value::<&RawValue>()?.get()),
+                Some(field) => fields.set(field, map.next_value::<&RawValue>()?.get()),
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
