@@ -145,6 +145,9 @@ pub(crate) struct LoadArgs {
     /// Only these questions [default: all]
     #[arg(long, value_name = "GROUP")]
     pub(crate) group: Option<Group>,
+    /// Only the question of this name, as the report says it [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) query: Option<String>,
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -25,7 +25,7 @@ pub(crate) use queries::Group;
 /// Where ClickHouse does not answer at all.
 pub(crate) fn run(config: &Config, args: &LoadArgs) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let queries: Vec<_> = QUERIES.iter().filter(|query| args.group.is_none_or(|group| group == query.group)).collect();
+    let queries = chosen(args)?;
     let clickhouse = ClickHouse::new(&config.clickhouse);
     let report = runtime.block_on(async {
         clickhouse.all::<u8>("SELECT 1").await?;
@@ -34,6 +34,17 @@ pub(crate) fn run(config: &Config, args: &LoadArgs) -> anyhow::Result<bool> {
     let text = if args.json { serde_json::to_string_pretty(&report)? } else { report.text() };
     writeln!(io::stdout(), "{}", text.trim_end())?;
     Ok(report.refused == 0)
+}
+
+fn chosen(args: &LoadArgs) -> anyhow::Result<Vec<&'static Query>> {
+    let in_group = |query: &&Query| args.group.is_none_or(|group| group == query.group);
+    let named = |query: &&Query| args.query.as_ref().is_none_or(|name| name == query.name);
+    let queries: Vec<_> = QUERIES.iter().filter(in_group).filter(named).collect();
+    if queries.is_empty() {
+        let names: Vec<_> = QUERIES.iter().filter(in_group).map(|query| query.name).collect();
+        anyhow::bail!("--query: there is none of this name; there are: {}", names.join(", "));
+    }
+    Ok(queries)
 }
 
 /// How the load went.

@@ -1,5 +1,5 @@
-//! The questions: the three of the README, those behind the dashboard's charts (as Superset asks them, the last half hour),
-//! and the saved ones. `tests/verify/test_load.py` holds them against `superset/assets`.
+//! The questions: the three of the README, one that a program would ask, those behind the dashboard's charts (as Superset
+//! asks them, the last half hour), and the saved ones. `tests/verify/test_load.py` holds them against `superset/assets`.
 
 use clap::ValueEnum;
 
@@ -12,6 +12,8 @@ pub(crate) enum Group {
     Chart,
     /// A query saved in Superset.
     Saved,
+    /// A program that wants the newest window of one product.
+    Lookup,
 }
 
 impl Group {
@@ -20,6 +22,7 @@ impl Group {
             Self::Seed => "seed",
             Self::Chart => "chart",
             Self::Saved => "saved",
+            Self::Lookup => "lookup",
         }
     }
 }
@@ -34,6 +37,10 @@ pub(super) struct Query {
 
 const fn seed(name: &'static str, sql: &'static str) -> Query {
     Query { group: Group::Seed, name, sql }
+}
+
+const fn lookup(name: &'static str, sql: &'static str) -> Query {
+    Query { group: Group::Lookup, name, sql }
 }
 
 const fn chart(name: &'static str, sql: &'static str) -> Query {
@@ -54,6 +61,7 @@ pub(super) const QUERIES: &[Query] = &[
          WHERE window_minute >= now64(3) - INTERVAL 10 MINUTE GROUP BY product_id, window_minute \
          ORDER BY product_id, window_minute LIMIT 20",
     ),
+    lookup("one product", "SELECT * FROM ctr_latest_view WHERE product_id = 'product3'"),
     chart(
         "Overall CTR",
         "SELECT toStartOfMinute(window_end) AS minute, sum(clicks) / nullIf(sum(impressions), 0) AS ctr FROM ctr_windows \
