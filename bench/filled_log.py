@@ -46,9 +46,14 @@ class FilledLog:
         return self.shape.events + CLOSING_EVENTS
 
     @property
+    def windows_of_the_span(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """What must be counted in windows that end with the span or before: all that the closing events let fire."""
+        return {key: counts for key, counts in self.truth.windows.items() if key[1] < self.shape.end_ms}
+
+    @property
     def counted_by_the_end(self) -> int:
-        """Events in windows that end with the span or before: all that the closing events let fire."""
-        return sum(sum(counts) for (_, start), counts in self.truth.windows.items() if start < self.shape.end_ms)
+        """The events in these windows."""
+        return sum(sum(counts) for counts in self.windows_of_the_span.values())
 
 
 def fill(kafka: Kafka, shape: LogShape, folder: Path) -> FilledLog:

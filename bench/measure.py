@@ -13,12 +13,12 @@ class Usage:
     reader: str
     events: int
     wall_seconds: float
-    """From the start of the process to its result: the last row in the table, or its end."""
+    """From the start of the process (or its last result) to its result: the last row in the table, or its end."""
     cpu_seconds: float
-    """User and system time of all threads of the process, from its start to its result."""
+    """User and system time of all threads of the process, from its start (or its last result) to its result."""
     peak_rss_bytes: int
     first_row_seconds: float | None = None
-    """From the start of the process to the first insert."""
+    """From the start of the process (of a second reading: from the end of the first one) to the first row."""
     read_again_share: float | None = None
     """Records read more than once beside the records of the log: what one worker had read when the group gave its
     partitions to another one that joined a moment later."""

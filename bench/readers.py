@@ -1,4 +1,4 @@
-"""The readers that are compared: each reads the whole log once, in a new process, and is measured."""
+"""The pipeline and the limit: each reads the whole log once, in a new process, and is measured."""
 
 import dataclasses
 import json
@@ -36,7 +36,7 @@ class PipelineReader:
     def __init__(self, kafka: Kafka, engine: Engine, folder: Path, settings: Mapping[str, object]):
         self._kafka, self._engine, self._folder, self._settings = kafka, engine, folder, settings
 
-    def read(self, log: FilledLog) -> Usage:
+    def read(self, log: FilledLog) -> list[Usage]:
         """Measured until every event of the log is in the table; then everything is compared with the truth."""
         database = self._engine.fresh_database()
         topics = dataclasses.replace(log.topics, group=f"bench-{uuid.uuid4().hex[:8]}")
@@ -56,7 +56,7 @@ class PipelineReader:
         finally:
             pipeline.kill()
             database.execute(f"DROP DATABASE {database.name}")
-        return dataclasses.replace(usage, idle_cpu_share=idle, read_again_share=read_again)
+        return [dataclasses.replace(usage, idle_cpu_share=idle, read_again_share=read_again)]
 
     @staticmethod
     def _wait_for_all_windows(pipeline: Pipeline, database: Database, log: FilledLog) -> None:
@@ -82,7 +82,7 @@ class BareConsumer:
     def __init__(self, kafka: Kafka, folder: Path, settings: Mapping[str, object]):
         self._kafka, self._folder, self._settings = kafka, folder, settings
 
-    def read(self, log: FilledLog) -> Usage:
+    def read(self, log: FilledLog) -> list[Usage]:
         """Measured from its start to its end."""
         settings = {
             "kafka.bootstrap-servers": self._kafka.bootstrap_servers, "kafka.topics.impression": log.topics.impressions,
@@ -101,7 +101,7 @@ class BareConsumer:
         assert process.wait(1) == 0, f"{self.name} failed:\n{process.tail()}"
         records = json.loads(process.tail(1))["records"]
         assert records == log.records, f"{self.name} read {records} records of {log.records}"
-        return Usage(self.name, records, wall, cpu, peak)
+        return [Usage(self.name, records, wall, cpu, peak)]
 
 
 def first_insert(database: Database) -> float:

@@ -6,7 +6,7 @@ import platform
 import re
 import statistics
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -35,8 +35,8 @@ class Spread:
         return f"{form(self.median)} ({form(self.least)}-{form(self.most)})"
 
 
-def million(value: float) -> str:
-    return f"{value / 1e6:.2f} M"
+def count(value: float) -> str:
+    return f"{value / 1e6:.2f} M" if value >= 1e6 else f"{value / 1e3:.0f} k"
 
 
 def mebibytes(value: float) -> str:
@@ -52,14 +52,14 @@ def percent(value: float) -> str:
 
 
 def ratio(value: float) -> str:
-    return f"{value:.2f}"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
 FIGURES: list[tuple[str, Callable[[Usage], float | None], Callable[[float], str]]] = [
-    ("events per CPU-second", lambda usage: usage.events_per_cpu_second, million),
-    ("events/s, wall", lambda usage: usage.events_per_second, million),
+    ("events per CPU-second", lambda usage: usage.events_per_cpu_second, count),
+    ("events/s, wall", lambda usage: usage.events_per_second, count),
     ("peak RSS", lambda usage: usage.peak_rss_bytes, mebibytes),
-    ("start to first insert", lambda usage: usage.first_row_seconds, seconds),
+    ("start to first result", lambda usage: usage.first_row_seconds, seconds),
     ("read again", lambda usage: usage.read_again_share, percent),
     ("CPU when idle", lambda usage: usage.idle_cpu_share, percent),
 ]
@@ -67,29 +67,36 @@ FIGURES: list[tuple[str, Callable[[Usage], float | None], Callable[[float], str]
 
 @dataclass
 class Rounds:
-    """All readings of one log: a round is one of every reader, the limit first."""
+    """All readings of one log: a round is one of every reader, always in the same order."""
 
     title: str
+    subject: str
+    """The reader that the others are compared with."""
     rounds: list[list[Usage]]
+
+    @property
+    def readers(self) -> list[str]:
+        return [usage.reader for usage in self.rounds[0]]
+
+    def spread(self, reader: str, title: str) -> Spread | None:
+        """One of the FIGURES of one reader; None if the reader has none such."""
+        figure = next(figure for name, figure, _ in FIGURES if name == title)
+        values = [value for usages in self.rounds for usage in usages if usage.reader == reader and (value := figure(usage)) is not None]
+        return Spread.of(values) if values else None
 
     def table(self) -> list[str]:
         """Markdown: a line for each reader, median (least-most)."""
         lines = ["| reader | " + " | ".join(title for title, _, _ in FIGURES) + " |", "|---|" + "---|" * len(FIGURES)]
-        for usages in zip(*self.rounds, strict=True):
-            cells = []
-            for _, figure, form in FIGURES:
-                values = [value for usage in usages if (value := figure(usage)) is not None]
-                cells.append(Spread.of(values).text(form) if values else "-")
-            lines.append(f"| {usages[0].reader} | " + " | ".join(cells) + " |")
+        for reader in self.readers:
+            spreads = [(self.spread(reader, title), form) for title, _, form in FIGURES]
+            lines.append(f"| {reader} | " + " | ".join(spread.text(form) if spread else "-" for spread, form in spreads) + " |")
         return lines
 
     def ratios(self) -> dict[str, Spread]:
-        """Each reader's events per CPU-second beside the first one's of the same round."""
-        found = {}
-        for index, reader in enumerate(self.rounds[0][1:], 1):
-            values = [usages[index].events_per_cpu_second / usages[0].events_per_cpu_second for usages in self.rounds]
-            found[f"{reader.reader} / {self.rounds[0][0].reader}"] = Spread.of(values)
-        return found
+        """The subject's events per CPU-second beside each other reader's of the same round."""
+        rates = [{usage.reader: usage.events_per_cpu_second for usage in usages} for usages in self.rounds]
+        return {f"{self.subject} / {reader}": Spread.of([rate[self.subject] / rate[reader] for rate in rates])
+                for reader in self.readers if reader != self.subject}
 
     def markdown(self) -> str:
         lines = [f"### {self.title}", "", *self.table()]
@@ -126,12 +133,16 @@ def output_of(*command: str) -> str:
     return done.stdout.strip() or "unknown"
 
 
-def write(results: Path, facts: dict[str, str], measured: Sequence[Rounds]) -> str:
-    """Writes JSON and Markdown into the folder; returns the Markdown."""
+def new_stem(results: Path) -> Path:
+    """Where this run's files go, without what their names end in; makes the folder."""
     results.mkdir(parents=True, exist_ok=True)
-    stem = results / f"throughput-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+    return results / f"throughput-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+
+
+def write(stem: Path, facts: Mapping[str, str], measured: Sequence[Rounds]) -> str:
+    """Writes JSON and Markdown; returns the Markdown."""
     markdown = "\n".join(f"- {name}: {value}" for name, value in facts.items()) + "\n\n"
     markdown += "\n\n".join(rounds.markdown() for rounds in measured) + "\n"
     stem.with_suffix(".md").write_text(markdown)
     stem.with_suffix(".json").write_text(json.dumps({**facts, "measured": [rounds.as_json() for rounds in measured]}, indent=2) + "\n")
-    return f"{markdown}\nwritten: {stem}.md and .json"
+    return markdown

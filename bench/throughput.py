@@ -1,4 +1,4 @@
-"""How fast the pipeline reads a log that is there, beside a consumer that does nothing with what it reads.
+"""How fast the pipeline reads a log that is there, beside a consumer that does nothing with what it reads, and beside its peers.
 
 Started by scripts/bench.sh. A run has a log for speed, read by every reader in turn for several rounds, and two logs for
 memory, read by the pipeline. Wrong counts fail the run.
@@ -13,8 +13,10 @@ from pathlib import Path
 
 from filled_log import FilledLog, LogShape, fill
 from measure import Usage
+from peers import FLINK, KAFKA_STREAMS, PeerReader, version_of
+from plot import draw
 from readers import BareConsumer, PipelineReader
-from report import Rounds, surroundings, write
+from report import Rounds, new_stem, output_of, surroundings, write
 from stack import Engine, Kafka
 from stack.process import CHECKOUT
 
@@ -33,11 +35,12 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=2_000_000, help="records of the log (2000000; published figures: 6000000)")
     parser.add_argument("--products", type=int, default=100, help="products in it (100)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, each with every reader (3)")
-    parser.add_argument("--parallelism", type=int, default=2, help="threads of the pipeline and of the bare consumer (2)")
+    parser.add_argument("--parallelism", type=int, default=2, help="threads of every reader (2)")
     parser.add_argument("--property", action="append", default=[], metavar="NAME=VALUE",
-                        help="a property of librdkafka for all readers; may be given often")
+                        help="a property of librdkafka for the pipeline and the bare consumer; may be given often")
+    parser.add_argument("--peers", action="store_true", help="also a Flink job and a Kafka Streams application, fresh and warm")
     parser.add_argument("--no-memory", action="store_true", help="leave out the runs with 5 and with 100,000 products")
-    parser.add_argument("--results", type=Path, default=CHECKOUT / "bench" / "results", help="folder for JSON and Markdown (bench/results)")
+    parser.add_argument("--results", type=Path, default=CHECKOUT / "bench" / "results", help="folder for JSON, Markdown and the plot (bench/results)")
     chosen = parser.parse_args(arguments)
     if min(chosen.events, chosen.products, chosen.rounds, chosen.parallelism) < 1:
         parser.error("numbers must be above 0")
@@ -59,6 +62,8 @@ class Benchmark:
             settings["kafka.properties"] = ",".join(chosen.property)
         self._bare = BareConsumer(self._kafka, folder, settings)
         self._pipeline = PipelineReader(self._kafka, self._engine, folder, settings)
+        programs = (FLINK, KAFKA_STREAMS) if chosen.peers else ()
+        self._peers = [PeerReader(program, self._kafka, folder, chosen.parallelism) for program in programs]
 
     def run(self) -> list[Rounds]:
         """Starts everything, measures, stops everything."""
@@ -77,18 +82,21 @@ class Benchmark:
         log = self._fill(LogShape(self._chosen.events, self._chosen.products, SPAN_SECONDS))
         self._bare.read(log)
         say("one reading not counted: the log is in the page cache now")
-        rounds = []
+        readers = [self._bare, self._pipeline, *self._peers]
+        rounds: list[list[Usage]] = []
         for number in range(1, self._chosen.rounds + 1):
             # Who goes first alternates, so that what the machine does meanwhile favours nobody.
-            readers = [self._bare, self._pipeline] if number % 2 else [self._pipeline, self._bare]
-            usages = {reader.name: shown(reader.read(log), number) for reader in readers}
-            rounds.append([usages[self._bare.name], usages[self._pipeline.name]])
-        return Rounds(f"{log.records:,} events, {log.shape.products} products, parallelism {self._chosen.parallelism}", rounds)
+            in_turn = readers if number % 2 else readers[::-1]
+            usages = {usage.reader: usage for reader in in_turn for usage in shown(reader.read(log), number)}
+            rounds.append([usages[name] for name in (usage.reader for usage in rounds[0])] if rounds else list(usages.values()))
+        title = f"{log.records:,} events, {log.shape.products} products, parallelism {self._chosen.parallelism}"
+        return Rounds(title, self._pipeline.name, rounds)
 
     def _memory(self, products: int, span_seconds: int) -> Rounds:
         log = self._fill(LogShape(min(self._chosen.events, MOST_MEMORY_EVENTS), products, span_seconds))
-        usage = shown(self._pipeline.read(log), 1)
-        return Rounds(f"Memory: {products:,} products, {log.records:,} events in {span_seconds} s of event time", [[usage]])
+        usages = shown(self._pipeline.read(log), 1)
+        title = f"Memory: {products:,} products, {log.records:,} events in {span_seconds} s of event time"
+        return Rounds(title, self._pipeline.name, [usages])
 
     def _fill(self, shape: LogShape) -> FilledLog:
         log = fill(self._kafka, shape, self._folder)
@@ -96,10 +104,18 @@ class Benchmark:
         return log
 
 
-def shown(usage: Usage, number: int) -> Usage:
-    say(f"round {number}: {usage.reader:13} {usage.events_per_cpu_second / 1e6:5.2f} M events/CPU-s, {usage.events_per_second / 1e6:5.2f} M/s, "
-        f"{usage.cpu_seconds:.2f} s CPU, {usage.wall_seconds:.2f} s, peak {usage.peak_rss_bytes >> 20} MiB")
-    return usage
+def shown(usages: list[Usage], number: int) -> list[Usage]:
+    for usage in usages:
+        say(f"round {number}: {usage.reader:20} {usage.events_per_cpu_second / 1e6:6.3f} M events/CPU-s, {usage.events_per_second / 1e6:6.3f} M/s, "
+            f"{usage.cpu_seconds:.2f} s CPU, {usage.wall_seconds:.2f} s, peak {usage.peak_rss_bytes >> 20} MiB")
+    return usages
+
+
+def versions_of_peers() -> dict[str, str]:
+    return {
+        "flink": version_of("flink", "flink-streaming-java"), "flink's Kafka connector": version_of("flink", "flink-connector-kafka"),
+        "kafka-streams": version_of("kafka-streams", "kafka-streams"), "java": output_of("java", "--version").partition("\n")[0],
+    }
 
 
 def main() -> int:
@@ -110,7 +126,11 @@ def main() -> int:
     except AssertionError as failure:
         print(f"error: {failure}\nThe logs are in {folder}.", file=sys.stderr)
         return 1
-    say("\n" + write(chosen.results, surroundings(["./scripts/bench.sh", *sys.argv[1:]]), measured))
+    facts = surroundings(["./scripts/bench.sh", *sys.argv[1:]]) | (versions_of_peers() if chosen.peers else {})
+    stem = new_stem(chosen.results)
+    say("\n" + write(stem, facts, measured))
+    draw(measured[0], stem.with_suffix(".svg"))
+    say(f"written: {stem}.md, .json and .svg")
     shutil.rmtree(folder)
     return 0
 

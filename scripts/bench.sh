@@ -1,29 +1,33 @@
 #!/usr/bin/env bash
-# Measures the pipeline beside a bare consumer, on brokers and an engine of its own.
+# Measures the pipeline beside a bare consumer and its peers, on brokers and an engine of its own.
 set -euo pipefail
 
 # shellcheck source=lib/workshop.sh
 source "$(dirname "$0")/lib/workshop.sh"
 
 USAGE="usage: ./scripts/bench.sh [--events N] [--products N] [--rounds N] [--parallelism N] [--property NAME=VALUE]...
-                          [--no-memory] [--results FOLDER]
+                          [--peers] [--no-memory] [--results FOLDER]
 
   --events N             records of the log (2000000, for a quick look; the published figures have 6000000)
   --products N           products in it (100)
   --rounds N             rounds: in each, every reader reads the whole log (3)
-  --parallelism N        threads of the pipeline and of the bare consumer (2)
-  --property NAME=VALUE  a property of librdkafka for all readers; may be given often
+  --parallelism N        threads of every reader (2)
+  --property NAME=VALUE  a property of librdkafka for the pipeline and the bare consumer; may be given often
+  --peers                also a Flink job and a Kafka Streams application, each fresh and warm: minutes more a round, and
+                         170 MB of jars from Maven Central the first time
   --no-memory            leave out the runs with 5 and with 100,000 products
-  --results FOLDER       where JSON and Markdown go (bench/results)
+  --results FOLDER       where JSON, Markdown and the plot go (bench/results)
   -h, --help             this text
 
 Starts three brokers and an engine on free ports with their data in a temporary folder (TMPDIR; about 0.5 GB for 6 M events),
 fills the topics once, and prints medians, spread and ratios. docs/performance.md says how to read them. Linux only.
 Exit code 0: measured, and all counts were right; 1: not; 2: wrong usage."
 
-check_options " --events --products --rounds --parallelism --property --results " " --no-memory " "$@"
+check_options " --events --products --rounds --parallelism --property --results " " --peers --no-memory " "$@"
 [ "$(uname)" = Linux ] || fail "CPU time and memory are read as Linux shows them: run this on Linux"
 
 prepare_workshop
+install_python "$CHECKOUT/bench/requirements.txt"
+[[ " $* " != *" --peers "* ]] || "$CHECKOUT/bench/peers/build.sh"
 cargo build --release --locked --quiet -p ctr-pipeline --example bare_consumer
 PYTHONPATH="$CHECKOUT/tests" exec "$VENV/bin/python" "$CHECKOUT/bench/throughput.py" "$@"

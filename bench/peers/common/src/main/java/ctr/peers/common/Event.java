@@ -1,0 +1,39 @@
+package ctr.peers.common;
+
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.ObjectReader;
+import java.io.IOException;
+
+/** An impression or a click, with the fields that counting needs. A plain object with public fields: Flink serializes such ones fastest. */
+@JsonIgnoreProperties(ignoreUnknown = true)
+public final class Event {
+    private static final ObjectReader READER = new ObjectMapper().readerFor(Event.class);
+
+    @JsonProperty("event_type")
+    public String type;
+    @JsonProperty("product_id")
+    public String product;
+    /** Event time, epoch milliseconds. */
+    public long timestamp;
+
+    /** @throws IOException if the bytes are no event; the log of a measurement has none such. */
+    public static Event parse(byte[] json) throws IOException {
+        return READER.readValue(json);
+    }
+
+    /** 1 for an impression, otherwise 0. */
+    public int impressions() {
+        return 1 - clicks();
+    }
+
+    /** 1 for a click, otherwise 0. */
+    public int clicks() {
+        return switch (type) {
+            case "click" -> 1;
+            case "impression", "view" -> 0;
+            default -> throw new IllegalArgumentException("event_type " + type);
+        };
+    }
+}
