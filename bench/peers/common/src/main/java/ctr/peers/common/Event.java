@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.ObjectReader;
 import java.io.IOException;
 
-/** An impression or a click, with the fields that counting needs. A plain object with public fields: Flink serializes such ones fastest. */
+/** An impression or a click. A plain object with public fields: Flink serializes such ones fastest. */
 @JsonIgnoreProperties(ignoreUnknown = true)
 public final class Event {
     private static final ObjectReader READER = new ObjectMapper().readerFor(Event.class);
@@ -17,6 +17,13 @@ public final class Event {
     public String product;
     /** Event time, epoch milliseconds. */
     public long timestamp;
+    // Not counted, but read: the pipeline looks at them too, and refuses what is no text.
+    @JsonProperty("event_id")
+    public String id;
+    @JsonProperty("user_id")
+    public String user;
+    @JsonProperty("session_id")
+    public String session;
 
     /** @throws IOException if the bytes are no event; the log of a measurement has none such. */
     public static Event parse(byte[] json) throws IOException {
