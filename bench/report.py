@@ -101,8 +101,8 @@ class Rounds:
     def markdown(self) -> str:
         lines = [f"### {self.title}", "", *self.table()]
         if ratios := self.ratios():
-            said = "; ".join(f"{name}: **{spread.text(ratio)}**" for name, spread in ratios.items())
-            lines += ["", f"Events per CPU-second within a round, {said}."]
+            lines += ["", "Events per CPU-second within a round:", ""]
+            lines += [f"- {name}: **{spread.text(ratio)}**" for name, spread in ratios.items()]
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
@@ -129,8 +129,9 @@ def surroundings(command: Sequence[str]) -> dict[str, str]:
 
 
 def output_of(*command: str) -> str:
+    """The first line that a command says."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    return done.stdout.partition("\n")[0].strip() or "unknown"
 
 
 def new_stem(results: Path) -> Path:

@@ -114,7 +114,7 @@ def shown(usages: list[Usage], number: int) -> list[Usage]:
 def versions_of_peers() -> dict[str, str]:
     return {
         "flink": version_of("flink", "flink-streaming-java"), "flink's Kafka connector": version_of("flink", "flink-connector-kafka"),
-        "kafka-streams": version_of("kafka-streams", "kafka-streams"), "java": output_of("java", "--version").partition("\n")[0],
+        "kafka-streams": version_of("kafka-streams", "kafka-streams"), "java": output_of("java", "--version"),
     }
 
 
