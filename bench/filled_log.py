@@ -6,7 +6,6 @@ from pathlib import Path
 
 from stack import Kafka, Producer, Topics, Truth
 
-PARTITIONS = 6
 SEED = 7
 DISORDER = "1500ms"
 
@@ -25,6 +24,9 @@ class LogShape:
     events: int
     products: int
     span_seconds: int
+    partitions: int = 6
+    late: float = 0
+    """The share of events that come behind their watermark; most of them still count."""
 
     @property
     def end_ms(self) -> int:
@@ -63,15 +65,16 @@ def fill(kafka: Kafka, shape: LogShape, folder: Path) -> FilledLog:
     every window is in the table is the moment at which every event was counted, and no idle timeout is part of it.
     """
     begun = time.monotonic()
-    topics = kafka.fresh_topics(PARTITIONS)
+    topics = kafka.fresh_topics(shape.partitions)
     producer = Producer(kafka, topics, folder)
     fixed = {"rate": 0, "seed": SEED, "seconds": 1800}
     truth = producer.run("both", count=shape.events, products=shape.products, disorder=DISORDER, start_time=START_MS,
-                         span=f"{shape.span_seconds}s", **fixed)
+                         span=f"{shape.span_seconds}s", late=shape.late, **fixed)
     closing = producer.run("both", "--unkeyed", count=CLOSING_EVENTS, start_time=shape.end_ms + CLOSING_GAP_MS, span="1s", **fixed)
     for part, events in ((truth, shape.events), (closing, CLOSING_EVENTS)):
         counted = sum(sum(counts) for counts in part.windows.values())
-        assert counted == events and not part.dead_letters, f"{counted} of {events} events count: this is no healthy log"
+        letters = len(part.dead_letters)
+        assert counted + letters == events and (shape.late or not letters), f"{counted} of {events} events count: this is no healthy log"
     assert not truth.windows.keys() & closing.windows.keys(), "the closing events must have windows of their own"
     truth.windows.update(closing.windows)
     return FilledLog(shape, topics, truth, time.monotonic() - begun)

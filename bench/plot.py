@@ -1,6 +1,8 @@
-"""A run as a picture: bars for the medians, lines from the least to the most."""
+"""A run as a picture: bars for the medians with lines from the least to the most, or curves."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 
@@ -8,19 +10,43 @@ matplotlib.use("svg")
 from matplotlib import pyplot  # noqa: E402 (the back end first)
 
 from report import FIGURES, Rounds, Spread  # noqa: E402
+if TYPE_CHECKING:
+    from scaling import Curve
 
 SHOWN = ("events per CPU-second", "events/s, wall", "peak RSS", "start to first result")
+# Letters as letters: a smaller file that can be searched.
+STYLE = {"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9}
 OURS, OTHERS = "#c2410c", "#94a3b8"
 
 
 def draw(rounds: Rounds, file: Path) -> None:
     """Writes an SVG with a panel for each figure and a bar for each reader."""
-    # Letters as letters: a smaller file that can be searched.
-    with pyplot.rc_context({"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9}):
+    with pyplot.rc_context(STYLE):
         picture, panels = pyplot.subplots(2, 2, figsize=(10, 2 + 0.8 * len(rounds.readers)), layout="constrained")
         picture.suptitle(f"{rounds.title}; median of {len(rounds.rounds)} rounds")
         for panel, title in zip(panels.flat, SHOWN, strict=True):
             draw_figure(panel, rounds, title)
+        picture.savefig(file, metadata={"Date": None})
+        pyplot.close(picture)
+
+
+def draw_curves(curves: Sequence["Curve"], file: Path) -> None:
+    """Writes an SVG with a panel for each curve: events per CPU-second of the pipeline and of the bare consumer."""
+    with pyplot.rc_context(STYLE):
+        rows = (len(curves) + 1) // 2
+        picture, panels = pyplot.subplots(rows, 2, figsize=(10, 3 * rows), layout="constrained", squeeze=False)
+        picture.suptitle("millions of events per CPU-second")
+        for panel in panels.flat[len(curves):]:
+            panel.set_visible(False)
+        for panel, curve in zip(panels.flat, curves):
+            places, labels = range(len(curve.points)), [f"{point.value:,g}" for point in curve.points]
+            panel.plot(places, [point.pipeline.events_per_cpu_second / 1e6 for point in curve.points], marker="o", color=OURS, label="ctr-pipeline")
+            panel.plot(places, [point.bare.events_per_cpu_second / 1e6 for point in curve.points], marker="o", color=OTHERS, label="bare consumer")
+            panel.set_xticks(places, labels)
+            panel.set_title(curve.name, loc="left")
+            panel.set_ylim(bottom=0)
+            panel.spines[["top", "right"]].set_visible(False)
+        panels.flat[0].legend(frameon=False)
         picture.savefig(file, metadata={"Date": None})
         pyplot.close(picture)
 

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from filled_log import FilledLog
@@ -29,42 +29,47 @@ class ShippedPipeline(Pipeline):
 
 
 class PipelineReader:
-    """ctr-pipeline with its sink: a new group and a new database each time."""
+    """ctr-pipeline with its sink: a new group and a new database each time. Instances share the group; their figures are added up."""
 
     name = "ctr-pipeline"
 
-    def __init__(self, kafka: Kafka, engine: Engine, folder: Path, settings: Mapping[str, object]):
+    def __init__(self, kafka: Kafka, engine: Engine, folder: Path, settings: Mapping[str, object], instances: int = 1):
         self._kafka, self._engine, self._folder, self._settings = kafka, engine, folder, settings
+        self._instances = instances
 
     def read(self, log: FilledLog) -> list[Usage]:
         """Measured until every event of the log is in the table; then everything is compared with the truth."""
         database = self._engine.fresh_database()
         topics = dataclasses.replace(log.topics, group=f"bench-{uuid.uuid4().hex[:8]}")
-        pipeline = ShippedPipeline(self._kafka, topics, database, self._folder, self._settings)
+        pipelines = [ShippedPipeline(self._kafka, topics, database, self._folder, self._settings) for _ in range(self._instances)]
         begun = time.time()
-        pipeline.start()
         try:
-            self._wait_for_all_windows(pipeline, database, log)
-            wall, pid = time.time() - begun, pipeline.process.pid
-            usage = Usage(self.name, log.records, wall, cpu_seconds(pid), peak_rss_bytes(pid), first_insert(database) - begun)
-            idle = idle_cpu_share(pid)
+            for pipeline in pipelines:
+                pipeline.start()
+            self._wait_for_all_windows(pipelines, database, log)
+            wall, pids = time.time() - begun, [pipeline.process.pid for pipeline in pipelines]
+            usage = Usage(self.name, log.records, wall, sum(map(cpu_seconds, pids)), sum(map(peak_rss_bytes, pids)), first_insert(database) - begun)
+            idle = sum(map(idle_cpu_share, pids))
             # Asked only now: answering costs the pipeline CPU too.
-            read_again = pipeline.get_json("/api/v1/status")["ledger"]["consumed"] / log.records - 1
+            consumed = sum(pipeline.get_json("/api/v1/status")["ledger"]["consumed"] for pipeline in pipelines)
             # The closing events fire after the idle timeout.
             assert_exact(log.truth, database, self._kafka, topics)
-            assert pipeline.stop() == 0, f"the pipeline did not stop cleanly:\n{pipeline.process.tail()}"
+            for pipeline in pipelines:
+                assert pipeline.stop() == 0, f"the pipeline did not stop cleanly:\n{pipeline.process.tail()}"
         finally:
-            pipeline.kill()
+            for pipeline in pipelines:
+                pipeline.kill()
             database.execute(f"DROP DATABASE {database.name}")
-        return [dataclasses.replace(usage, idle_cpu_share=idle, read_again_share=read_again)]
+        return [dataclasses.replace(usage, idle_cpu_share=idle, read_again_share=consumed / log.records - 1)]
 
     @staticmethod
-    def _wait_for_all_windows(pipeline: Pipeline, database: Database, log: FilledLog) -> None:
+    def _wait_for_all_windows(pipelines: Sequence[Pipeline], database: Database, log: FilledLog) -> None:
         end_seconds, expected = log.shape.end_ms // 1000, log.counted_by_the_end
         sql = f"SELECT sum(impressions + clicks) AS events FROM ctr_results_raw FINAL WHERE window_end <= toDateTime64({end_seconds}, 3)"
 
         def complete() -> bool:
-            assert pipeline.process.runs(), f"the pipeline ended:\n{pipeline.process.tail()}"
+            for pipeline in pipelines:
+                assert pipeline.process.runs(), f"the pipeline ended:\n{pipeline.process.tail()}"
             events = database.query(sql)[0]["events"]
             assert events <= expected, f"{events} events counted of {expected}"
             return events == expected

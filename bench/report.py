@@ -1,17 +1,22 @@
 """Figures as people and programs read them: medians with their spread, ratios within a round, and where they come from."""
 
+import argparse
 import json
 import os
 import platform
 import re
+import shutil
 import statistics
 import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from measure import Usage
 from stack.process import BINARIES, CHECKOUT, LOCAL_DIR
@@ -134,16 +139,54 @@ def output_of(*command: str) -> str:
     return done.stdout.partition("\n")[0].strip() or "unknown"
 
 
-def new_stem(results: Path) -> Path:
-    """Where this run's files go, without what their names end in; makes the folder."""
+class Measured(Protocol):
+    """What a report is made of."""
+
+    def markdown(self) -> str: ...
+
+    def as_json(self) -> dict[str, Any]: ...
+
+
+def write(results: Path, name: str, measured: Sequence[Measured], more_facts: Mapping[str, str] = MappingProxyType({}),
+          draw: Callable[[Path], None] | None = None) -> str:
+    """Writes JSON, Markdown and, with `draw`, an SVG into the folder; returns the Markdown."""
     results.mkdir(parents=True, exist_ok=True)
-    return results / f"throughput-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
-
-
-def write(stem: Path, facts: Mapping[str, str], measured: Sequence[Rounds]) -> str:
-    """Writes JSON and Markdown; returns the Markdown."""
-    markdown = "\n".join(f"- {name}: {value}" for name, value in facts.items()) + "\n\n"
-    markdown += "\n\n".join(rounds.markdown() for rounds in measured) + "\n"
+    stem = results / f"{name}-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+    facts = {**surroundings(["./scripts/bench.sh", name, *sys.argv[1:]]), **more_facts}
+    markdown = "\n".join(f"- {fact}: {value}" for fact, value in facts.items()) + "\n\n"
+    markdown += "\n\n".join(part.markdown() for part in measured) + "\n"
     stem.with_suffix(".md").write_text(markdown)
-    stem.with_suffix(".json").write_text(json.dumps({**facts, "measured": [rounds.as_json() for rounds in measured]}, indent=2) + "\n")
-    return markdown
+    stem.with_suffix(".json").write_text(json.dumps({**facts, "measured": [part.as_json() for part in measured]}, indent=2) + "\n")
+    if draw:
+        draw(stem.with_suffix(".svg"))
+    return f"{markdown}\nwritten: {stem}.md, .json{' and .svg' if draw else ''}"
+
+
+def in_a_folder(measure: Callable[[Path], str]) -> int:
+    """Calls `measure` with a new folder for data, and says what it returns; the exit code. The folder of a failure stays."""
+    folder = Path(tempfile.mkdtemp(prefix="ctr-bench-"))
+    try:
+        report = measure(folder)
+    except AssertionError as failure:
+        print(f"error: {failure}\nThe logs are in {folder}.", file=sys.stderr)
+        return 1
+    say("\n" + report)
+    shutil.rmtree(folder)
+    return 0
+
+
+def say(line: str) -> None:
+    """How far it is."""
+    print(line, flush=True)
+
+
+def arguments_of(benchmark: str, description: str | None) -> argparse.ArgumentParser:
+    """What all benchmarks are asked alike."""
+    parser = argparse.ArgumentParser(prog=f"./scripts/bench.sh {benchmark}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=CHECKOUT / "bench" / "results", help="folder for JSON, Markdown and pictures (bench/results)")
+    return parser
+
+
+def numbers(text: str) -> list[int]:
+    """An option with several numbers, commas between them."""
+    return [int(number) for number in text.split(",")]

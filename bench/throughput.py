@@ -1,13 +1,11 @@
 """How fast the pipeline reads a log that is there, beside a consumer that does nothing with what it reads, and beside its peers.
 
-Started by scripts/bench.sh. A run has a log for speed, read by every reader in turn for several rounds, and two logs for
+Started by `./scripts/bench.sh`. A run has a log for speed, read by every reader in turn for several rounds, and two logs for
 memory, read by the pipeline. Wrong counts fail the run.
 """
 
 import argparse
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,9 +14,8 @@ from measure import Usage
 from peers import FLINK, KAFKA_STREAMS, PeerReader, version_of
 from plot import draw
 from readers import BareConsumer, PipelineReader
-from report import Rounds, new_stem, output_of, surroundings, write
+from report import Rounds, arguments_of, in_a_folder, output_of, say, write
 from stack import Engine, Kafka
-from stack.process import CHECKOUT
 
 SPAN_SECONDS = 600
 """Event time of the logs."""
@@ -31,7 +28,7 @@ MOST_MEMORY_EVENTS = 2_000_000
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="./scripts/bench.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments_of("throughput", __doc__)
     parser.add_argument("--events", type=int, default=2_000_000, help="records of the log (2000000; published figures: 6000000)")
     parser.add_argument("--products", type=int, default=100, help="products in it (100)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, each with every reader (3)")
@@ -40,15 +37,10 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
                         help="a property of librdkafka for the pipeline and the bare consumer; may be given often")
     parser.add_argument("--peers", action="store_true", help="also a Flink job and a Kafka Streams application, fresh and warm")
     parser.add_argument("--no-memory", action="store_true", help="leave out the runs with 5 and with 100,000 products")
-    parser.add_argument("--results", type=Path, default=CHECKOUT / "bench" / "results", help="folder for JSON, Markdown and the plot (bench/results)")
     chosen = parser.parse_args(arguments)
     if min(chosen.events, chosen.products, chosen.rounds, chosen.parallelism) < 1:
         parser.error("numbers must be above 0")
     return chosen
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
 
 
 class Benchmark:
@@ -120,19 +112,12 @@ def versions_of_peers() -> dict[str, str]:
 
 def main() -> int:
     chosen = options(sys.argv[1:])
-    folder = Path(tempfile.mkdtemp(prefix="ctr-bench-"))
-    try:
+
+    def measure(folder: Path) -> str:
         measured = Benchmark(chosen, folder).run()
-    except AssertionError as failure:
-        print(f"error: {failure}\nThe logs are in {folder}.", file=sys.stderr)
-        return 1
-    facts = surroundings(["./scripts/bench.sh", *sys.argv[1:]]) | (versions_of_peers() if chosen.peers else {})
-    stem = new_stem(chosen.results)
-    say("\n" + write(stem, facts, measured))
-    draw(measured[0], stem.with_suffix(".svg"))
-    say(f"written: {stem}.md, .json and .svg")
-    shutil.rmtree(folder)
-    return 0
+        return write(chosen.results, "throughput", measured, versions_of_peers() if chosen.peers else {}, lambda file: draw(measured[0], file))
+
+    return in_a_folder(measure)
 
 
 if __name__ == "__main__":

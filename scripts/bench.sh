@@ -5,29 +5,45 @@ set -euo pipefail
 # shellcheck source=lib/workshop.sh
 source "$(dirname "$0")/lib/workshop.sh"
 
-USAGE="usage: ./scripts/bench.sh [--events N] [--products N] [--rounds N] [--parallelism N] [--property NAME=VALUE]...
-                          [--peers] [--no-memory] [--results FOLDER]
+USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rounds N] [--parallelism N] [--property NAME=VALUE]...
+                                       [--peers] [--no-memory]
+       ./scripts/bench.sh latency [--rates N,N...] [--seconds N]
+       ./scripts/bench.sh scaling [--curves NAME,NAME...]
+       ./scripts/bench.sh history [--rows N,N...] [--products N] [--clients N] [--seconds N]
+
+  throughput   how fast a log that is there is read, beside a bare consumer and, with --peers, beside Flink and Kafka Streams
+  latency      how soon results are durable and visible, at rates in real time
+  scaling      what an event costs as events, products, partitions, threads, instances and late events grow
+  history      how quickly ClickHouse answers as months of results gather
 
   --events N             records of the log (2000000, for a quick look; the published figures have 6000000)
-  --products N           products in it (100)
+  --products N           products in it (100; history: 100000)
   --rounds N             rounds: in each, every reader reads the whole log (3)
   --parallelism N        threads of every reader (2)
   --property NAME=VALUE  a property of librdkafka for the pipeline and the bare consumer; may be given often
   --peers                also a Flink job and a Kafka Streams application, each fresh and warm: minutes more a round, and
                          170 MB of jars from Maven Central the first time
   --no-memory            leave out the runs with 5 and with 100,000 products
-  --results FOLDER       where JSON, Markdown and the plot go (bench/results)
+  --rates N,N...         events a second, one rate after the other (1000,100000)
+  --seconds N            how long a rate is kept (70), or a question is asked (20)
+  --curves NAME,NAME...  events, products, partitions, threads, instances, late share (all)
+  --rows N,N...          raw rows, one size after the other (1000000,10000000)
+  --clients N            clients that ask at once (8)
+  --results FOLDER       where JSON, Markdown and pictures go (bench/results)
   -h, --help             this text
 
-Starts three brokers and an engine on free ports with their data in a temporary folder (TMPDIR; about 0.5 GB for 6 M events),
-fills the topics once, and prints medians, spread and ratios. docs/performance.md says how to read them. Linux only.
+Starts what it needs of three brokers and an engine on free ports with their data in a temporary folder (TMPDIR; about 0.5 GB
+for 6 M events), and prints medians, spread and ratios. docs/performance.md says how to read them. Linux only.
 Exit code 0: measured, and all counts were right; 1: not; 2: wrong usage."
 
-check_options " --events --products --rounds --parallelism --property --results " " --peers --no-memory " "$@"
+benchmark=throughput
+case "${1:-}" in throughput | latency | scaling | history) benchmark="$1" && shift ;; esac
+check_options " --events --products --rounds --parallelism --property --results --rates --seconds --curves --rows --clients " \
+    " --peers --no-memory " "$@"
 [ "$(uname)" = Linux ] || fail "CPU time and memory are read as Linux shows them: run this on Linux"
 
 prepare_workshop
 install_python "$CHECKOUT/bench/requirements.txt"
 [[ " $* " != *" --peers "* ]] || "$CHECKOUT/bench/peers/build.sh"
 cargo build --release --locked --quiet -p ctr-pipeline --example bare_consumer
-PYTHONPATH="$CHECKOUT/tests" exec "$VENV/bin/python" "$CHECKOUT/bench/throughput.py" "$@"
+PYTHONPATH="$CHECKOUT/tests" exec "$VENV/bin/python" "$CHECKOUT/bench/$benchmark.py" "$@"
