@@ -5,6 +5,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from stack import Process
+
+PATIENCE_SECONDS = 600
+"""How long one reading may take."""
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -55,3 +60,16 @@ def peak_rss_bytes(pid: int) -> int:
 def has_ended(pid: int) -> bool:
     """Whether a child has ended. It stays to be waited for, so its times can still be read."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+
+def run_measured(process: Process, events: int) -> Usage:
+    """Starts a program that reads so many events and ends, and measures it from its start to its end; that must be a clean one."""
+    begun, peak = time.time(), 0
+    process.start()
+    while not has_ended(process.pid):
+        peak = max(peak, peak_rss_bytes(process.pid))
+        assert time.time() - begun < PATIENCE_SECONDS, f"{process.name} does not end"
+        time.sleep(0.005)
+    usage = Usage(process.name, events, time.time() - begun, cpu_seconds(process.pid), peak)
+    assert process.wait(1) == 0, f"{process.name} failed:\n{process.tail()}"
+    return usage

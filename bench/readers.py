@@ -8,14 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from filled_log import FilledLog
-from measure import Usage, cpu_seconds, has_ended, peak_rss_bytes
+from measure import PATIENCE_SECONDS, Usage, cpu_seconds, peak_rss_bytes, run_measured
 from pipeline.comparison import assert_exact
 from stack import Database, Engine, Kafka, Pipeline, Process, wait_until
 from stack.pipeline import QUICK, variable
 from stack.process import BINARIES, CHECKOUT, clean_environment
-
-PATIENCE_SECONDS = 600
-"""How long one reading may take."""
 
 IDLE_SECONDS = 2
 """How long a reader is watched with nothing to do."""
@@ -46,7 +43,7 @@ class PipelineReader:
         try:
             for pipeline in pipelines:
                 pipeline.start()
-            self._wait_for_all_windows(pipelines, database, log)
+            self.wait_for_all_windows(pipelines, database, log)
             wall, pids = time.time() - begun, [pipeline.process.pid for pipeline in pipelines]
             usage = Usage(self.name, log.records, wall, sum(map(cpu_seconds, pids)), sum(map(peak_rss_bytes, pids)), first_insert(database) - begun)
             idle = sum(map(idle_cpu_share, pids))
@@ -63,7 +60,8 @@ class PipelineReader:
         return [dataclasses.replace(usage, idle_cpu_share=idle, read_again_share=consumed / log.records - 1)]
 
     @staticmethod
-    def _wait_for_all_windows(pipelines: Sequence[Pipeline], database: Database, log: FilledLog) -> None:
+    def wait_for_all_windows(pipelines: Sequence[Pipeline], database: Database, log: FilledLog) -> None:
+        """Until every event that the closing ones let fire is in the table."""
         end_seconds, expected = log.shape.end_ms // 1000, log.counted_by_the_end
         sql = f"SELECT sum(impressions + clicks) AS events FROM ctr_results_raw FINAL WHERE window_end <= toDateTime64({end_seconds}, 3)"
 
@@ -96,17 +94,10 @@ class BareConsumer:
         output = self._folder / f"bare-consumer-{uuid.uuid4().hex[:8]}.log"
         process = Process(self.name, [str(BINARIES / "examples" / "bare_consumer"), "--config", str(CHECKOUT / "config/application.yml")],
                           clean_environment({variable(key): str(value) for key, value in settings.items()}), output)
-        begun, peak = time.time(), 0
-        process.start()
-        while not has_ended(process.pid):
-            peak = max(peak, peak_rss_bytes(process.pid))
-            assert time.time() - begun < PATIENCE_SECONDS, f"{self.name} does not end"
-            time.sleep(0.005)
-        wall, cpu = time.time() - begun, cpu_seconds(process.pid)
-        assert process.wait(1) == 0, f"{self.name} failed:\n{process.tail()}"
+        usage = run_measured(process, log.records)
         records = json.loads(process.tail(1))["records"]
         assert records == log.records, f"{self.name} read {records} records of {log.records}"
-        return [Usage(self.name, records, wall, cpu, peak)]
+        return [usage]
 
 
 def first_insert(database: Database) -> float:

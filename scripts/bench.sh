@@ -9,16 +9,18 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
                                        [--peers] [--no-memory]
        ./scripts/bench.sh latency [--rates N,N...] [--seconds N]
        ./scripts/bench.sh scaling [--curves NAME,NAME...]
+       ./scripts/bench.sh operations [--events N] [--products N] [--rounds N]
        ./scripts/bench.sh history [--rows N,N...] [--products N] [--clients N] [--seconds N]
 
   throughput   how fast a log that is there is read, beside a bare consumer and, with --peers, beside Flink and Kafka Streams
   latency      how soon results are durable and visible, at rates in real time
   scaling      what an event costs as events, products, partitions, threads, instances and late events grow
+  operations   what it costs to watch the pipeline, to check its results and to count them again
   history      how quickly ClickHouse answers as months of results gather
 
   --events N             records of the log (2000000, for a quick look; the published figures have 6000000)
   --products N           products in it (100; history: 100000)
-  --rounds N             rounds: in each, every reader reads the whole log (3)
+  --rounds N             rounds: in each, every reader reads the whole log, or every command goes over it (3)
   --parallelism N        threads of every reader (2)
   --property NAME=VALUE  a property of librdkafka for the pipeline and the bare consumer; may be given often
   --peers                also a Flink job and a Kafka Streams application, each fresh and warm: minutes more a round, and
@@ -37,7 +39,7 @@ for 6 M events), and prints medians, spread and ratios. docs/performance.md says
 Exit code 0: measured, and all counts were right; 1: not; 2: wrong usage."
 
 benchmark=throughput
-case "${1:-}" in throughput | latency | scaling | history) benchmark="$1" && shift ;; esac
+case "${1:-}" in throughput | latency | scaling | operations | history) benchmark="$1" && shift ;; esac
 check_options " --events --products --rounds --parallelism --property --results --rates --seconds --curves --rows --clients " \
     " --peers --no-memory " "$@"
 [ "$(uname)" = Linux ] || fail "CPU time and memory are read as Linux shows them: run this on Linux"

@@ -17,17 +17,5 @@ Runs a command of ctr-pipeline beside the job, with the job's settings, for inst
 Its exit code is the command's.
 "
 
-# Help is the command's own as soon as there is a command.
-own=() command=()
-for argument in "$@"; do
-    case "$argument" in
-        --docker | --local) own+=("$argument") ;;
-        -*) if [ "${#command[@]}" -eq 0 ]; then own+=("$argument"); else command+=("$argument"); fi ;;
-        *) command+=("$argument") ;;
-    esac
-done
-parse_arguments "" ${own[@]+"${own[@]}"}
-# The command's output is for other programs too.
-choose_mode "$MODE_WANTED" >&2
-[ "${#command[@]}" -gt 0 ] || usage_error "no command"
-pipeline_command "${command[@]}"
+begin_command "$@"
+pipeline_command "${COMMAND[@]}"

@@ -154,6 +154,12 @@ pipeline_command() {
     compose_run ctr-pipeline "$@"
 }
 
+# verify_command COMMAND...: the same of ctr-verify.
+verify_command() {
+    require_stack
+    compose_run --entrypoint ctr-verify ctr-pipeline "$@"
+}
+
 start_producers() {
     require_stack
     compose_up impression-producer click-producer

@@ -168,6 +168,12 @@ pipeline_command() {
     "$CHECKOUT/local/run.sh" ctr-pipeline-command "$@"
 }
 
+# verify_command COMMAND...: the same of ctr-verify.
+verify_command() {
+    require_stack
+    "$CHECKOUT/local/run.sh" ctr-verify "$@"
+}
+
 start_producers() {
     require_stack
     [ -x "$BINARIES/ctr-producer" ] || build_binaries

@@ -46,6 +46,23 @@ begin() {
     choose_mode "$MODE_WANTED"
 }
 
+# begin_command ARGUMENTS...: for scripts that pass a command on, which is in COMMAND afterwards. Help is the command's own as
+# soon as there is one. Its output is for other programs too: the mode is said elsewhere.
+begin_command() {
+    local own=() argument
+    COMMAND=()
+    for argument in "$@"; do
+        case "$argument" in
+            --docker | --local) own+=("$argument") ;;
+            -*) if [ "${#COMMAND[@]}" -eq 0 ]; then own+=("$argument"); else COMMAND+=("$argument"); fi ;;
+            *) COMMAND+=("$argument") ;;
+        esac
+    done
+    parse_arguments "" ${own[@]+"${own[@]}"}
+    choose_mode "$MODE_WANTED" >&2
+    [ "${#COMMAND[@]}" -gt 0 ] || usage_error "no command"
+}
+
 has_argument() {
     local argument
     for argument in ${ARGUMENTS[@]+"${ARGUMENTS[@]}"}; do

@@ -186,6 +186,7 @@ def test_without_containers_verbs_name_setup(docker: Docker, name: str) -> None:
     (["stop-flink-job.sh"], ["stop ctr-pipeline"]),
     (["stop-job.sh", "--leave"], ["kill --signal SIGQUIT ctr-pipeline", "stop ctr-pipeline"]),
     (["ctr-pipeline.sh", "dlq", "list", "--help"], [f"{RUN} ctr-pipeline dlq list --help"]),
+    (["ctr-verify.sh", "reconcile", "--wait", "60"], [f"{RUN} --entrypoint ctr-verify ctr-pipeline reconcile --wait 60"]),
     (["start-producers.sh"], [f"{UP} impression-producer click-producer"]),
     (["stop-producers.sh"], ["stop impression-producer click-producer"]),
     (["logs.sh", "clickhouse"], ["logs --no-log-prefix --tail 200 clickhouse"]),

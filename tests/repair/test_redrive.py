@@ -82,6 +82,38 @@ def test_redriven_letters_count_exactly_once(make_pipeline: Callable[..., Pipeli
     assert f"0 would be put back (--execute does it), {BROKEN} were before, 0 lie in the log" in said, said
 
 
+def test_of_two_redrives_at_once_one_goes_on_and_nothing_is_put_back_twice(pipeline: Pipeline, kafka: Kafka, topics: Topics):
+    pipeline.start_ready()
+    fill(kafka, topics)
+    wait_until(lambda: len(kafka.dead_letters(topics)) == BROKEN + 3, 60, "all dead letters")
+
+    # The first is in the middle of its batches, and goes on when the second has done everything.
+    first, second = (pipeline.command("dlq", "redrive", "--execute", "--mend", mend) for mend in ("sleep 0.05; sed s/tap/click/", "sed s/tap/click/"))
+    first.start()
+    wait_until(lambda: copies(kafka, topics), 60, "the first batch")
+    first.suspend()
+    second.start()
+    assert second.wait(120) == 3, second.tail()
+    first.resume()
+    assert first.wait(120) == 1 and "another `dlq redrive` has begun on the same topics, which ends this one" in first.tail(), first.tail()
+    put_back = re.search(r"(\d+) put back, (\d+) were before", second.tail())
+    assert put_back and int(put_back[1]) + int(put_back[2]) == BROKEN + 1 and int(put_back[1]) > 0 and int(put_back[2]) > 0, second.tail()
+    assert_put_back_once(kafka, topics, BROKEN + 1)
+
+    # Begun at the same moment, whatever they do to each other: one of them does it.
+    mended = ("--code", "INVALID_JSON", "--mend", f"echo '{event('click').decode()}'")
+    both = [pipeline.command("dlq", "redrive", "--execute", *mended) for _ in range(2)]
+    for process in both:
+        process.start()
+    assert 0 in {process.wait(120) for process in both}, [process.tail() for process in both]
+    assert_put_back_once(kafka, topics, BROKEN + 2)
+
+
+def assert_put_back_once(kafka: Kafka, topics: Topics, letters: int) -> None:
+    origins = Counter(dict(record.headers())["ctr-redriven"].decode() for record in copies(kafka, topics))
+    assert len(origins) == letters and set(origins.values()) == {1}, origins
+
+
 def assert_all_read(pipeline: Pipeline, kafka: Kafka, topics: Topics) -> None:
     records = sum(len(kafka.records(topic)) for topic in (topics.impressions, topics.clicks))
 

@@ -72,6 +72,10 @@ def test_topics_are_made_once_and_then_kept_to_the_settings(settings: dict[str, 
     assert "3 of 3 answer" in status.stdout
     assert password not in status.stdout + again.stdout + moved.stdout
 
+    assert functions("apply_schema", settings).returncode == 0
+    verified = script("ctr-verify.sh", "--local", "reconcile", settings=settings)
+    assert verified.returncode == 0 and "equal: every row and every dead letter is what the log says" in verified.stdout, verified.stdout
+
     down = script("down.sh", "--local", settings=settings, seconds=180)
     assert down.returncode == 0, down.stdout
     assert processes_of(settings["LOCAL_DIR"]) == []

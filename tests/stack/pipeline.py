@@ -21,6 +21,9 @@ QUICK = {
     "ctr.job.idle-hold-ms": "3600000",
 }
 
+# The threads that serve whoever looks: the page, REST and metrics; and the watch over the ends of the logs.
+STATUS_THREADS = ("status", "cluster-watch")
+
 
 def variable(key: str) -> str:
     """The environment variable of a settings key."""
@@ -115,6 +118,11 @@ class Pipeline:
             return error.code
         except OSError:
             return 0
+
+    def status_cpu_seconds(self) -> float:
+        """CPU time that being watched has cost so far."""
+        spent = self.process.cpu_seconds_by_thread()
+        return sum(spent.get(name, 0.0) for name in STATUS_THREADS)
 
     def get(self, path: str) -> str:
         with direct.open(f"{self.url}{path}", timeout=5) as response:

@@ -132,6 +132,14 @@ class Process:
                 return int(line.split()[1]) * 1024
         raise AssertionError(f"{self.name} has no VmRSS: it ended")
 
+    def cpu_seconds_by_thread(self) -> dict[str, float]:
+        """CPU time of the threads that it has now, by their names (Linux)."""
+        found: dict[str, float] = {}
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            name = (task / "comm").read_text().strip()
+            found[name] = found.get(name, 0.0) + int((task / "schedstat").read_text().split()[0]) / 1e9
+        return found
+
     def tail(self, lines: int = 40) -> str:
         if not self.log.exists():
             return "(no log)"

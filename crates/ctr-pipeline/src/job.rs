@@ -117,7 +117,7 @@ async fn wait_until_usable(config: &Config, shutdown: &Shutdown) -> anyhow::Resu
         }
         let wait = backoff.next_wait();
         for line in unreachable {
-            tracing::error!(retry_in_ms = wait.as_millis(), "{line}");
+            tracing::error!(retry_seconds = wait.as_secs_f32(), "{line}");
         }
         tokio::time::sleep(wait).await;
     }
@@ -147,8 +147,8 @@ fn read_group(config: &Config, cluster: &ClusterFacts, shutdown: &Shutdown) -> O
             Ok(commits) => return Some(commits),
             Err(error) => {
                 let wait = backoff.next_wait();
-                let (group, retry_in_ms) = (&config.kafka.group_id, wait.as_millis());
-                tracing::warn!(group, %error, retry_in_ms, "the group's commits could not be read");
+                let (group, retry_seconds) = (&config.kafka.group_id, wait.as_secs_f32());
+                tracing::warn!(group, %error, retry_seconds, "the group's commits could not be read");
                 std::thread::sleep(wait);
             }
         }
@@ -234,7 +234,7 @@ fn finish(
     if runtime.block_on(async { tokio::time::timeout(grace, writing).await }).is_err() {
         abort.abort();
         tracing::warn!(
-            waited_ms = begun.elapsed().as_millis(),
+            duration_seconds = begun.elapsed().as_secs_f32(),
             "rows were left unacknowledged; the next start sends them again"
         );
     }

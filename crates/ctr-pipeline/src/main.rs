@@ -49,7 +49,7 @@ fn run(config: &Config) -> ExitCode {
         }
     };
     let file = config.file.as_ref().map_or_else(|| "none".to_owned(), |file| file.display().to_string());
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), file, instance = config.job.instance_id, "starting");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), file, instance_id = config.job.instance_id, "starting");
     for notice in &config.notices {
         tracing::warn!("{notice}");
     }

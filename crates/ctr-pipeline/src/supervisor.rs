@@ -64,12 +64,12 @@ fn supervise(setup: &WorkerSetup) -> anyhow::Result<()> {
             });
         };
         setup.board.restarted(setup.number, format!("{error:#}"));
-        let (worker, delay_ms) = (setup.number, setup.job.restart_delay.as_millis());
+        let (worker, retry_seconds) = (setup.number, setup.job.restart_delay.as_secs_f32());
         tracing::error!(
             worker,
             attempt,
-            of = restarts.allowed,
-            delay_ms,
+            attempts_allowed = restarts.allowed,
+            retry_seconds,
             "worker failed: {error:#}; it is started again"
         );
         if wait(setup.job.restart_delay, &setup.shutdown) {

@@ -18,7 +18,6 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use ctr_pipeline::config::Config;
 
 use crate::cli::ReconcileArgs;
@@ -122,7 +121,7 @@ impl<'a> Reconciliation<'a> {
         let sums = tables::window_sums(&self.clickhouse, &self.compared).await?;
         let kafka = &self.config.kafka;
         // After the tables were read: a log that has not grown since it was counted is all that they can be about.
-        let grown = [grown(&self.topics[0])?, grown(&self.topics[1])?];
+        let grown = [self.topics[0].grown()?, self.topics[1].grown()?];
         let [impressions, clicks] = &mut self.topics;
         let mut logs = Logs {
             topics: [impressions, clicks],
@@ -179,8 +178,4 @@ fn count_on(topics: &mut [TopicCount; 2]) -> anyhow::Result<()> {
     })?;
     progress.end();
     Ok(())
-}
-
-fn grown(topic: &TopicCount) -> anyhow::Result<Vec<bool>> {
-    (0..topic.logs.len()).map(|partition| topic.has_grown(partition)).collect::<anyhow::Result<_>>().context("log ends")
 }

@@ -38,10 +38,18 @@ pub(crate) struct Progress {
     pub(crate) next: i64,
     /// The offset to read to, exclusive.
     pub(crate) end: i64,
+    /// The broker has nothing more below `end`: markers of transactions and compaction leave holes before it.
     is_drained: bool,
+    /// Since `end` was asked, the log was looked at from `next` on.
+    is_looked_at_anew: bool,
 }
 
 impl Progress {
+    /// Nothing read yet of a log that begins there.
+    fn at(low: i64) -> Self {
+        Self { begin: low, is_cut: low > 0, next: low, end: low, is_drained: false, is_looked_at_anew: false }
+    }
+
     fn is_done(&self) -> bool {
         self.next >= self.end || self.is_drained
     }
@@ -51,6 +59,7 @@ impl Progress {
 pub(crate) struct TopicReader {
     consumer: BaseConsumer<Quiet>,
     topic: String,
+    count: i32,
     pub(crate) partitions: Vec<Progress>,
 }
 
@@ -60,11 +69,9 @@ impl TopicReader {
         let consumer: BaseConsumer<Quiet> =
             consumer_config(kafka).create_with_context(Quiet).context("librdkafka refuses the settings in kafka")?;
         let count = partition_count(&consumer, kafka, topic)?;
-        let mut reader = Self { consumer, topic: topic.to_owned(), partitions: Vec::new() };
-        for partition in 0..count {
-            let low = reader.bounds(partition)?.0;
-            reader.partitions.push(Progress { begin: low, is_cut: low > 0, next: low, end: low, is_drained: false });
-        }
+        let mut reader = Self { consumer, topic: topic.to_owned(), count, partitions: Vec::new() };
+        let lows = reader.offsets(Offset::Beginning)?;
+        reader.partitions = lows.into_iter().map(Progress::at).collect();
         if let Some(from) = from {
             reader.begin_at(from)?;
         }
@@ -77,59 +84,87 @@ impl TopicReader {
         &mut self,
         mut take: impl FnMut(usize, &BorrowedMessage<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        for partition in 0..self.partitions.len() {
-            let (_, end) = self.bounds(i32::try_from(partition)?)?;
-            let progress = &mut self.partitions[partition];
+        for (end, progress) in self.offsets(Offset::End)?.into_iter().zip(&mut self.partitions) {
             progress.is_drained = progress.is_drained && progress.end == end;
             progress.end = end;
+            progress.is_looked_at_anew = false;
         }
-        let mut last = Instant::now();
+        // Set while nothing comes; the clock is not read for every record.
+        let mut silent_since = None;
         while !self.partitions.iter().all(Progress::is_done) {
             match self.consumer.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => {
                     let partition = usize::try_from(message.partition())?;
                     take(partition, &message)?;
                     self.partitions[partition].next = message.offset() + 1;
-                    last = Instant::now();
+                    silent_since = None;
+                    continue;
                 }
-                // Markers of transactions and compaction leave holes: the end is where the broker says so.
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    self.partitions[usize::try_from(partition)?].is_drained = true;
-                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => self.come_to_end(partition)?,
                 Some(Err(error)) if is_passing(&error) => {}
                 Some(Err(error)) => return Err(error).with_context(|| self.trouble()),
                 None => {}
             }
-            if last.elapsed() > STALLED {
+            if silent_since.get_or_insert_with(Instant::now).elapsed() > STALLED {
                 bail!("{}: nothing arrived for {} s; are the brokers up?", self.topic, STALLED.as_secs());
             }
         }
         Ok(())
     }
 
-    /// Whether a partition has got records since it was read.
-    pub(crate) fn has_grown(&self, partition: usize) -> anyhow::Result<bool> {
-        Ok(self.bounds(i32::try_from(partition)?)?.1 > self.partitions[partition].end)
+    /// The client came to the end of a partition: perhaps before `end` was asked, as records that it had taken up then. Only who
+    /// looks from here on, and comes to the end again, has seen all there is.
+    fn come_to_end(&mut self, partition: i32) -> anyhow::Result<()> {
+        let progress = &mut self.partitions[usize::try_from(partition)?];
+        if progress.is_done() {
+            return Ok(());
+        }
+        if progress.is_looked_at_anew {
+            progress.is_drained = true;
+            return Ok(());
+        }
+        progress.is_looked_at_anew = true;
+        let next = Offset::Offset(progress.next);
+        self.consumer.seek(&self.topic, partition, next, ANSWER).with_context(|| self.trouble())
     }
 
-    fn bounds(&self, partition: i32) -> anyhow::Result<(i64, i64)> {
-        let bounds = self.consumer.fetch_watermarks(&self.topic, partition, ANSWER);
-        bounds.with_context(|| format!("{}: where partition {partition} begins and ends", self.topic))
+    /// Whether partitions have got records since they were read.
+    pub(crate) fn grown(&self) -> anyhow::Result<Vec<bool>> {
+        let ends = self.offsets(Offset::End)?;
+        Ok(ends.into_iter().zip(&self.partitions).map(|(end, partition)| end > partition.end).collect())
+    }
+
+    /// One offset of each partition: of the beginning, of the end, or of the first record with a Kafka time or a later one; where
+    /// there is none, of the end. One question for all of them: a broker answers it only when the fetch before it is over.
+    fn offsets(&self, at: Offset) -> anyhow::Result<Vec<i64>> {
+        let place = || format!("{}: where its partitions begin and end", self.topic);
+        let mut asked = TopicPartitionList::new();
+        for partition in 0..self.count {
+            asked.add_partition_offset(&self.topic, partition, at)?;
+        }
+        let answer = self.consumer.offsets_for_times(asked, ANSWER).with_context(place)?;
+        let mut ends = None;
+        let offset = |partition: i32| {
+            let found = answer.find_partition(&self.topic, partition).with_context(place)?;
+            found.error().with_context(place)?;
+            match found.offset() {
+                Offset::Offset(offset) => Ok(offset),
+                // No record is as young as that.
+                Offset::End if at != Offset::End => {
+                    if ends.is_none() {
+                        ends = Some(self.offsets(Offset::End)?);
+                    }
+                    Ok(ends.iter().flatten().nth(usize::try_from(partition)?).copied().unwrap_or_default())
+                }
+                other => bail!("{}: partition {partition}: the broker says {other:?}", place()),
+            }
+        };
+        (0..self.count).map(offset).collect()
     }
 
     fn begin_at(&mut self, kafka_time: i64) -> anyhow::Result<()> {
-        let mut times = TopicPartitionList::new();
-        for partition in 0..self.partitions.len() {
-            let partition = i32::try_from(partition)?;
-            times.add_partition_offset(&self.topic, partition, Offset::Offset(kafka_time.max(0)))?;
-        }
-        let found = self.consumer.offsets_for_times(times, ANSWER).context("offsets by time")?;
-        for (element, progress) in found.elements().iter().zip(&mut self.partitions) {
-            let begin = match element.offset() {
-                Offset::Offset(offset) => offset,
-                // No record is as young as that.
-                _ => self.consumer.fetch_watermarks(&self.topic, element.partition(), ANSWER)?.1,
-            };
+        let found = self.offsets(Offset::Offset(kafka_time.max(0)))?;
+        for (begin, progress) in found.into_iter().zip(&mut self.partitions) {
             if begin > progress.begin {
                 *progress = Progress { begin, next: begin, is_cut: false, ..*progress };
             }
@@ -160,6 +195,8 @@ fn consumer_config(kafka: &KafkaConfig) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("fetch.queue.backoff.ms", "2")
+        // Questions wait behind a fetch that waits for records.
+        .set("fetch.wait.max.ms", "20")
         .set("queued.min.messages", "20000")
         .set("queued.max.messages.kbytes", "8192");
     for (name, value) in kafka.properties.iter() {

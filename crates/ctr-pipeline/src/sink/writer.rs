@@ -200,9 +200,9 @@ impl Writer {
             let wait = backoff.next_wait();
             if said.is_none_or(|said| said.elapsed() >= REMINDER) {
                 said = Some(Instant::now());
-                let (attempt, seconds) = (backoff.attempts(), begun.elapsed().as_secs());
+                let (attempt, duration_seconds) = (backoff.attempts(), begun.elapsed().as_secs());
                 tracing::warn!(
-                    %error, rows = batch.rows, attempt, seconds,
+                    %error, rows = batch.rows, attempt, duration_seconds,
                     "insert failed; the same rows are sent again until they are taken, nothing is read meanwhile"
                 );
             }
@@ -210,8 +210,8 @@ impl Writer {
         }
         crash_point!("before-row-acknowledgement");
         if backoff.attempts() > 0 {
-            let seconds = begun.elapsed().as_secs();
-            tracing::info!(rows = batch.rows, attempts = backoff.attempts() + 1, seconds, "insert succeeded again");
+            let (attempt, duration_seconds) = (backoff.attempts() + 1, begun.elapsed().as_secs());
+            tracing::info!(rows = batch.rows, attempt, duration_seconds, "insert succeeded again");
         }
     }
 

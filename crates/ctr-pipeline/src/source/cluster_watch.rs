@@ -1,7 +1,7 @@
 //! The cluster as others should see it: where the logs end, and who in the group has which partitions.
 //!
 //! Lag must be right for a partition that is not read, and what a consumer was told with its last fetch is not: so the ends
-//! are asked, once a second, with one request a broker for all partitions together.
+//! are asked, twice a second, with one request a broker for all partitions together.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::shutdown::Shutdown;
 use crate::status::cluster::{ClusterBoard, GroupMember, LogBounds, TopicLogs};
 
 /// How often the ends of the logs are asked.
-const ENDS_INTERVAL: Duration = Duration::from_secs(1);
+const ENDS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often the rest is: the beginnings of the logs, partitions that were added, the members of the group.
 const MEMBERS_INTERVAL: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ const MEMBERS_INTERVAL: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often a waiting thread looks whether it should end.
-const STOP_POLL: Duration = Duration::from_millis(200);
+const STOP_POLL: Duration = Duration::from_millis(100);
 
 /// Asks, and shows what was answered.
 pub(crate) struct ClusterWatch {

@@ -22,7 +22,7 @@ pub(crate) async fn delete_commits(kafka: &KafkaConfig) {
     match result.await {
         Ok(answers) => match answers.into_iter().next() {
             Some(Err((_, code))) => {
-                tracing::warn!(group, %code, "commits kept: the group has other members, or is not known")
+                tracing::warn!(group, error = %code, "commits kept: the group has other members, or is not known")
             }
             _ => tracing::info!(group, "commits removed (DELETE_ON_CANCELLATION); the next start begins anew"),
         },

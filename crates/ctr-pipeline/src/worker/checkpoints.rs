@@ -103,7 +103,10 @@ impl Checkpoints {
             if now - in_flight.begun < self.timeout {
                 return;
             }
-            tracing::warn!(seconds = self.timeout.as_secs(), "a commit was not answered; the next one follows");
+            tracing::warn!(
+                duration_seconds = self.timeout.as_secs(),
+                "a commit was not answered; the next one follows"
+            );
             self.finish(false);
         }
         let is_due = now >= self.next;

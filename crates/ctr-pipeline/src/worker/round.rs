@@ -34,7 +34,7 @@ impl Worker {
                 tracing::warn!(
                     topic,
                     partition = pair.partition,
-                    lost_at_most = notice.records_lost_at_most(),
+                    records_lost = notice.records_lost_at_most(),
                     ?notice,
                     "recovery"
                 );
@@ -43,8 +43,8 @@ impl Worker {
             }
             self.pairs.push(Pair::take_over(pair, self.setup.rules, now));
         }
-        let took_ms = begun.elapsed().as_millis();
-        tracing::info!(worker = self.setup.number, ?partitions, took_ms, "partitions taken over");
+        let duration_seconds = begun.elapsed().as_secs_f32();
+        tracing::info!(worker = self.setup.number, ?partitions, duration_seconds, "partitions taken over");
         Ok(())
     }
 
@@ -123,7 +123,7 @@ impl Worker {
                     topic,
                     partition,
                     offset,
-                    expected,
+                    position = expected,
                     "the consumer has gone back; restoring from the commits"
                 );
             }

@@ -39,7 +39,7 @@ impl Worker {
         }
         if !last {
             tracing::warn!(
-                letters = self.outbox.len(),
+                dead_letters = self.outbox.len(),
                 sink_available = self.setup.rows.state().is_available(),
                 "stopped before everything was acknowledged; the next start takes it up from the last commit"
             );
@@ -55,10 +55,10 @@ impl Worker {
         self.show_now();
         let ledger = self.totals.ledger();
         tracing::info!(
-            worker = self.setup.number, seconds = begun.elapsed().as_secs_f32(),
-            consumed = ledger.consumed, counted = ledger.counted, duplicates = ledger.duplicates,
+            worker = self.setup.number, duration_seconds = begun.elapsed().as_secs_f32(),
+            consumed = ledger.consumed, counted = ledger.counted, duplicate = ledger.duplicates,
             too_late = ledger.too_late, rejected = ledger.rejected_total(), replayed = ledger.replayed,
-            difference = %ledger.difference(), "worker stopped"
+            ledger_difference = %ledger.difference(), "worker stopped"
         );
         Ok(())
     }

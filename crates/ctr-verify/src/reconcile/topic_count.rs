@@ -88,9 +88,9 @@ impl TopicCount {
         window.is_some_and(|products| products.contains_key(product))
     }
 
-    /// Whether a partition has got records since it was read.
-    pub(super) fn has_grown(&self, partition: usize) -> anyhow::Result<bool> {
-        self.reader.has_grown(partition)
+    /// Whether partitions have got records since they were read.
+    pub(super) fn grown(&self) -> anyhow::Result<Vec<bool>> {
+        self.reader.grown()
     }
 
     /// The first offset of a partition whose letter may be under way.

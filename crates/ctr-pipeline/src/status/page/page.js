@@ -1,8 +1,8 @@
-// Asks for the status once a second while somebody looks, and shows it.
+// Asks for the status twice a second while somebody looks, and shows it: what goes wrong is to be seen within two.
 
 import { bytes, cell, count, duration, field, number, share, spark, table, time, write } from "./draw.js";
 
-const INTERVAL_MS = 1000;
+const INTERVAL_MS = 500;
 // Without a new answer for this long, what is shown is old and says so.
 const STALE_MS = 3000;
 const SPARK_POINTS = 120;
