@@ -10,6 +10,7 @@ from confluent_kafka import Message
 from pipeline.comparison import letters_by_identity
 from repair.retention import cut
 from stack import Database, Kafka, Pipeline, Topics, wait_until
+from verify.verify import reconcile
 
 START = 1_767_225_600_000  # 2026-01-01 00:00:00 UTC
 PARTITION = 2
@@ -107,6 +108,10 @@ def test_of_two_redrives_at_once_one_goes_on_and_nothing_is_put_back_twice(pipel
         process.start()
     assert 0 in {process.wait(120) for process in both}, [process.tail() for process in both]
     assert_put_back_once(kafka, topics, BROKEN + 2)
+
+    # The logs have holes now, at their ends too: marks of transactions, and what the first had to take back.
+    answer = reconcile(pipeline, "--wait", "60")
+    assert answer.code == 0 and answer.report["recountedRows"] > 0, answer.text + answer.errors
 
 
 def assert_put_back_once(kafka: Kafka, topics: Topics, letters: int) -> None:
