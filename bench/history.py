@@ -55,23 +55,23 @@ FROM (SELECT number % {products} AS product, ({first_window} + intDiv(number, {p
 
 
 class History:
-    """Tables that grow, up to the window that ends now."""
+    """Tables that grow: back into the past, and with every window that ends meanwhile."""
 
-    def __init__(self, database: Database, products: int, most_rows: int):
+    def __init__(self, database: Database, products: int):
         self._database, self._products = database, products
-        self._next = int(time.time()) // WINDOW_SECONDS - most_rows // products
+        self._oldest = self._newest = int(time.time()) // WINDOW_SECONDS
         self.rows = 0
 
     def grow_to(self, rows: int) -> None:
         while self.rows < rows:
             windows = max(1, min(ROWS_PER_INSERT, rows - self.rows) // self._products)
-            self._insert(windows)
+            self._oldest -= windows
+            self._insert(self._oldest, windows)
             print(f"\r{self.rows:,} rows", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
 
-    def _insert(self, windows: int) -> None:
-        self._database.execute(rows_of(self._products, self._next, windows))
-        self._next += windows
+    def _insert(self, first_window: int, windows: int) -> None:
+        self._database.execute(rows_of(self._products, first_window, windows))
         self.rows += windows * self._products
 
     @contextmanager
@@ -82,7 +82,8 @@ class History:
         def grow() -> None:
             while not ended.is_set():
                 begun = time.monotonic()
-                self._insert(1)
+                self._insert(self._newest, 1)
+                self._newest += 1
                 ended.wait(max(0.0, WINDOW_SECONDS - (time.monotonic() - begun)))
 
         thread = threading.Thread(target=grow, daemon=True)
@@ -113,7 +114,7 @@ def ask(database: Database, question: str, clients: int, seconds: int, folder: P
 def measure(engine: Engine, chosen: argparse.Namespace, folder: Path) -> Iterator[Answers]:
     """One database that grows from size to size."""
     database = engine.fresh_database()
-    history = History(database, chosen.products, max(chosen.rows))
+    history = History(database, chosen.products)
     for size in sorted(chosen.rows):
         history.grow_to(size)
         with history.growing():

@@ -1,5 +1,6 @@
 -- The newest window of each product and source partition. The version puts the window first and the counts second, so an
 -- older window that comes late never replaces a newer one. Without TTL: a product that went silent keeps its last result.
+-- Small granules, because it is asked for single products, and each part that is not merged yet costs at least a granule.
 CREATE TABLE IF NOT EXISTS ctr_latest
 (
     product_id       String COMMENT 'The product the events name',
@@ -12,5 +13,5 @@ CREATE TABLE IF NOT EXISTS ctr_latest
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (product_id, source_partition)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS index_granularity = 512, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Newest window per product and Kafka partition; filled by ctr_latest_mv, read through ctr_latest_view'

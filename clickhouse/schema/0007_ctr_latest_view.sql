@@ -11,25 +11,16 @@ CREATE OR REPLACE VIEW ctr_latest_view
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
     product_id,
-    if(newest.2 = 0, 0., newest.3 / newest.2) AS latest_ctr,
-    newest.2 AS latest_impressions,
-    newest.3 AS latest_clicks,
-    newest.1 AS window_end
+    if(latest_impressions = 0, 0., latest_clicks / latest_impressions) AS latest_ctr,
+    arraySum(newest -> if(newest.1 = window_end, newest.2, 0), partitions) AS latest_impressions,
+    arraySum(newest -> if(newest.1 = window_end, newest.3, 0), partitions) AS latest_clicks,
+    arrayMax(newest -> newest.1, partitions) AS window_end
 FROM
 (
     SELECT
         product_id,
-        max((partition_window_end, window_impressions, window_clicks)) AS newest
-    FROM
-    (
-        SELECT
-            product_id,
-            ctr_latest.window_end AS partition_window_end,
-            sum(impressions) AS window_impressions,
-            sum(clicks) AS window_clicks
-        FROM ctr_latest FINAL
-        GROUP BY product_id, partition_window_end
-    )
+        groupArray((ctr_latest.window_end, impressions, clicks)) AS partitions
+    FROM ctr_latest FINAL
     GROUP BY product_id
 )
 COMMENT 'The newest window of each product, one row a product, Kafka partitions added up'
