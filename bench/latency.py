@@ -114,7 +114,7 @@ def measure(kafka: Kafka, engine: Engine, folder: Path, rate: int, seconds: int)
 
 
 def sent_per_second(statistics_of_producer: str) -> float:
-    line = next(line for line in statistics_of_producer.splitlines() if line.startswith("events/s"))
+    *_, line = (line for line in statistics_of_producer.splitlines() if line.startswith("events/s"))
     return float(line.split()[1])
 
 

@@ -34,6 +34,9 @@ use crate::status::server;
 use crate::supervisor;
 use crate::worker::WorkerSetup;
 
+/// How often due rows are looked for while a batch of the sink gathers: looking is cheap, and rows that are found late miss it.
+const FIRINGS_PER_INTERVAL: u32 = 10;
+
 /// Threads for everything that is not a worker: inserts, and questions at the start.
 const SERVICE_THREADS: usize = 2;
 
@@ -192,7 +195,7 @@ fn work(
         job: config.job.clone(),
         rules: rules(&config.job)?,
         topics: Topics(BySide([config.kafka.topics.impression.clone(), config.kafka.topics.click.clone()])),
-        fire_interval: config.clickhouse.batch_interval / 2,
+        fire_interval: config.clickhouse.batch_interval / FIRINGS_PER_INTERVAL,
         rows,
         dead_letters: Arc::new(DeadLetterSink::new(&config.kafka).context("producer of dead letters")?),
         end_offsets,

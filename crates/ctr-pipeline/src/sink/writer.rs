@@ -17,8 +17,9 @@ use crate::crash_point::crash_point;
 /// How often an idle sink asks whether ClickHouse is there.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a first chunk waits for those of the other workers that fire at the same moment.
-const GATHERING: Duration = Duration::from_millis(10);
+/// The part of the batch interval that a first chunk waits, after a pause, for those of the other partitions: their watermarks
+/// pass the end of a window within a fetch or two of each other, and who misses the insert waits for a whole interval.
+const GATHERING: u32 = 4;
 
 /// How often a failure that lasts is said again.
 const REMINDER: Duration = Duration::from_secs(10);
@@ -134,7 +135,8 @@ impl Writer {
         let mut batch = Batch::default();
         batch.push(first);
         let now = Instant::now();
-        let due = self.last_sent.map_or(now, |last| last + self.config.batch_interval).max(now + GATHERING);
+        let interval = self.config.batch_interval;
+        let due = self.last_sent.map_or(now, |last| last + interval).max(now + interval / GATHERING);
         while batch.rows < self.config.batch_size && batch.bytes < self.config.max_batch_bytes {
             let Ok(Some(chunk)) = tokio::time::timeout_at(due.into(), self.chunks.recv()).await else { break };
             let fits = batch.rows + chunk.rows <= self.config.batch_size
