@@ -16,7 +16,7 @@ in a temporary folder, so a stack may be up meanwhile. Exit code 0: all passed. 
 CI=true a skip is a failure."
 
 EXTENT="all"
-FAILED=() SKIPPED=() PASSED=()
+FAILED=() FAILED_TESTS=() SKIPPED=() PASSED=()
 
 parse_options() {
     while [ $# -gt 0 ]; do
@@ -104,7 +104,7 @@ PYTHON
 collect_pytest_results() {
     local line
     while IFS= read -r line; do SKIPPED+=("$line"); done < <(pytest_results skipped)
-    while IFS= read -r line; do FAILED+=("$line"); done < <(pytest_results failure error)
+    while IFS= read -r line; do FAILED_TESTS+=("$line"); done < <(pytest_results failure error)
 }
 
 integration_stages() {
@@ -124,9 +124,10 @@ integration_stages() {
 summary() {
     local line
     say ""
-    say "== summary: ${#PASSED[@]} stages passed, ${#FAILED[@]} stages and tests failed, ${#SKIPPED[@]} skipped, $(seconds_since "$STARTED") s"
+    say "== summary: ${#PASSED[@]} stages passed, ${#FAILED[@]} failed, ${#SKIPPED[@]} skipped, $(seconds_since "$STARTED") s"
     for line in ${SKIPPED[@]+"${SKIPPED[@]}"}; do say "skipped: $line"; done
     for line in ${FAILED[@]+"${FAILED[@]}"}; do say "FAILED: $line"; done
+    for line in ${FAILED_TESTS[@]+"${FAILED_TESTS[@]}"}; do say "FAILED: $line"; done
     if [ "${CI:-}" = true ] && [ "${#SKIPPED[@]}" -gt 0 ]; then
         say "FAILED: with CI=true nothing may be skipped"
         exit 1

@@ -29,8 +29,8 @@ pub(crate) enum Command {
     /// after the window had fired), too late, duplicate or rejected, and why.
     #[command(after_long_help = WINDOWS_HELP)]
     Windows(WindowsArgs),
-    /// Drive the recovery protocol through made-up histories of crashes, rebalances, lost commits, cut logs and all that
-    /// issue 4 lists, and hold every table, dead letter and ledger against what the made-up log says.
+    /// Drive the recovery protocol through made-up histories of crashes, rebalances, lost commits, cut logs, repeated events
+    /// and clocks that jump, and hold every table, dead letter and ledger against what the made-up log says.
     ///
     /// Exit code: 0 if all held (with --mutation: if it was caught), 1 if not. A failure names its seed.
     #[command(after_long_help = SIMULATE_HELP)]

@@ -16,8 +16,12 @@ use crate::kafka_log;
 /// How long the cluster may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait for the reason why it did not.
-const EXPLANATION: Duration = Duration::from_secs(2);
+/// How long to wait for the reason why it did not. It mostly comes with the first connection; on a busy machine a handshake that
+/// fails may take seconds.
+const EXPLANATION: Duration = Duration::from_secs(5);
+
+/// How long to ask, and to listen, at a time.
+const TURN: Duration = Duration::from_millis(100);
 
 /// A cluster as it answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,8 +106,8 @@ fn connection_failure(kafka: &KafkaConfig) -> Option<String> {
     let deadline = Instant::now() + EXPLANATION;
     while consumer.context().first_failure.get().is_none() && Instant::now() < deadline {
         // Asking makes it connect; what came of that is an event.
-        drop(consumer.fetch_metadata(None, EXPLANATION / 10));
-        drop(consumer.poll(Duration::ZERO));
+        drop(consumer.fetch_metadata(None, TURN));
+        drop(consumer.poll(TURN));
     }
     consumer.context().first_failure.get().cloned()
 }
