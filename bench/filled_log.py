@@ -2,9 +2,9 @@
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
-from stack import Kafka, Producer, Topics, Truth
+from ground import Ground
+from stack import Producer, Topics, Truth
 
 SEED = 7
 DISORDER = "1500ms"
@@ -58,15 +58,15 @@ class FilledLog:
         return sum(sum(counts) for counts in self.windows_of_the_span.values())
 
 
-def fill(kafka: Kafka, shape: LogShape, folder: Path) -> FilledLog:
+def fill(ground: Ground, shape: LogShape) -> FilledLog:
     """Fills new topics.
 
     The closing events, a few for every partition, are far enough ahead to let the last window fire. So the moment at which
     every window is in the table is the moment at which every event was counted, and no idle timeout is part of it.
     """
     begun = time.monotonic()
-    topics = kafka.fresh_topics(shape.partitions)
-    producer = Producer(kafka, topics, folder)
+    topics = ground.kafka.fresh_topics(shape.partitions)
+    producer = Producer(ground.kafka, topics, ground.folder)
     fixed = {"rate": 0, "seed": SEED, "seconds": 1800}
     truth = producer.run("both", count=shape.events, products=shape.products, disorder=DISORDER, start_time=START_MS,
                          span=f"{shape.span_seconds}s", late=shape.late, **fixed)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from report import arguments_of, in_a_folder, numbers, say, write
-from stack import Database, Engine, Process
+from stack import Database, Engine, Process, started
 from stack.engine import PASSWORD, WRITER
 from stack.process import BINARIES, CHECKOUT, clean_environment
 
@@ -159,17 +159,13 @@ def main() -> int:
     chosen = options(sys.argv[1:])
 
     def measure_all(folder: Path) -> str:
-        engine = Engine(folder)
-        try:
-            engine.start()
+        with started(Engine(folder)) as engine:
             answers = []
             for size in measure(engine, chosen, folder):
                 answers.append(size)
                 say(size.row())
             title = f"{chosen.products:,} products, {chosen.clients} clients"
             return write(chosen.results, "history", [Sizes(title, answers)])
-        finally:
-            engine.kill()
 
     return in_a_folder(measure_all)
 

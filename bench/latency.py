@@ -12,12 +12,12 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
+from ground import Ground, on_new_ground
 from readers import ShippedPipeline
-from report import arguments_of, in_a_folder, numbers, say, write
-from stack import Database, Engine, Kafka, Producer, wait_until
+from report import arguments_of, numbers, say, write
+from stack import Database, Producer, wait_until
 
 WATERMARK_DELAY_MS = 2_000
 WINDOW_MS = 10_000
@@ -91,15 +91,15 @@ class Probe:
                 self.seen.setdefault((row["product_id"], row["end"]), now)
 
 
-def measure(kafka: Kafka, engine: Engine, folder: Path, rate: int, seconds: int) -> Latency:
+def measure(ground: Ground, rate: int, seconds: int) -> Latency:
     """One rate, on topics and a database of its own."""
-    topics, database = kafka.fresh_topics(PARTITIONS), engine.fresh_database()
-    pipeline = ShippedPipeline(kafka, topics, database, folder)
+    topics, database = ground.kafka.fresh_topics(PARTITIONS), ground.engine.fresh_database()
+    pipeline = ShippedPipeline(ground.kafka, topics, database, ground.folder)
     lags: list[int] = []
     try:
         pipeline.start_ready()
         with Probe(database) as probe:
-            events = Producer(kafka, topics, folder).start("both", rate=rate * (1 - CLICKS_OF_ALL), click_rate=rate * CLICKS_OF_ALL,
+            events = Producer(ground.kafka, topics, ground.folder).start("both", rate=rate * (1 - CLICKS_OF_ALL), click_rate=rate * CLICKS_OF_ALL,
                                                            products=PRODUCTS, duration=f"{seconds}s", seed=1)
             while events.runs():
                 lags.append(sum(partition["lagRecords"] or 0 for partition in pipeline.get_json("/api/v1/partitions")["partitions"]))
@@ -162,21 +162,14 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 def main() -> int:
     chosen = options(sys.argv[1:])
 
-    def measure_all(folder: Path) -> str:
-        kafka, engine = Kafka(folder), Engine(folder / "clickhouse")
-        try:
-            kafka.start()
-            engine.start()
-            runs = []
-            for rate in chosen.rates:
-                runs.append(measure(kafka, engine, folder, rate, chosen.seconds))
-                say(runs[-1].row())
-            return write(chosen.results, "latency", [Latencies(runs)])
-        finally:
-            engine.kill()
-            kafka.stop()
+    def measure_all(ground: Ground) -> str:
+        runs = []
+        for rate in chosen.rates:
+            runs.append(measure(ground, rate, chosen.seconds))
+            say(runs[-1].row())
+        return write(chosen.results, "latency", [Latencies(runs)])
 
-    return in_a_folder(measure_all)
+    return on_new_ground(measure_all)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from filled_log import START_MS, FilledLog, LogShape, fill
+from ground import Ground, on_new_ground
 from measure import Usage, cpu_seconds, run_measured
 from readers import PipelineReader, ShippedPipeline
-from report import Rounds, Spread, arguments_of, in_a_folder, say, write
-from stack import Database, Engine, Kafka, Pipeline, Process, wait_until
+from report import Rounds, Spread, arguments_of, say, write
+from stack import Database, Pipeline, Process, wait_until
 from stack.pipeline import variable
 from stack.process import BINARIES, CHECKOUT, clean_environment
 
@@ -102,35 +102,28 @@ class Watcher:
 
 
 class Operations:
-    """Brokers, an engine, and everything that is measured on them."""
+    """Everything that is measured."""
 
-    def __init__(self, chosen: argparse.Namespace, folder: Path):
-        self._chosen, self._folder = chosen, folder
-        self._kafka, self._engine = Kafka(folder), Engine(folder / "clickhouse")
+    def __init__(self, chosen: argparse.Namespace, ground: Ground):
+        self._chosen, self._ground = chosen, ground
 
     def run(self) -> list[Watching | Rounds]:
-        """Starts everything, measures, stops everything."""
+        """Few products first, then many."""
         many = LogShape(min(self._chosen.events, MANY_PRODUCTS_EVENTS), MANY_PRODUCTS, MANY_PRODUCTS_SPAN_SECONDS)
-        try:
-            self._kafka.start()
-            self._engine.start()
-            return self._measure(LogShape(self._chosen.events, self._chosen.products, SPAN_SECONDS)) + self._measure(many)
-        finally:
-            self._engine.kill()
-            self._kafka.stop()
+        return self._measure(LogShape(self._chosen.events, self._chosen.products, SPAN_SECONDS)) + self._measure(many)
 
     def _measure(self, shape: LogShape) -> list[Watching | Rounds]:
-        log = fill(self._kafka, shape, self._folder)
+        log = fill(self._ground, shape)
         title = f"{log.records:,} events, {shape.products:,} products"
         say(f"filled: {title} in {log.filled_in_seconds:.0f} s")
-        database = self._engine.fresh_database()
-        pipeline = ShippedPipeline(self._kafka, log.topics, database, self._folder, {})
+        database = self._ground.engine.fresh_database()
+        pipeline = ShippedPipeline(self._ground.kafka, log.topics, database, self._ground.folder, {})
         try:
             watching = self._watched_reading(pipeline, database, log, Watching(title))
         finally:
             pipeline.kill()
         reconcile = Process("ctr-verify reconcile", [str(BINARIES / "ctr-verify"), "reconcile", "--config", str(CHECKOUT / "config/application.yml")],
-                            clean_environment({variable(key): value for key, value in pipeline.settings.items()}), self._folder / "reconcile.log")
+                            clean_environment({variable(key): value for key, value in pipeline.settings.items()}), self._ground.folder / "reconcile.log")
         recount = pipeline.command("recount", "--from", str(START_MS), "--to", str(shape.end_ms))
         commands = [Rounds(f"{process.name}: {title}, {len(log.truth.windows):,} rows of ctr_windows", process.name, self._rounds(process, log))
                     for process in (reconcile, recount)]
@@ -168,7 +161,7 @@ def main() -> int:
     chosen = parser.parse_args()
     if min(chosen.events, chosen.products, chosen.rounds) < 1:
         parser.error("numbers must be above 0")
-    return in_a_folder(lambda folder: write(chosen.results, "operations", Operations(chosen, folder).run()))
+    return on_new_ground(lambda ground: write(chosen.results, "operations", Operations(chosen, ground).run()))
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ import json
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from filled_log import FilledLog
+from ground import Ground
 from measure import PATIENCE_SECONDS, Usage, cpu_seconds, peak_rss_bytes, run_measured
 from pipeline.comparison import assert_exact
-from stack import Database, Engine, Kafka, Pipeline, Process, wait_until
+from stack import Database, Pipeline, Process, wait_until
 from stack.pipeline import QUICK, variable
 from stack.process import BINARIES, CHECKOUT, clean_environment
 
@@ -30,15 +30,14 @@ class PipelineReader:
 
     name = "ctr-pipeline"
 
-    def __init__(self, kafka: Kafka, engine: Engine, folder: Path, settings: Mapping[str, object], instances: int = 1):
-        self._kafka, self._engine, self._folder, self._settings = kafka, engine, folder, settings
-        self._instances = instances
+    def __init__(self, ground: Ground, settings: Mapping[str, object], instances: int = 1):
+        self._ground, self._settings, self._instances = ground, settings, instances
 
     def read(self, log: FilledLog) -> list[Usage]:
         """Measured until every event of the log is in the table; then everything is compared with the truth."""
-        database = self._engine.fresh_database()
+        database = self._ground.engine.fresh_database()
         topics = dataclasses.replace(log.topics, group=f"bench-{uuid.uuid4().hex[:8]}")
-        pipelines = [ShippedPipeline(self._kafka, topics, database, self._folder, self._settings) for _ in range(self._instances)]
+        pipelines = [ShippedPipeline(self._ground.kafka, topics, database, self._ground.folder, self._settings) for _ in range(self._instances)]
         begun = time.time()
         try:
             for pipeline in pipelines:
@@ -50,7 +49,7 @@ class PipelineReader:
             # Asked only now: answering costs the pipeline CPU too.
             consumed = sum(pipeline.get_json("/api/v1/status")["ledger"]["consumed"] for pipeline in pipelines)
             # The closing events fire after the idle timeout.
-            assert_exact(log.truth, database, self._kafka, topics)
+            assert_exact(log.truth, database, self._ground.kafka, topics)
             for pipeline in pipelines:
                 assert pipeline.stop() == 0, f"the pipeline did not stop cleanly:\n{pipeline.process.tail()}"
         finally:
@@ -82,16 +81,16 @@ class BareConsumer:
 
     name = "bare consumer"
 
-    def __init__(self, kafka: Kafka, folder: Path, settings: Mapping[str, object]):
-        self._kafka, self._folder, self._settings = kafka, folder, settings
+    def __init__(self, ground: Ground, settings: Mapping[str, object]):
+        self._ground, self._settings = ground, settings
 
     def read(self, log: FilledLog) -> list[Usage]:
         """Measured from its start to its end."""
         settings = {
-            "kafka.bootstrap-servers": self._kafka.bootstrap_servers, "kafka.topics.impression": log.topics.impressions,
+            "kafka.bootstrap-servers": self._ground.kafka.bootstrap_servers, "kafka.topics.impression": log.topics.impressions,
             "kafka.topics.click": log.topics.clicks, **self._settings,
         }
-        output = self._folder / f"bare-consumer-{uuid.uuid4().hex[:8]}.log"
+        output = self._ground.folder / f"bare-consumer-{uuid.uuid4().hex[:8]}.log"
         process = Process(self.name, [str(BINARIES / "examples" / "bare_consumer"), "--config", str(CHECKOUT / "config/application.yml")],
                           clean_environment({variable(key): str(value) for key, value in settings.items()}), output)
         usage = run_measured(process, log.records)

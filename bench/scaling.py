@@ -10,15 +10,14 @@ import dataclasses
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from filled_log import FilledLog, LogShape, fill
+from ground import Ground, on_new_ground
 from measure import Usage
 from plot import draw_curves
 from readers import BareConsumer, PipelineReader
-from report import arguments_of, count, in_a_folder, mebibytes, say, write
-from stack import Engine, Kafka
+from report import arguments_of, count, mebibytes, say, write
 
 USUAL = LogShape(events=2_000_000, products=100, span_seconds=600)
 FEW_WINDOWS_SECONDS = 60
@@ -81,36 +80,30 @@ class Curve:
 
 
 class Scaling:
-    """Brokers, an engine, and one curve after the other."""
+    """One curve after the other."""
 
-    def __init__(self, folder: Path):
-        self._folder, self._kafka, self._engine = folder, Kafka(folder), Engine(folder / "clickhouse")
+    def __init__(self, ground: Ground):
+        self._ground = ground
         self._logs: dict[LogShape, FilledLog] = {}
 
     def measure(self, curves: Sequence[str]) -> Iterator[Curve]:
-        try:
-            self._kafka.start()
-            self._engine.start()
-            for name in curves:
-                yield Curve(name, [self._point(name, value) for value in CURVES[name]])
-        finally:
-            self._engine.kill()
-            self._kafka.stop()
+        for name in curves:
+            yield Curve(name, [self._point(name, value) for value in CURVES[name]])
 
     def _point(self, curve: str, value: float) -> Point:
         log = self._log(shape_of(curve, value))
         settings: Mapping[str, object] = {"ctr.job.parallelism": int(value) if curve == "threads" else 2}
         instances = int(value) if curve == "instances" else 1
         # Instances are beside one bare consumer of two threads: that is what they could save.
-        [bare] = BareConsumer(self._kafka, self._folder, settings).read(log)
-        [pipeline] = PipelineReader(self._kafka, self._engine, self._folder, settings, instances).read(log)
+        [bare] = BareConsumer(self._ground, settings).read(log)
+        [pipeline] = PipelineReader(self._ground, settings, instances).read(log)
         point = Point(value, pipeline, bare)
         say(f"{curve} {point.row()}")
         return point
 
     def _log(self, shape: LogShape) -> FilledLog:
         if shape not in self._logs:
-            self._logs[shape] = fill(self._kafka, shape, self._folder)
+            self._logs[shape] = fill(self._ground, shape)
         return self._logs[shape]
 
 
@@ -127,11 +120,11 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 def main() -> int:
     chosen = options(sys.argv[1:])
 
-    def measure(folder: Path) -> str:
-        curves = list(Scaling(folder).measure(chosen.curves))
+    def measure(ground: Ground) -> str:
+        curves = list(Scaling(ground).measure(chosen.curves))
         return write(chosen.results, "scaling", curves, draw=lambda file: draw_curves(curves, file))
 
-    return in_a_folder(measure)
+    return on_new_ground(measure)
 
 
 if __name__ == "__main__":

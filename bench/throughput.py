@@ -7,15 +7,14 @@ memory, read by the pipeline. Wrong counts fail the run.
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from filled_log import FilledLog, LogShape, fill
+from ground import Ground, on_new_ground
 from measure import Usage
 from peers import FLINK, KAFKA_STREAMS, PeerReader, version_of
 from plot import draw
 from readers import BareConsumer, PipelineReader
-from report import Rounds, arguments_of, in_a_folder, output_of, say, write
-from stack import Engine, Kafka
+from report import Rounds, arguments_of, output_of, say, write
 
 SPAN_SECONDS = 600
 """Event time of the logs."""
@@ -44,31 +43,24 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 class Benchmark:
-    """Brokers, an engine and the readers on them."""
+    """The readers, and the logs that they read."""
 
-    def __init__(self, chosen: argparse.Namespace, folder: Path):
-        self._chosen, self._folder = chosen, folder
-        self._kafka, self._engine = Kafka(folder), Engine(folder / "clickhouse")
+    def __init__(self, chosen: argparse.Namespace, ground: Ground):
+        self._chosen, self._ground = chosen, ground
         settings: dict[str, object] = {"ctr.job.parallelism": chosen.parallelism}
         if chosen.property:
             settings["kafka.properties"] = ",".join(chosen.property)
-        self._bare = BareConsumer(self._kafka, folder, settings)
-        self._pipeline = PipelineReader(self._kafka, self._engine, folder, settings)
+        self._bare = BareConsumer(ground, settings)
+        self._pipeline = PipelineReader(ground, settings)
         programs = (FLINK, KAFKA_STREAMS) if chosen.peers else ()
-        self._peers = [PeerReader(program, self._kafka, folder, chosen.parallelism) for program in programs]
+        self._peers = [PeerReader(program, ground.kafka, ground.folder, chosen.parallelism) for program in programs]
 
     def run(self) -> list[Rounds]:
-        """Starts everything, measures, stops everything."""
-        try:
-            self._kafka.start()
-            self._engine.start()
-            measured = [self._speed()]
-            if not self._chosen.no_memory:
-                measured += [self._memory(5, SPAN_SECONDS), self._memory(MANY_PRODUCTS, MANY_PRODUCTS_SPAN_SECONDS)]
-            return measured
-        finally:
-            self._engine.kill()
-            self._kafka.stop()
+        """Speed first, then memory."""
+        measured = [self._speed()]
+        if not self._chosen.no_memory:
+            measured += [self._memory(5, SPAN_SECONDS), self._memory(MANY_PRODUCTS, MANY_PRODUCTS_SPAN_SECONDS)]
+        return measured
 
     def _speed(self) -> Rounds:
         log = self._fill(LogShape(self._chosen.events, self._chosen.products, SPAN_SECONDS))
@@ -91,7 +83,7 @@ class Benchmark:
         return Rounds(title, self._pipeline.name, [usages])
 
     def _fill(self, shape: LogShape) -> FilledLog:
-        log = fill(self._kafka, shape, self._folder)
+        log = fill(self._ground, shape)
         say(f"filled: {shape.events:,} events, {shape.products:,} products, {shape.span_seconds} s of event time in {log.filled_in_seconds:.0f} s")
         return log
 
@@ -113,11 +105,11 @@ def versions_of_peers() -> dict[str, str]:
 def main() -> int:
     chosen = options(sys.argv[1:])
 
-    def measure(folder: Path) -> str:
-        measured = Benchmark(chosen, folder).run()
+    def measure(ground: Ground) -> str:
+        measured = Benchmark(chosen, ground).run()
         return write(chosen.results, "throughput", measured, versions_of_peers() if chosen.peers else {}, lambda file: draw(measured[0], file))
 
-    return in_a_folder(measure)
+    return on_new_ground(measure)
 
 
 if __name__ == "__main__":

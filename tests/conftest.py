@@ -7,30 +7,22 @@ import pytest
 
 from playwright.sync_api import Page
 
-from stack import Database, Engine, Kafka, Pipeline, Process, Producer, Topics
+from stack import Database, Engine, Kafka, Pipeline, Process, Producer, Topics, started
 from stack.browser import Browser
 
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     """Three brokers. A test that stops one starts it again and waits for its replicas."""
-    cluster = Kafka(tmp_path_factory.mktemp("kafka"), brokers=3)
-    try:
-        cluster.start()
+    with started(Kafka(tmp_path_factory.mktemp("kafka"), brokers=3)) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """The engine. A test that stops it starts it again."""
-    server = Engine(tmp_path_factory.mktemp("clickhouse"))
-    try:
-        server.start()
+    with started(Engine(tmp_path_factory.mktemp("clickhouse"))) as server:
         yield server
-    finally:
-        server.kill()
 
 
 @pytest.fixture
@@ -67,12 +59,8 @@ def pipeline(make_pipeline: Callable[..., Pipeline]) -> Pipeline:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium. It is gone after each file of tests: while it runs, nothing else may use asyncio."""
-    running = Browser()
-    try:
-        running.start()
+    with started(Browser()) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture

@@ -4,18 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from stack import Database, Engine
+from stack import Database, Engine, started
 from stack.superset import Superset
 
 
 @pytest.fixture(scope="package")
 def own_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    server = Engine(tmp_path_factory.mktemp("dashboards-clickhouse"))
-    try:
-        server.start()
+    with started(Engine(tmp_path_factory.mktemp("dashboards-clickhouse"))) as server:
         yield server
-    finally:
-        server.kill()
 
 
 @pytest.fixture(scope="package")
@@ -26,10 +22,7 @@ def data(own_engine: Engine) -> Database:
 
 @pytest.fixture(scope="package")
 def superset(tmp_path_factory: pytest.TempPathFactory, data: Database) -> Iterator[Superset]:
-    running = Superset(tmp_path_factory.mktemp("superset"), data)
-    try:
-        running.provision()
-        running.start()
+    provisioned = Superset(tmp_path_factory.mktemp("superset"), data)
+    provisioned.provision()
+    with started(provisioned) as running:
         yield running
-    finally:
-        running.kill()

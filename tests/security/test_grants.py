@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stack import Database, Engine, Process
+from stack import Database, Engine, Process, started
 from stack.engine import PASSWORD, READER_PASSWORD, WRITER, QueryError
 from stack.process import CHECKOUT, LOCAL_DIR, clean_environment
 
@@ -28,13 +28,10 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     environment = clean_environment({"CLICKHOUSE_BINARY": request.param, "CLICKHOUSE_ENGINE_PASSWORD": PASSWORD,
                                      "CLICKHOUSE_ENGINE_READER_PASSWORD": READER_PASSWORD, "LOCAL_DIR": str(LOCAL_DIR)})
     server.process = Process("clickhouse", command, environment, server.folder / "server.log")
-    try:
-        server.start()
+    with started(server):
         database = server.fresh_database()
         database.execute(INSERT)
         yield database
-    finally:
-        server.kill()
 
 
 def test_the_dashboards_user_reads_every_view_and_nothing_else(database: Database) -> None:

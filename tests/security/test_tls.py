@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka.admin import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
 from pipeline.comparison import assert_exact
-from stack import Database, Engine, Kafka, Pipeline, Producer, Topics, free_ports
+from stack import Database, Engine, Kafka, Pipeline, Producer, Topics, free_ports, started
 from stack.certificates import Certificates
 
 USER, PASSWORD = "ctr", "a-password-for-kafka"
@@ -34,7 +34,7 @@ class Secure:
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
     certificates = Certificates.make(tmp_path_factory.mktemp("certificates"))
     (port,) = free_ports(1)
-    kafka = Kafka(tmp_path_factory.mktemp("secure-kafka"), brokers=1, further_properties={
+    cluster = Kafka(tmp_path_factory.mktemp("secure-kafka"), brokers=1, further_properties={
         "listeners": f"PLAINTEXT://127.0.0.1:{{port}},CONTROLLER://127.0.0.1:{{controller_port}},CLIENTS://127.0.0.1:{port}",
         "advertised.listeners": f"PLAINTEXT://127.0.0.1:{{port}},CLIENTS://localhost:{port}",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,CLIENTS:SASL_SSL",
@@ -43,22 +43,17 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
         "listener.name.clients.ssl.keystore.type": "PEM",
         "listener.name.clients.ssl.keystore.location": str(certificates.both),
     })
-    engine = Engine(tmp_path_factory.mktemp("secure-clickhouse"))
-    try:
-        kafka.start()
+    data = tmp_path_factory.mktemp("secure-clickhouse")
+    with started(cluster) as kafka:
         scram = UserScramCredentialUpsertion(USER, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096), PASSWORD.encode())
         admin = kafka.admin()
         for change in admin.alter_user_scram_credentials([scram]).values():
             change.result(30)
-        engine.start()
-        name = engine.fresh_database().name
-        assert engine.stop() == 0
-        engine = Engine(engine.folder, certificates=certificates)
-        engine.start()
-        yield Secure(kafka, Database(engine, name), certificates, f"localhost:{port}")
-    finally:
-        engine.kill()
-        kafka.stop()
+        with started(Engine(data)) as unencrypted:
+            name = unencrypted.fresh_database().name
+            assert unencrypted.stop() == 0
+        with started(Engine(data, certificates=certificates)) as engine:
+            yield Secure(kafka, Database(engine, name), certificates, f"localhost:{port}")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ Nothing here reads `.env` or touches a stack that is up. Every process is the ch
 from stack.engine import Database, Engine
 from stack.kafka import Kafka, Topics
 from stack.pipeline import Pipeline
-from stack.process import Process, Settings, free_ports, wait_until
+from stack.process import Process, Settings, free_ports, started, wait_until
 from stack.producer import Producer, Truth
 
-__all__ = ["Database", "Engine", "Kafka", "Pipeline", "Process", "Producer", "Settings", "Topics", "Truth", "free_ports", "wait_until"]
+__all__ = ["Database", "Engine", "Kafka", "Pipeline", "Process", "Producer", "Settings", "Topics", "Truth", "free_ports", "started", "wait_until"]

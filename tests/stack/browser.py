@@ -39,7 +39,7 @@ class Browser:
         self._chromium = self._playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--no-proxy-server", "--disable-dev-shm-usage"])
 
-    def stop(self) -> None:
+    def kill(self) -> None:
         if self._chromium is not None:
             self._chromium.close()
         if self._playwright is not None:

@@ -83,7 +83,7 @@ class Kafka:
     def resume_broker(self, number: int) -> None:
         self._processes[number].resume()
 
-    def stop(self) -> None:
+    def kill(self) -> None:
         """At the end of the tests: the data goes with the folder, so nothing is gained by a clean stop."""
         for process in self._processes.values():
             process.kill()

@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LOCAL_DIR = Path(os.environ.get("LOCAL_DIR", CHECKOUT / ".local"))
@@ -19,6 +20,27 @@ BINARIES = TARGET / "release"
 
 Settings = Mapping[str, str]
 T = TypeVar("T")
+
+
+class Server(Protocol):
+    """What is started, runs for a while, and then must be gone."""
+
+    def start(self) -> object: ...
+
+    def kill(self) -> None: ...
+
+
+S = TypeVar("S", bound=Server)
+
+
+@contextmanager
+def started(server: S) -> Iterator[S]:
+    """The server, started; however the block is left, and if the start fails, it is killed."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
 
 
 def clean_environment(settings: Settings | None = None) -> dict[str, str]:

@@ -1,0 +1,26 @@
+"""What is measured on: three brokers and an engine of its own, and a folder for their data and for logs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from report import in_a_folder
+from stack import Engine, Kafka, started
+
+
+@dataclass(frozen=True)
+class Ground:
+    """All of it runs."""
+
+    folder: Path
+    kafka: Kafka
+    engine: Engine
+
+
+def on_new_ground(measure: Callable[[Ground], str]) -> int:
+    """Starts everything, measures, says what `measure` returns, stops everything; the exit code."""
+    def measure_in(folder: Path) -> str:
+        with started(Kafka(folder)) as kafka, started(Engine(folder / "clickhouse")) as engine:
+            return measure(Ground(folder, kafka, engine))
+
+    return in_a_folder(measure_in)
