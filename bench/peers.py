@@ -1,4 +1,4 @@
-"""The peers: the same work done by a Flink job and by a Kafka Streams application (bench/peers), measured as the pipeline is."""
+"""The peers: the same work done by two Flink jobs and by a Kafka Streams application (bench/peers), measured as the pipeline is."""
 
 import json
 import os
@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from filled_log import FilledLog
+from ground import Ground
 from measure import Usage, cpu_seconds, has_ended, peak_rss_bytes
-from stack import Kafka, Process
+from readers import first_insert
+from stack import Database, Process
+from stack.engine import PASSWORD, WRITER
 from stack.process import TARGET, clean_environment
 
 PATIENCE_SECONDS = 900
 """How long one reading may take."""
 
 LOOK_EVERY_SECONDS = 0.005
+
+Windows = dict[tuple[str, int], tuple[int, int]]
+"""(product, window start in ms) -> (impressions, clicks)."""
 
 KINDS = ("fresh", "warm")
 """The readings of one process: the first one with its start, the second one with what Java has compiled by then."""
@@ -35,17 +41,19 @@ class Program:
 
 HEAP = ("-Xms1g", "-Xmx1g")
 
-FLINK = Program("Flink", "flink", "ctr.peers.flink.FlinkPeer",
-                # Those of the options that Flink itself starts Java 17 with that matter here.
-                (*HEAP, "--add-opens=java.base/java.lang=ALL-UNNAMED", "--add-opens=java.base/java.util=ALL-UNNAMED"))
+# Those of the options that Flink itself starts Java 17 with that matter here.
+FLINK_JAVA = (*HEAP, "--add-opens=java.base/java.lang=ALL-UNNAMED", "--add-opens=java.base/java.util=ALL-UNNAMED")
+
+FLINK_TUNED = Program("Flink, tuned", "flink", "ctr.peers.flink.TunedJob", FLINK_JAVA)
+FLINK_ORIGINAL = Program("Flink, as the original", "flink", "ctr.peers.flink.OriginalJob", FLINK_JAVA)
 KAFKA_STREAMS = Program("Kafka Streams", "kafka-streams", "ctr.peers.streams.StreamsPeer", HEAP)
 
 
 class PeerReader:
     """One process that reads the whole log twice: a usage for each reading."""
 
-    def __init__(self, program: Program, kafka: Kafka, folder: Path, parallelism: int):
-        self._program, self._kafka, self._folder, self._parallelism = program, kafka, folder, parallelism
+    def __init__(self, program: Program, ground: Ground, parallelism: int):
+        self._program, self._ground, self._parallelism = program, ground, parallelism
 
     def read(self, log: FilledLog) -> list[Usage]:
         """Measured to each line in which the program says that all rows are in its table; then they are compared with the truth."""
@@ -57,28 +65,69 @@ class PeerReader:
             for kind in KINDS:
                 peak = wait_for_reading(process, len(usages) + 1)
                 ended, total = time.time(), cpu_seconds(process.pid)
-                said = readings(process)[len(usages)]
-                assert_right(f"{self._program.name}, {kind}", log, rows(Path(said["rows"])))
-                usages.append(Usage(f"{self._program.name}, {kind}", log.records, ended - begun, total - used, peak,
-                                    said["firstRowAt"] / 1000 - begun))
+                counted, first_row_at = self._result(readings(process)[len(usages)], len(usages))
+                name = f"{self._program.name}, {kind}"
+                assert_right(name, log, counted)
+                usages.append(Usage(name, log.records, ended - begun, total - used, peak, first_row_at - begun))
                 begun, used = ended, total
             assert process.wait(60) == 0, f"{self._program.name} failed:\n{process.tail()}"
         finally:
             process.kill()
         return usages
 
+    def _result(self, said: dict[str, Any], reading: int) -> tuple[Windows, float]:
+        """What the reading (0, 1 ..) has counted, and when its first row was there, epoch seconds."""
+        return rows(Path(said["rows"])), said["firstRowAt"] / 1000
+
+    def _settings(self) -> dict[str, str]:
+        """What the program needs to know besides the log."""
+        return {}
+
     def _process(self, log: FilledLog) -> Process:
-        folder = self._folder / f"{self._program.module}-{uuid.uuid4().hex[:8]}"
+        folder = self._ground.folder / f"{self._program.module}-{uuid.uuid4().hex[:8]}"
         folder.mkdir()
         java = str(Path(os.environ["JAVA_HOME"]) / "bin" / "java") if "JAVA_HOME" in os.environ else "java"
         command = [java, *self._program.java_options, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
                    "-cp", classpath(self._program.module), self._program.main_class]
         environment = clean_environment({
-            "KAFKA_BOOTSTRAP_SERVERS": self._kafka.bootstrap_servers, "IMPRESSION_TOPIC": log.topics.impressions,
-            "CLICK_TOPIC": log.topics.clicks, "RECORDS": str(log.records), "PARALLELISM": str(self._parallelism),
-            "FOLDER": str(folder), "READINGS": str(len(KINDS)),
+            "KAFKA_BOOTSTRAP_SERVERS": self._ground.kafka.bootstrap_servers, "IMPRESSION_TOPIC": log.topics.impressions,
+            "CLICK_TOPIC": log.topics.clicks, "DLQ_TOPIC": log.topics.dead_letters, "RECORDS": str(log.records),
+            "PARALLELISM": str(self._parallelism), "FOLDER": str(folder), "READINGS": str(len(KINDS)), **self._settings(),
         })
         return Process(self._program.name, command, environment, folder / "console.log")
+
+
+class DatabasePeerReader(PeerReader):
+    """A peer that writes its rows to ClickHouse: those of each reading to a database of their own."""
+
+    def __init__(self, program: Program, ground: Ground, parallelism: int):
+        super().__init__(program, ground, parallelism)
+        self._databases: list[Database] = []
+
+    def read(self, log: FilledLog) -> list[Usage]:
+        self._databases = [self._ground.engine.fresh_database() for _ in KINDS]
+        try:
+            return super().read(log)
+        finally:
+            for database in self._databases:
+                database.execute(f"DROP DATABASE {database.name}")
+
+    def _result(self, said: dict[str, Any], reading: int) -> tuple[Windows, float]:
+        database = self._databases[reading]
+        return database.windows(), first_insert(database)
+
+    def _settings(self) -> dict[str, str]:
+        # The engine of the benchmark does not compress its answers.
+        urls = (f"jdbc:ch://127.0.0.1:{self._ground.engine.port}/{database.name}?compress=0" for database in self._databases)
+        return {"JDBC_URLS": " ".join(urls), "CLICKHOUSE_USER": WRITER, "CLICKHOUSE_PASSWORD": PASSWORD}
+
+
+def all_peers(ground: Ground, parallelism: int) -> list[PeerReader]:
+    return [
+        PeerReader(FLINK_TUNED, ground, parallelism),
+        DatabasePeerReader(FLINK_ORIGINAL, ground, parallelism),
+        PeerReader(KAFKA_STREAMS, ground, parallelism),
+    ]
 
 
 def classpath(module: str) -> str:
@@ -111,8 +160,8 @@ def wait_for_reading(process: Process, number: int) -> int:
         time.sleep(LOOK_EVERY_SECONDS)
 
 
-def rows(file: Path) -> dict[tuple[str, int], tuple[int, int]]:
-    """(product, window start in ms) -> (impressions, clicks), of a file of ResultTable.java."""
+def rows(file: Path) -> Windows:
+    """The rows in a file of ResultTable.java."""
     found = {}
     for line in file.read_text().splitlines():
         product, start, impressions, clicks = line.split("\t")
@@ -120,7 +169,7 @@ def rows(file: Path) -> dict[tuple[str, int], tuple[int, int]]:
     return found
 
 
-def assert_right(name: str, log: FilledLog, counted: dict[tuple[str, int], tuple[int, int]]) -> None:
+def assert_right(name: str, log: FilledLog, counted: Windows) -> None:
     """Every product and window of the log as the truth says. The windows of the closing events need not be there."""
     expected = log.windows_of_the_span
     found = {key: counts for key, counts in counted.items() if key[1] < log.shape.end_ms}

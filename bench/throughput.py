@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from filled_log import FilledLog, LogShape, fill
 from ground import Ground, on_new_ground
 from measure import Usage
-from peers import FLINK, KAFKA_STREAMS, PeerReader, version_of
+from peers import all_peers, version_of
 from plot import draw
 from readers import BareConsumer, PipelineReader
 from report import Rounds, arguments_of, output_of, say, write
@@ -34,7 +34,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--parallelism", type=int, default=2, help="threads of every reader (2)")
     parser.add_argument("--property", action="append", default=[], metavar="NAME=VALUE",
                         help="a property of librdkafka for the pipeline and the bare consumer; may be given often")
-    parser.add_argument("--peers", action="store_true", help="also a Flink job and a Kafka Streams application, fresh and warm")
+    parser.add_argument("--peers", action="store_true", help="also two Flink jobs and a Kafka Streams application, fresh and warm")
     parser.add_argument("--no-memory", action="store_true", help="leave out the runs with 5 and with 100,000 products")
     chosen = parser.parse_args(arguments)
     if min(chosen.events, chosen.products, chosen.rounds, chosen.parallelism) < 1:
@@ -52,8 +52,7 @@ class Benchmark:
             settings["kafka.properties"] = ",".join(chosen.property)
         self._bare = BareConsumer(ground, settings)
         self._pipeline = PipelineReader(ground, settings)
-        programs = (FLINK, KAFKA_STREAMS) if chosen.peers else ()
-        self._peers = [PeerReader(program, ground.kafka, ground.folder, chosen.parallelism) for program in programs]
+        self._peers = all_peers(ground, chosen.parallelism) if chosen.peers else []
 
     def run(self) -> list[Rounds]:
         """Speed first, then memory."""
@@ -90,7 +89,7 @@ class Benchmark:
 
 def shown(usages: list[Usage], number: int) -> list[Usage]:
     for usage in usages:
-        say(f"round {number}: {usage.reader:20} {usage.events_per_cpu_second / 1e6:6.3f} M events/CPU-s, {usage.events_per_second / 1e6:6.3f} M/s, "
+        say(f"round {number}: {usage.reader:29} {usage.events_per_cpu_second / 1e6:6.3f} M events/CPU-s, {usage.events_per_second / 1e6:6.3f} M/s, "
             f"{usage.cpu_seconds:.2f} s CPU, {usage.wall_seconds:.2f} s, peak {usage.peak_rss_bytes >> 20} MiB")
     return usages
 
@@ -98,6 +97,7 @@ def shown(usages: list[Usage], number: int) -> list[Usage]:
 def versions_of_peers() -> dict[str, str]:
     return {
         "flink": version_of("flink", "flink-streaming-java"), "flink's Kafka connector": version_of("flink", "flink-connector-kafka"),
+        "flink's JDBC connector": version_of("flink", "flink-connector-jdbc"), "ClickHouse's JDBC driver": version_of("flink", "clickhouse-jdbc"),
         "kafka-streams": version_of("kafka-streams", "kafka-streams"), "java": output_of("java", "--version"),
     }
 

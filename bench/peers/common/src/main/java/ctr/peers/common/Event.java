@@ -30,6 +30,14 @@ public final class Event {
         return READER.readValue(json);
     }
 
+    /** Whether it is an impression or a click: only such events may be counted. */
+    public boolean hasKnownType() {
+        return type != null && switch (type) {
+            case "click", "impression", "view" -> true;
+            default -> false;
+        };
+    }
+
     /** 1 for an impression, otherwise 0. */
     public int impressions() {
         return 1 - clicks();

@@ -6,10 +6,11 @@ import java.util.Map;
 /**
  * The log to read, and how.
  *
+ * @param deadLetters the topic for records that are no events
  * @param records what both topics hold together
  * @param folder for whatever a reading writes
  */
-public record Log(String bootstrapServers, String impressions, String clicks, long records, int parallelism, Path folder) {
+public record Log(String bootstrapServers, String impressions, String clicks, String deadLetters, long records, int parallelism, Path folder) {
     /** Windows are this long. */
     public static final long WINDOW_SECONDS = 10;
 
@@ -22,6 +23,6 @@ public record Log(String bootstrapServers, String impressions, String clicks, lo
     static Log fromEnvironment() {
         Map<String, String> env = System.getenv();
         return new Log(env.get("KAFKA_BOOTSTRAP_SERVERS"), env.get("IMPRESSION_TOPIC"), env.get("CLICK_TOPIC"),
-                Long.parseLong(env.get("RECORDS")), Integer.parseInt(env.get("PARALLELISM")), Path.of(env.get("FOLDER")));
+                env.get("DLQ_TOPIC"), Long.parseLong(env.get("RECORDS")), Integer.parseInt(env.get("PARALLELISM")), Path.of(env.get("FOLDER")));
     }
 }

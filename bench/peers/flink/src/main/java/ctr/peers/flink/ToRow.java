@@ -15,6 +15,7 @@ final class ToRow extends ProcessWindowFunction<Counts, Row, String, TimeWindow>
         Row row = new Row();
         row.product = product;
         row.windowStart = context.window().getStart();
+        row.windowEnd = context.window().getEnd();
         row.impressions = counts.impressions;
         row.clicks = counts.clicks;
         out.collect(row);
