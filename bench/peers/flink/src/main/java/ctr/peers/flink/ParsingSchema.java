@@ -37,6 +37,9 @@ final class ParsingSchema extends AbstractDeserializationSchema<Parsed> {
 
     /** Null for a valid event. */
     private static String brokenRule(Event event) {
+        if (event == null) {
+            return "no object";
+        }
         if (event.product == null || event.product.isBlank()) {
             return "product_id is missing";
         }
