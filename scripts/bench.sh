@@ -23,8 +23,8 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
   --rounds N             rounds: in each, every reader reads the whole log, or every command goes over it (3)
   --parallelism N        threads of every reader (2)
   --property NAME=VALUE  a property of librdkafka for the pipeline and the bare consumer; may be given often
-  --peers                also a Flink job and a Kafka Streams application, each fresh and warm: minutes more a round, and
-                         170 MB of jars from Maven Central the first time
+  --peers                also a Flink job, tuned and as the original has it, and a Kafka Streams application, each fresh and
+                         warm: minutes more a round, and 175 MB of jars from Maven Central the first time
   --no-memory            leave out the runs with 5 and with 100,000 products
   --rates N,N...         events a second, one rate after the other (1000,100000)
   --seconds N            how long a rate is kept (70), or a question is asked (20)

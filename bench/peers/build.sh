@@ -6,8 +6,8 @@ usage() {
     cat <<'USAGE'
 usage: bench/peers/build.sh
 
-Builds the Flink job and the Kafka Streams application of this folder into target/peers with Maven (Java 17 or newer). The jars of
-Flink and Kafka Streams come from Maven Central the first time, about 150 MB. ./scripts/bench.sh --peers runs it.
+Builds the Flink jobs and the Kafka Streams application of this folder into target/peers with Maven (Java 17 or newer). The jars of
+Flink and Kafka Streams come from Maven Central the first time, about 175 MB. ./scripts/bench.sh --peers runs it.
   -h, --help   this text
 USAGE
 }
