@@ -4,7 +4,9 @@ import time
 from dataclasses import dataclass
 
 from ground import Ground
-from stack import Producer, Topics, Truth
+from measure import patience_seconds
+from report import say
+from stack import Producer, Topics, Truth, wait_until
 
 SEED = 7
 DISORDER = "1500ms"
@@ -15,6 +17,9 @@ START_MS = 1_767_225_600_000
 CLOSING_GAP_MS = 12_000
 """Event time between the log and its closing events: more than a window's 10 s end + 2 s that a watermark stays behind."""
 CLOSING_EVENTS = 2_400
+
+PROGRESS_SECONDS = 15
+"""How often filling says how far it is."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class FilledLog:
     @property
     def counted_by_the_end(self) -> int:
         """The events in these windows."""
-        return sum(sum(counts) for counts in self.windows_of_the_span.values())
+        return sum(sum(counts) for (_, start), counts in self.truth.windows.items() if start < self.shape.end_ms)
 
 
 def fill(ground: Ground, shape: LogShape) -> FilledLog:
@@ -67,10 +72,9 @@ def fill(ground: Ground, shape: LogShape) -> FilledLog:
     begun = time.monotonic()
     topics = ground.kafka.fresh_topics(shape.partitions)
     producer = Producer(ground.kafka, topics, ground.folder)
-    fixed = {"rate": 0, "seed": SEED, "seconds": 1800}
-    truth = producer.run("both", count=shape.events, products=shape.products, disorder=DISORDER, start_time=START_MS,
-                         span=f"{shape.span_seconds}s", late=shape.late, **fixed)
-    closing = producer.run("both", "--unkeyed", count=CLOSING_EVENTS, start_time=shape.end_ms + CLOSING_GAP_MS, span="1s", **fixed)
+    truth = send(producer, count=shape.events, products=shape.products, disorder=DISORDER, start_time=START_MS,
+                 span=f"{shape.span_seconds}s", late=shape.late)
+    closing = send(producer, "--unkeyed", count=CLOSING_EVENTS, start_time=shape.end_ms + CLOSING_GAP_MS, span="1s")
     for part, events in ((truth, shape.events), (closing, CLOSING_EVENTS)):
         counted = sum(sum(counts) for counts in part.windows.values())
         letters = len(part.dead_letters)
@@ -78,3 +82,20 @@ def fill(ground: Ground, shape: LogShape) -> FilledLog:
     assert not truth.windows.keys() & closing.windows.keys(), "the closing events must have windows of their own"
     truth.windows.update(closing.windows)
     return FilledLog(shape, topics, truth, time.monotonic() - begun)
+
+
+def send(producer: Producer, *flags: str, count: int, **options: object) -> Truth:
+    """Sends so many events as fast as it can, says now and then how far it is, and returns the truth."""
+    process = producer.start("both", *flags, count=count, rate=0, seed=SEED, **options)
+    said = time.monotonic()
+
+    def has_ended() -> bool:
+        nonlocal said
+        if time.monotonic() - said > PROGRESS_SECONDS:
+            said = time.monotonic()
+            say(f"filling, {count:,} events: {process.tail(1)}")
+        return not process.runs()
+
+    wait_until(has_ended, patience_seconds(count), f"{count:,} events are sent")
+    assert process.wait(1) == 0, f"the producer failed:\n{process.tail()}"
+    return producer.truth_of(process)

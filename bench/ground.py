@@ -8,6 +8,10 @@ from report import in_a_folder
 from stack import Engine, Kafka, started
 
 
+GONE_SOON = {"log.segment.delete.delay.ms": "1000"}
+"""The files of deleted topics go at once: the next log needs their room."""
+
+
 @dataclass(frozen=True)
 class Ground:
     """All of it runs."""
@@ -20,7 +24,7 @@ class Ground:
 def on_new_ground(measure: Callable[[Ground], str]) -> int:
     """Starts everything, measures, says what `measure` returns, stops everything; the exit code."""
     def measure_in(folder: Path) -> str:
-        with started(Kafka(folder)) as kafka, started(Engine(folder / "clickhouse")) as engine:
+        with started(Kafka(folder, further_properties=GONE_SOON)) as kafka, started(Engine(folder / "clickhouse")) as engine:
             return measure(Ground(folder, kafka, engine))
 
     return in_a_folder(measure_in)

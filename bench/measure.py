@@ -8,7 +8,15 @@ from pathlib import Path
 from stack import Process
 
 PATIENCE_SECONDS = 600
-"""How long one reading may take."""
+"""How long one reading of a few million events may take."""
+
+LEAST_EVENTS_PER_SECOND = 20_000
+"""Whoever fills or reads a log more slowly than that hangs."""
+
+
+def patience_seconds(events: int) -> float:
+    """How long filling or reading a log of so many events may take."""
+    return PATIENCE_SECONDS + events / LEAST_EVENTS_PER_SECOND
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ def run_measured(process: Process, events: int) -> Usage:
     process.start()
     while not has_ended(process.pid):
         peak = max(peak, peak_rss_bytes(process.pid))
-        assert time.time() - begun < PATIENCE_SECONDS, f"{process.name} does not end"
+        assert time.time() - begun < patience_seconds(events), f"{process.name} does not end"
         time.sleep(0.005)
     usage = Usage(process.name, events, time.time() - begun, cpu_seconds(process.pid), peak)
     assert process.wait(1) == 0, f"{process.name} failed:\n{process.tail()}"

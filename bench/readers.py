@@ -6,13 +6,17 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 
+from exactness import assert_counts
 from filled_log import FilledLog
 from ground import Ground
-from measure import PATIENCE_SECONDS, Usage, cpu_seconds, peak_rss_bytes, run_measured
-from pipeline.comparison import assert_exact
+from measure import Usage, cpu_seconds, patience_seconds, peak_rss_bytes, run_measured
+from pipeline.comparison import assert_letters
 from stack import Database, Pipeline, Process, wait_until
 from stack.pipeline import QUICK, variable
 from stack.process import BINARIES, CHECKOUT, clean_environment
+
+COMPARISON_SECONDS = 120
+"""How long the last rows and dead letters may take after the result."""
 
 IDLE_SECONDS = 2
 """How long a reader is watched with nothing to do."""
@@ -49,7 +53,8 @@ class PipelineReader:
             # Asked only now: answering costs the pipeline CPU too.
             consumed = sum(pipeline.get_json("/api/v1/status")["ledger"]["consumed"] for pipeline in pipelines)
             # The closing events fire after the idle timeout.
-            assert_exact(log.truth, database, self._ground.kafka, topics)
+            assert_counts(log.truth, database, COMPARISON_SECONDS)
+            assert_letters(log.truth, self._ground.kafka, topics, COMPARISON_SECONDS)
             for pipeline in pipelines:
                 assert pipeline.stop() == 0, f"the pipeline did not stop cleanly:\n{pipeline.process.tail()}"
         finally:
@@ -73,7 +78,7 @@ class PipelineReader:
 
         # Asking costs the engine CPU that the readers do not have: many rows are asked for less often.
         every = 0.05 if len(log.truth.windows) < 50_000 else 0.5
-        wait_until(complete, PATIENCE_SECONDS, f"all {expected} events are in the table", every)
+        wait_until(complete, patience_seconds(log.records), f"all {expected} events are in the table", every)
 
 
 class BareConsumer:

@@ -30,6 +30,11 @@ def assert_exact(truth: Truth, database: Database, kafka: Kafka, topics: Topics,
         wrong = differences(truth, database)
         shown = "\n".join(f"  {key}: must be {must}, is {found}" for key, (must, found) in sorted(wrong.items())[:20])
         raise AssertionError(f"{len(wrong)} of {len(truth.windows)} windows differ:\n{shown}") from None
+    assert_letters(truth, kafka, topics, seconds)
+
+
+def assert_letters(truth: Truth, kafka: Kafka, topics: Topics, seconds: float) -> None:
+    """Every dead letter as the truth says: within the time, and exactly; copies are alike."""
     wait_until(lambda: len(letters_by_identity(kafka, topics)) >= len(truth.dead_letters), seconds, "all dead letters are written")
     letters = letters_by_identity(kafka, topics)
     assert letters.keys() == truth.dead_letters

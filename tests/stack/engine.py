@@ -9,10 +9,10 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from signal import SIGTERM
-from typing import Any
+from typing import IO, Any
 
 from stack.certificates import Certificates
 from stack.process import CHECKOUT, Process, clean_environment, free_ports, wait_until
@@ -43,10 +43,18 @@ class Database:
 
     def windows(self) -> dict[tuple[str, int], tuple[int, int]]:
         """What was counted: (product, window start in ms) -> (impressions, clicks)."""
-        rows = self.query("SELECT product_id, toUnixTimestamp64Milli(window_start) AS start, impressions, clicks FROM ctr_windows")
-        found = {(row["product_id"], row["start"]): (row["impressions"], row["clicks"]) for row in rows}
-        assert len(found) == len(rows), "ctr_windows has two rows for one product and window"
+        found: dict[tuple[str, int], tuple[int, int]] = {}
+        for window, counts in self.each_window():
+            assert window not in found, "ctr_windows has two rows for one product and window"
+            found[window] = counts
         return found
+
+    def each_window(self) -> Iterator[tuple[tuple[str, int], tuple[int, int]]]:
+        """The same one by one, in no order: there may be millions."""
+        sql = "SELECT product_id, toUnixTimestamp64Milli(window_start), impressions, clicks FROM ctr_windows FORMAT JSONCompactEachRow"
+        for line in self.engine.lines(sql, self.name):
+            product, start, impressions, clicks = json.loads(line)
+            yield (product, start), (impressions, clicks)
 
     def apply_schema(self, settings: Iterable[tuple[str, str]] = ()) -> None:
         """The schema as people apply it."""
@@ -118,12 +126,20 @@ class Engine:
 
     def request(self, sql: str, database: str, as_reader: bool = False, login: tuple[str, str] = (WRITER, PASSWORD)) -> str:
         """The text of an answer, or QueryError. A reader is `default` without a password; otherwise `login` is who asks."""
+        with self._ask(sql, database, None if as_reader else login, timeout=60) as response:
+            return response.read().decode()
+
+    def lines(self, sql: str, database: str) -> Iterator[bytes]:
+        """The lines of an answer that may be too long to be held; the first may take minutes."""
+        with self._ask(sql, database, (WRITER, PASSWORD), timeout=600) as response:
+            yield from response
+
+    def _ask(self, sql: str, database: str, login: tuple[str, str] | None, timeout: float) -> IO[bytes]:
         parameters = {"database": database, "output_format_json_quote_64bit_integers": "0"}
         request = urllib.request.Request(f"{self.url}/?{urllib.parse.urlencode(parameters)}", data=sql.encode())
-        if not as_reader:
+        if login:
             request.add_header("Authorization", "Basic " + base64.b64encode(":".join(login).encode()).decode())
         try:
-            with self._opener.open(request, timeout=60) as response:
-                return response.read().decode()
+            return self._opener.open(request, timeout=timeout)
         except urllib.error.HTTPError as error:
             raise QueryError(error.read().decode(errors="replace").strip()) from None

@@ -179,6 +179,11 @@ class Kafka:
         self.create_topic(topics.dead_letters, 3)
         return topics
 
+    def delete_topics(self, topics: Topics) -> None:
+        """Their logs are gone from the disks when the brokers' `log.segment.delete.delay.ms` has passed."""
+        for name in (topics.impressions, topics.clicks, topics.dead_letters):
+            self.delete_topic(name)
+
     def delete_records(self, topic: str, before: dict[int, int]) -> None:
         """What retention does: removes the records of each partition before an offset."""
         cut = [TopicPartition(topic, partition, offset) for partition, offset in before.items()]

@@ -1,6 +1,7 @@
 """The producer as it is released, and the truth it writes down."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ class Truth:
     @classmethod
     def read(cls, path: Path) -> "Truth":
         truth = cls()
-        for line in path.read_text().splitlines():
-            row = json.loads(line)
+        # There may be millions of windows, of few products, starts and counts: each of these is held once.
+        held: dict[object, Any] = {}
+        for row in rows_of(path):
             match row["type"]:
                 case "window":
-                    truth.windows[row["product_id"], row["window_start"]] = (row["impressions"], row["clicks"])
+                    product, start, counts = row["product_id"], row["window_start"], (row["impressions"], row["clicks"])
+                    truth.windows[held.setdefault(product, product), held.setdefault(start, start)] = held.setdefault(counts, counts)
                 case "dead_letter":
                     truth.dead_letters.add((row["topic"], row["partition"], row["offset"], row["code"]))
                 case "total":
@@ -35,6 +38,11 @@ class Truth:
                     raise AssertionError(f"{path}: unknown line {other}")
         assert truth.total, f"{path} has no total: the producer did not end cleanly"
         return truth
+
+
+def rows_of(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open() as lines:
+        yield from map(json.loads, lines)
 
 
 class Producer:

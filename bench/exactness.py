@@ -1,0 +1,31 @@
+"""What was counted beside the truth, where there may be millions of windows: they are not held a second time."""
+
+from contextlib import suppress
+
+from stack import Database, Truth, wait_until
+
+SHOWN = 20
+
+
+def assert_counts(truth: Truth, database: Database, seconds: float) -> None:
+    """Every product and window as the truth says, within the time."""
+    impressions, clicks = (sum(counts[kind] for counts in truth.windows.values()) for kind in (0, 1))
+    totals = {"windows": len(truth.windows), "impressions": impressions, "clicks": clicks}
+    sql = "SELECT count() AS windows, sum(impressions) AS impressions, sum(clicks) AS clicks FROM ctr_windows"
+    # If they do not come, what was counted says more than that they did not.
+    with suppress(AssertionError):
+        wait_until(lambda: database.query(sql)[0] == totals, seconds, "the tables have the truth's totals", every=0.2)
+    assert_windows(truth, database)
+
+
+def assert_windows(truth: Truth, database: Database) -> None:
+    """Every product and window as the truth says, now."""
+    missing, wrong = set(truth.windows), {}
+    for window, counts in database.each_window():
+        if window in missing and truth.windows[window] == counts:
+            missing.remove(window)
+        else:
+            wrong[window] = counts
+    differing = sorted(missing | wrong.keys())
+    shown = "\n".join(f"  {window}: must be {truth.windows.get(window)}, is {wrong.get(window)}" for window in differing[:SHOWN])
+    assert not differing, f"{len(differing)} of {len(truth.windows)} windows differ:\n{shown}"
