@@ -7,8 +7,8 @@ source "$(dirname "$0")/lib/workshop.sh"
 
 USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rounds N] [--parallelism N] [--property NAME=VALUE]...
                                        [--peers] [--no-memory]
-       ./scripts/bench.sh latency [--rates N,N...] [--seconds N]
-       ./scripts/bench.sh scaling [--curves NAME,NAME...]
+       ./scripts/bench.sh latency [--rates N,N...] [--highest] [--seconds N]
+       ./scripts/bench.sh scaling [--curves NAME,NAME...] [--whole | --values N,N...]
        ./scripts/bench.sh operations [--events N] [--products N] [--rounds N]
        ./scripts/bench.sh history [--rows N,N...] [--products N] [--clients N] [--seconds N]
 
@@ -27,21 +27,24 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
                          warm: minutes more a round, and 175 MB of jars from Maven Central the first time
   --no-memory            leave out the runs with 5 and with 100,000 products
   --rates N,N...         events a second, one rate after the other (1000,100000)
+  --highest              also the highest rate at which all events are sent and the lag stays flat for 60 s: minutes of looking for it
   --seconds N            how long a rate is kept (70), or a question is asked (20)
-  --curves NAME,NAME...  events, products, partitions, threads, instances, late share (all)
+  --curves NAME,NAME...  events, products, partitions, threads, instances, late share (all; a look of some 10 minutes)
+  --whole                the published curves, up to 100 M events and 1 M products: an hour or two, 10 GB of disk, 4 GB of memory
+  --values N,N...        for one curve, values of your own
   --rows N,N...          raw rows, one size after the other (1000000,10000000)
   --clients N            clients that ask at once (8)
   --results FOLDER       where JSON, Markdown and pictures go (bench/results)
   -h, --help             this text
 
-Starts what it needs of three brokers and an engine on free ports with their data in a temporary folder (TMPDIR; about 0.5 GB
-for 6 M events), and prints medians, spread and ratios. docs/performance.md says how to read them. Linux only.
+Starts what it needs of three brokers and an engine on free ports with their data in a temporary folder (TMPDIR; 75 MB
+for 1 M events, gone afterwards), and prints medians, spread and ratios. docs/performance.md says how to read them. Linux only.
 Exit code 0: measured, and all counts were right; 1: not; 2: wrong usage."
 
 benchmark=throughput
 case "${1:-}" in throughput | latency | scaling | operations | history) benchmark="$1" && shift ;; esac
-check_options " --events --products --rounds --parallelism --property --results --rates --seconds --curves --rows --clients " \
-    " --peers --no-memory " "$@"
+check_options " --events --products --rounds --parallelism --property --results --rates --seconds --curves --values --rows --clients " \
+    " --peers --no-memory --highest --whole " "$@"
 [ "$(uname)" = Linux ] || fail "CPU time and memory are read as Linux shows them: run this on Linux"
 
 prepare_workshop

@@ -1,0 +1,57 @@
+"""The highest rate that the machine keeps: found with short probes, then kept for as long as any other rate."""
+
+from collections.abc import Callable
+
+from flow import Observed, observe
+from ground import Ground
+from report import say
+
+FIRST_RATE = 50_000
+MOST_RATE = 10_000_000
+CLOSE_ENOUGH = 1.1
+"""The rate found and the least one that failed are no further apart than this: runs of one rate differ by as much."""
+
+PROBE_SECONDS = 18
+LEAST_SECONDS = 60
+"""The rate that is told keeps lag flat for this long."""
+
+
+def search(keeps: Callable[[int], bool]) -> int:
+    """The highest rate that is kept, within CLOSE_ENOUGH: doubled until one is not, then halving what is between them by ratio."""
+    kept, failed = 0, FIRST_RATE
+    while failed <= MOST_RATE and keeps(failed):
+        kept, failed = failed, failed * 2
+    while not kept:
+        failed //= 2
+        assert failed, "not one event a second is kept"
+        kept = failed if keeps(failed) else 0
+        failed = failed * 2 if kept else failed
+    while failed / kept > CLOSE_ENOUGH:
+        between = rounded((kept * failed) ** 0.5)
+        if not kept < between < failed:
+            break
+        kept, failed = (between, failed) if keeps(between) else (kept, between)
+    return kept
+
+
+def rounded(rate: float) -> int:
+    """To two digits: more would pretend."""
+    step = 10 ** max(0, len(str(int(rate))) - 2)
+    return round(rate / step) * step
+
+
+def observe_highest(ground: Ground, seconds: int) -> Observed:
+    """The highest rate that is kept for so long, at least a minute. What a short probe takes for kept may be a little too much."""
+    def keeps(rate: int) -> bool:
+        flow = observe(ground, rate, PROBE_SECONDS).flow
+        say(f"probe: {flow.verdict()}")
+        return flow.is_kept
+
+    rate = search(keeps)
+    while True:
+        observed = observe(ground, rate, max(seconds, LEAST_SECONDS))
+        say(observed.flow.verdict())
+        if observed.flow.is_kept:
+            return observed
+        rate = rounded(rate / CLOSE_ENOUGH)
+        assert rate, "not one event a second is kept"
