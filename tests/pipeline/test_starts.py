@@ -36,6 +36,7 @@ def test_a_partition_that_was_added_is_read_from_its_beginning(make_pipeline: Ca
     kafka.produce(topics.clicks, [(None, event)], partition=topics.partitions)
     pipeline.start_ready()
     wait_until(lambda: database.windows() == {("p", 1_767_225_600_000): (0, 1)}, 60, "the event in the new partition is counted")
+    assert pipeline.process.log.read_text().count("first record counted") == 1, "said by the worker that has counted, and by no other"
 
 
 def test_commits_are_removed_where_that_is_asked_for(producer: Producer, make_pipeline: Callable[..., Pipeline], database: Database,

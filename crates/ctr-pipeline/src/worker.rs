@@ -116,6 +116,8 @@ pub(crate) struct Worker {
     anew: BTreeSet<(Side, i32)>,
     epoch: Instant,
     joined: bool,
+    /// Whether it was said that a record was counted.
+    has_counted: bool,
     /// What it has done, but for the accounts of the tasks it has now.
     totals: WorkerTotals,
     next_fire: Instant,
@@ -143,6 +145,7 @@ impl Worker {
             anew: BTreeSet::new(),
             epoch: now,
             joined: false,
+            has_counted: false,
             totals: WorkerTotals::default(),
             next_fire: now,
             next_ask: now,
@@ -161,6 +164,7 @@ impl Worker {
             self.send_letters();
             self.checkpoints.advance(&mut self.pairs, &self.consumer, &self.setup.topics);
             self.ask_for_proofs();
+            self.tell_first_count();
             self.show();
         }
         self.stop()

@@ -39,6 +39,18 @@ impl Worker {
         }
     }
 
+    /// Says once when the worker has counted its first record: the end of its start. What is shown of it now and then tells
+    /// that too late to measure a start by.
+    pub(super) fn tell_first_count(&mut self) {
+        let counts = |pair: &Pair| Side::BOTH.into_iter().any(|side| pair.task.ledger(side).counted > 0);
+        if self.has_counted || !self.pairs.iter().any(counts) {
+            return;
+        }
+        self.has_counted = true;
+        let duration_seconds = self.epoch.elapsed().as_secs_f32();
+        tracing::info!(worker = self.setup.number, duration_seconds, "first record counted");
+    }
+
     /// What keeps the whole worker from reading.
     fn blocked(&self) -> Option<WaitReason> {
         if !self.setup.rows.state().is_available() {
