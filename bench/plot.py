@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("svg")
 from matplotlib import pyplot  # noqa: E402 (the back end first)
 
-from report import FIGURES, Rounds, Spread  # noqa: E402
+from report import FIGURES, MIB, Rounds, Spread  # noqa: E402
 if TYPE_CHECKING:
     from scaling import Curve
 
@@ -49,6 +49,35 @@ def draw_curves(curves: Sequence["Curve"], file: Path) -> None:
         panels.flat[0].legend(frameon=False)
         picture.savefig(file, metadata={"Date": None})
         pyplot.close(picture)
+
+
+def draw_memory(rounds: Rounds, file: Path) -> None:
+    """Writes an SVG of speed over memory: a panel for CPU time and one for the wall clock, a point for each reader."""
+    with pyplot.rc_context(STYLE):
+        picture, panels = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+        picture.suptitle(f"{rounds.title}; median of {len(rounds.rounds)} rounds")
+        memory = [median_of(rounds, reader, "peak RSS") / MIB for reader in rounds.readers]
+        for panel, title in zip(panels, ("events per CPU-second", "events/s, wall"), strict=True):
+            speed = [median_of(rounds, reader, title) / 1e6 for reader in rounds.readers]
+            panel.plot(memory, speed, color=OTHERS, zorder=1)
+            panel.scatter(memory, speed, color=[OURS if reader == rounds.subject else OTHERS for reader in rounds.readers], zorder=2)
+            for reader, x, y in zip(rounds.readers, memory, speed, strict=True):
+                panel.annotate(reader, (x, y), textcoords="offset points", xytext=(4, 6))
+            panel.set_title(f"{title}, millions", loc="left")
+            panel.set_xlabel("peak RSS, MiB")
+            panel.set_ylim(bottom=0)
+            panel.set_xlim(left=0)
+            panel.margins(x=0.15, y=0.15)
+            panel.spines[["top", "right"]].set_visible(False)
+        picture.savefig(file, metadata={"Date": None})
+        pyplot.close(picture)
+
+
+def median_of(rounds: Rounds, reader: str, title: str) -> float:
+    """Of a figure that every reader has."""
+    spread = rounds.spread(reader, title)
+    assert spread, f"{reader} has no {title}"
+    return spread.median
 
 
 def draw_figure(panel: pyplot.Axes, rounds: Rounds, title: str) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 from filled_log import FilledLog, LogShape, fill
 from ground import Ground, on_new_ground
-from measure import Usage
 from peers import all_peers, version_of
 from plot import draw
 from readers import BareConsumer, PipelineReader
 from report import Rounds, arguments_of, output_of, say, write
+from turns import read_in_turn, shown
 
 SPAN_SECONDS = 600
 """Event time of the logs."""
@@ -65,13 +65,7 @@ class Benchmark:
         log = self._fill(LogShape(self._chosen.events, self._chosen.products, SPAN_SECONDS))
         self._bare.read(log)
         say("one reading not counted: the log is in the page cache now")
-        readers = [self._bare, self._pipeline, *self._peers]
-        rounds: list[list[Usage]] = []
-        for number in range(1, self._chosen.rounds + 1):
-            # Who goes first alternates, so that what the machine does meanwhile favours nobody.
-            in_turn = readers if number % 2 else readers[::-1]
-            usages = {usage.reader: usage for reader in in_turn for usage in shown(reader.read(log), number)}
-            rounds.append([usages[name] for name in (usage.reader for usage in rounds[0])] if rounds else list(usages.values()))
+        rounds = read_in_turn([self._bare, self._pipeline, *self._peers], log, self._chosen.rounds)
         title = f"{log.records:,} events, {log.shape.products} products, parallelism {self._chosen.parallelism}"
         return Rounds(title, self._pipeline.name, rounds)
 
@@ -85,13 +79,6 @@ class Benchmark:
         log = fill(self._ground, shape)
         say(f"filled: {shape.events:,} events, {shape.products:,} products, {shape.span_seconds} s of event time in {log.filled_in_seconds:.0f} s")
         return log
-
-
-def shown(usages: list[Usage], number: int) -> list[Usage]:
-    for usage in usages:
-        say(f"round {number}: {usage.reader:29} {usage.events_per_cpu_second / 1e6:6.3f} M events/CPU-s, {usage.events_per_second / 1e6:6.3f} M/s, "
-            f"{usage.cpu_seconds:.2f} s CPU, {usage.wall_seconds:.2f} s, peak {usage.peak_rss_bytes >> 20} MiB")
-    return usages
 
 
 def versions_of_peers() -> dict[str, str]:

@@ -9,12 +9,16 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
                                        [--peers] [--no-memory]
        ./scripts/bench.sh latency [--rates N,N...] [--highest] [--seconds N]
        ./scripts/bench.sh scaling [--curves NAME,NAME...] [--whole | --values N,N...]
+       ./scripts/bench.sh memory [--events N] [--products N] [--rounds N]
+       ./scripts/bench.sh starts [--starts N] [--rate N]
        ./scripts/bench.sh operations [--events N] [--products N] [--rounds N]
        ./scripts/bench.sh history [--rows N,N...] [--products N] [--clients N] [--seconds N]
 
   throughput   how fast a log that is there is read, beside a bare consumer and, with --peers, beside Flink and Kafka Streams
   latency      how soon results are durable and visible, at rates in real time
   scaling      what an event costs as events, products, partitions, threads, instances and late events grow
+  memory       memory against speed: the same log with smaller and larger queues
+  starts       how soon after the start of its process the pipeline counts, as a new group and as a member that comes back
   operations   what it costs to watch the pipeline, to check its results and to count them again
   history      how quickly ClickHouse answers as months of results gather
 
@@ -32,6 +36,8 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
   --curves NAME,NAME...  events, products, partitions, threads, instances, late share (all; a look of some 10 minutes)
   --whole                the published curves, up to 100 M events and 1 M products: an hour or two, 10 GB of disk, 4 GB of memory
   --values N,N...        for one curve, values of your own
+  --starts N             starts of each kind (5)
+  --rate N               impressions a second meanwhile (5000)
   --rows N,N...          raw rows, one size after the other (1000000,10000000)
   --clients N            clients that ask at once (8)
   --results FOLDER       where JSON, Markdown and pictures go (bench/results)
@@ -42,8 +48,8 @@ for 1 M events, gone afterwards), and prints medians, spread and ratios. docs/pe
 Exit code 0: measured, and all counts were right; 1: not; 2: wrong usage."
 
 benchmark=throughput
-case "${1:-}" in throughput | latency | scaling | operations | history) benchmark="$1" && shift ;; esac
-check_options " --events --products --rounds --parallelism --property --results --rates --seconds --curves --values --rows --clients " \
+case "${1:-}" in throughput | latency | scaling | memory | starts | operations | history) benchmark="$1" && shift ;; esac
+check_options " --events --products --rounds --parallelism --property --results --rates --seconds --curves --values --starts --rate --rows --clients " \
     " --peers --no-memory --highest --whole " "$@"
 [ "$(uname)" = Linux ] || fail "CPU time and memory are read as Linux shows them: run this on Linux"
 
