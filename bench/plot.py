@@ -39,7 +39,7 @@ def draw_curves(curves: Sequence["Curve"], file: Path) -> None:
         for panel in panels.flat[len(curves):]:
             panel.set_visible(False)
         for panel, curve in zip(panels.flat, curves):
-            places, labels = range(len(curve.points)), [f"{point.value:,g}" for point in curve.points]
+            places, labels = range(len(curve.points)), [f"{point.value:,.12g}" for point in curve.points]
             panel.plot(places, [point.pipeline.events_per_cpu_second / 1e6 for point in curve.points], marker="o", color=OURS, label="ctr-pipeline")
             panel.plot(places, [point.bare.events_per_cpu_second / 1e6 for point in curve.points], marker="o", color=OTHERS, label="bare consumer")
             panel.set_xticks(places, labels)
@@ -61,13 +61,13 @@ def draw_memory(rounds: Rounds, file: Path) -> None:
             speed = [median_of(rounds, reader, title) / 1e6 for reader in rounds.readers]
             panel.plot(memory, speed, color=OTHERS, zorder=1)
             panel.scatter(memory, speed, color=[OURS if reader == rounds.subject else OTHERS for reader in rounds.readers], zorder=2)
-            for reader, x, y in zip(rounds.readers, memory, speed, strict=True):
-                panel.annotate(reader, (x, y), textcoords="offset points", xytext=(4, 6))
+            for number, (reader, x, y) in enumerate(zip(rounds.readers, memory, speed, strict=True)):
+                # Above and below in turn: neighbours are close together.
+                panel.annotate(reader, (x, y), ha="center", textcoords="offset points", xytext=(0, -16 if number % 2 else 8))
             panel.set_title(f"{title}, millions", loc="left")
             panel.set_xlabel("peak RSS, MiB")
-            panel.set_ylim(bottom=0)
-            panel.set_xlim(left=0)
-            panel.margins(x=0.15, y=0.15)
+            panel.set_ylim(0, max(speed) * 1.2)
+            panel.set_xlim(0, max(memory) * 1.2)
             panel.spines[["top", "right"]].set_visible(False)
         picture.savefig(file, metadata={"Date": None})
         pyplot.close(picture)
