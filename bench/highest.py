@@ -22,10 +22,9 @@ def search(keeps: Callable[[int], bool]) -> int:
     while failed <= MOST_RATE and keeps(failed):
         kept, failed = failed, failed * 2
     while not kept:
-        failed //= 2
-        assert failed, "not one event a second is kept"
-        kept = failed if keeps(failed) else 0
-        failed = failed * 2 if kept else failed
+        half = failed // 2
+        assert half, "not one event a second is kept"
+        kept, failed = (half, failed) if keeps(half) else (0, half)
     while failed / kept > CLOSE_ENOUGH:
         between = rounded((kept * failed) ** 0.5)
         if not kept < between < failed:

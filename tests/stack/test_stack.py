@@ -5,7 +5,7 @@ import time
 import pytest
 from playwright.sync_api import Page
 
-from stack import Database, Engine, Kafka, Producer, Topics, wait_until
+from stack import Database, Engine, Kafka, Producer, Topics, started, wait_until
 from stack.browser import Browser
 
 
@@ -38,6 +38,33 @@ def test_a_broker_may_be_lost_and_comes_back(kafka: Kafka, topics: Topics) -> No
 def test_waiting_ends_with_what_was_waited_for() -> None:
     with pytest.raises(AssertionError, match="a day with 25 hours"):
         wait_until(lambda: False, 0.1, "a day with 25 hours")
+
+
+class Lamp:
+    """A server that does nothing, and may not start."""
+
+    def __init__(self, works: bool) -> None:
+        self.works, self.lit = works, False
+
+    def start(self) -> None:
+        self.lit = True
+        assert self.works, "it flickers"
+
+    def kill(self) -> None:
+        self.lit = False
+
+
+def test_what_was_started_is_gone_however_it_ends() -> None:
+    with started(Lamp(works=True)) as lamp:
+        assert lamp.lit
+    assert not lamp.lit
+    with pytest.raises(ZeroDivisionError), started(lamp):
+        raise ZeroDivisionError
+    assert not lamp.lit
+    broken = Lamp(works=False)
+    with pytest.raises(AssertionError, match="it flickers"), started(broken):
+        raise AssertionError("a server that did not start was used")
+    assert not broken.lit
 
 
 def test_rows_survive_a_stop_and_a_kill_of_the_engine(engine: Engine, database: Database) -> None:
