@@ -10,6 +10,7 @@ mod scan;
 
 use std::borrow::Cow;
 
+use fields::Fields;
 pub use json::MAX_NESTING;
 
 use crate::rejection::{Rejection, RejectionCode, quote};
@@ -53,9 +54,10 @@ impl<'a> Event<'a> {
     ///
     /// `FUTURE_TIMESTAMP` needs the record's Kafka timestamp and is not decided here.
     pub fn parse(payload: Option<&'a [u8]>) -> Result<Event<'a>, Rejection> {
-        let usual = payload.and_then(|bytes| std::str::from_utf8(bytes).ok()).and_then(scan::scan);
-        match usual {
-            Some(fields) => fields.validate(),
+        let mut fields = Fields::without_escapes();
+        let text = payload.and_then(|bytes| std::str::from_utf8(bytes).ok());
+        match text.and_then(|text| scan::scan(text, &mut fields)) {
+            Some(()) => fields.validate(),
             None => json::read(text_of(payload)?)?.validate(),
         }
     }
@@ -97,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_usual_event_takes_the_quick_way_and_borrows() {
-        assert!(scan::scan(USUAL).is_some());
+        assert!(scan::scan(USUAL, &mut Fields::default()).is_some());
         let event = Event::parse(Some(USUAL.as_bytes())).unwrap();
         assert_eq!(event.kind, EventKind::Impression);
         assert!(matches!(event.product_id, Cow::Borrowed("product1")));

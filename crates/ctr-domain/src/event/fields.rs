@@ -35,14 +35,21 @@ impl Field {
     /// without looking for the end of the key first.
     #[inline]
     pub(super) fn at_start_of(text: &[u8]) -> Option<(Self, usize)> {
-        let (field, key): (_, &[u8]) = match text.first()? {
-            b'u' if text.starts_with(b"user_id\"") => (Self::UserId, b"user_id\""),
-            b'p' if text.starts_with(b"product_id\"") => (Self::ProductId, b"product_id\""),
-            b't' if text.starts_with(b"timestamp\"") => (Self::Timestamp, b"timestamp\""),
-            b'e' if text.starts_with(b"event_type\"") => (Self::EventType, b"event_type\""),
-            b'e' if text.starts_with(b"event_id\"") => (Self::EventId, b"event_id\""),
-            b's' if text.starts_with(b"session_id\"") => (Self::SessionId, b"session_id\""),
-            _ => return None,
+        let is = |key: &[u8]| text.starts_with(key);
+        let (field, key): (_, &[u8]) = if is(b"user_id\"") {
+            (Self::UserId, b"user_id\"")
+        } else if is(b"product_id\"") {
+            (Self::ProductId, b"product_id\"")
+        } else if is(b"timestamp\"") {
+            (Self::Timestamp, b"timestamp\"")
+        } else if is(b"event_type\"") {
+            (Self::EventType, b"event_type\"")
+        } else if is(b"session_id\"") {
+            (Self::SessionId, b"session_id\"")
+        } else if is(b"event_id\"") {
+            (Self::EventId, b"event_id\"")
+        } else {
+            return None;
         };
         Some((field, key.len()))
     }
@@ -52,31 +59,33 @@ impl Field {
 /// object has a key twice, the last value. All of it is valid JSON: who fills this in has seen to that.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Fields<'a> {
-    event_type: Option<&'a str>,
-    product_id: Option<&'a str>,
-    timestamp: Option<&'a str>,
-    event_id: Option<&'a str>,
-    user_id: Option<&'a str>,
-    session_id: Option<&'a str>,
+    json: [Option<&'a str>; 6],
+    /// No string has an escape, so the search for one can be left out.
+    without_escapes: bool,
 }
 
 impl<'a> Fields<'a> {
+    /// For values of which no string will have an escape.
+    #[inline]
+    pub(super) fn without_escapes() -> Self {
+        Self { without_escapes: true, ..Self::default() }
+    }
+
     /// Notes the value of a field, in the place of one before it.
     #[inline]
     pub(super) fn set(&mut self, field: Field, json: &'a str) {
-        let slot = match field {
-            Field::EventType => &mut self.event_type,
-            Field::ProductId => &mut self.product_id,
-            Field::Timestamp => &mut self.timestamp,
-            Field::EventId => &mut self.event_id,
-            Field::UserId => &mut self.user_id,
-            Field::SessionId => &mut self.session_id,
-        };
-        *slot = Some(json);
+        self.json[field as usize] = Some(json);
+    }
+
+    /// The value, unless it is absent or `null`.
+    #[inline]
+    fn get(&self, field: Field) -> Option<&'a str> {
+        self.json[field as usize].filter(|json| *json != "null")
     }
 
     /// Checks the rules in the order that [`Event::parse`] promises.
-    pub(super) fn validate(self) -> Result<Event<'a>, Rejection> {
+    #[inline]
+    pub(super) fn validate(&self) -> Result<Event<'a>, Rejection> {
         // First, because every rejection says the event's time if it can.
         let timestamp = self.timestamp();
         let event_time = timestamp.as_ref().ok().copied();
@@ -85,19 +94,19 @@ impl<'a> Fields<'a> {
         let timestamp = timestamp?;
         let event_id = self.event_id().map_err(|rejection| rejection.at(event_time))?;
         // These two are not used: that they are strings is all that is asked of them.
-        for (name, value) in [("user_id", self.user_id), ("session_id", self.session_id)] {
-            if present(value).is_some_and(|json| !json.starts_with('"')) {
-                return Err(invalid_field(name, value).at(event_time));
+        for (name, field) in [("user_id", Field::UserId), ("session_id", Field::SessionId)] {
+            if let Some(json) = self.get(field).filter(|json| !json.starts_with('"')) {
+                return Err(invalid_field(name, json).at(event_time));
             }
         }
         Ok(Event { kind, product_id, timestamp, event_id })
     }
 
     fn kind(&self) -> Result<EventKind, Rejection> {
-        let Some(json) = present(self.event_type) else {
+        let Some(json) = self.get(Field::EventType) else {
             return Err(missing(RejectionCode::MissingEventType, "event_type"));
         };
-        match text(json).as_deref() {
+        match self.text(json).as_deref() {
             Some("impression" | "view") => Ok(EventKind::Impression),
             Some("click") => Ok(EventKind::Click),
             _ => {
@@ -108,17 +117,17 @@ impl<'a> Fields<'a> {
     }
 
     fn product_id(&self) -> Result<Cow<'a, str>, Rejection> {
-        let Some(json) = present(self.product_id) else {
+        let Some(json) = self.get(Field::ProductId) else {
             return Err(missing(RejectionCode::MissingProductId, "product_id"));
         };
-        text(json).filter(|product_id| !is_blank(product_id)).ok_or_else(|| {
+        self.text(json).filter(|product_id| !is_blank(product_id)).ok_or_else(|| {
             let message = format!("product_id: expected a string that is not blank, found {}", quote(json));
             Rejection::new(RejectionCode::InvalidProductId, message)
         })
     }
 
     fn timestamp(&self) -> Result<i64, Rejection> {
-        let Some(json) = present(self.timestamp) else {
+        let Some(json) = self.get(Field::Timestamp) else {
             return Err(missing(RejectionCode::MissingTimestamp, "timestamp"));
         };
         let invalid = |reason: &dyn std::fmt::Display| {
@@ -126,34 +135,29 @@ impl<'a> Fields<'a> {
         };
         match json.as_bytes().first() {
             Some(b'-' | b'0'..=b'9') => timestamp::parse_number(json).map_err(|error| invalid(&error)),
-            Some(b'"') => timestamp::parse_text(&text(json).unwrap_or_default()).map_err(|error| invalid(&error)),
+            Some(b'"') => timestamp::parse_text(&self.text(json).unwrap_or_default()).map_err(|error| invalid(&error)),
             _ => Err(invalid(&"is neither a number nor a string")),
         }
     }
 
     fn event_id(&self) -> Result<Option<Cow<'a, str>>, Rejection> {
-        let Some(json) = present(self.event_id) else { return Ok(None) };
-        match text(json) {
+        let Some(json) = self.get(Field::EventId) else { return Ok(None) };
+        match self.text(json) {
             Some(event_id) => Ok(Some(event_id).filter(|event_id| !is_blank(event_id))),
-            None => Err(invalid_field("event_id", self.event_id)),
+            None => Err(invalid_field("event_id", json)),
         }
     }
-}
 
-/// The value, unless it is absent or `null`.
-fn present(value: Option<&str>) -> Option<&str> {
-    value.filter(|json| *json != "null")
-}
-
-/// The text of a JSON string; `None` for all other types, and for a string that is no text because an escape in it is
-/// half of a surrogate pair.
-#[inline]
-fn text(json: &str) -> Option<Cow<'_, str>> {
-    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
-    if !inner.as_bytes().contains(&b'\\') {
-        return Some(Cow::Borrowed(inner));
+    /// The text of a JSON string; `None` for all other types, and for a string that is no text because an escape in it is
+    /// half of a surrogate pair.
+    #[inline]
+    fn text(&self, json: &'a str) -> Option<Cow<'a, str>> {
+        let inner = json.strip_prefix('"')?.strip_suffix('"')?;
+        if self.without_escapes || !inner.as_bytes().contains(&b'\\') {
+            return Some(Cow::Borrowed(inner));
+        }
+        serde_json::from_str(json).ok().map(Cow::Owned)
     }
-    serde_json::from_str(json).ok().map(Cow::Owned)
 }
 
 #[inline]
@@ -166,8 +170,8 @@ fn missing(code: RejectionCode, name: &str) -> Rejection {
     Rejection::new(code, format!("{name}: the field is required, and is absent or null"))
 }
 
-fn invalid_field(name: &str, value: Option<&str>) -> Rejection {
-    let message = format!("{name}: expected a string or null, found {}", quote(value.unwrap_or_default()));
+fn invalid_field(name: &str, json: &str) -> Rejection {
+    let message = format!("{name}: expected a string or null, found {}", quote(json));
     Rejection::new(RejectionCode::InvalidField, message)
 }
 
