@@ -8,7 +8,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use super::{Receipt, TaskId};
 use crate::config::KafkaConfig;
@@ -75,10 +75,13 @@ pub enum Refused {
 }
 
 /// Writes dead letters, for all workers of the process. Never waits.
+///
+/// The workers serve it in their rounds. A thread that waits for reports would do so in steps of whole milliseconds and turn
+/// in circles for the rest of each: 1 % of a core, all the time.
 pub struct DeadLetterSink {
     topic: String,
     config: ClientConfig,
-    producer: Mutex<ThreadedProducer<LetterContext>>,
+    producer: Mutex<BaseProducer<LetterContext>>,
 }
 
 impl DeadLetterSink {
@@ -102,14 +105,28 @@ impl DeadLetterSink {
         Ok(Self { topic: kafka.dlq_topic.clone(), config, producer })
     }
 
-    fn connect(config: &ClientConfig) -> Result<ThreadedProducer<LetterContext>, KafkaError> {
-        ThreadedProducer::from_config_and_context(config, LetterContext)
+    fn connect(config: &ClientConfig) -> Result<BaseProducer<LetterContext>, KafkaError> {
+        BaseProducer::from_config_and_context(config, LetterContext)
     }
 
     /// The topic it writes to.
     #[must_use]
     pub fn topic(&self) -> &str {
         &self.topic
+    }
+
+    /// Turns the broker's answers that have come into receipts. To be called again and again, by any worker: a report that
+    /// one takes goes to the worker that sent the letter.
+    pub fn serve(&self) {
+        let producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let before = producer.in_flight_count();
+            producer.poll(Duration::ZERO);
+            // One poll takes the answer to one request.
+            if producer.in_flight_count() == before {
+                return;
+            }
+        }
     }
 
     /// Queues a letter; the receipt comes through `reply`, for better or worse.

@@ -109,6 +109,11 @@ impl LetterOutbox {
         }
     }
 
+    /// Lets answers to letters become receipts.
+    pub(super) fn serve(&self) {
+        self.sink.serve();
+    }
+
     /// Takes a letter back that the broker did not take.
     pub(super) fn take_back(&mut self, letter: Box<Letter>, reason: &str, now: Duration) {
         self.waiting_bytes += size(&letter);

@@ -57,6 +57,7 @@ impl Worker {
 
     /// Hands acknowledgements and answers to the tasks they are meant for. Those for tasks that are gone are ignored.
     pub(super) fn take_receipts(&mut self) {
+        self.outbox.serve();
         for receipt in self.receipts.1.try_iter() {
             match receipt {
                 Receipt::Rows { task, batch } => {
