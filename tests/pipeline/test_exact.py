@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.comparison import assert_exact
+from pipeline.events import T, impression
 from stack import Database, Kafka, Pipeline, Producer, Topics, Truth, wait_until
 
 FAULTS = {"late": 0.05, "too_late": 0.01, "bad": 0.01, "future": 0.01, "duplicates": 0.01}
@@ -43,6 +44,14 @@ def test_events_without_keys_are_spread_over_partitions(producer: Producer, pipe
     assert_exact(truth, database, kafka, topics)
     partitions = database.query("SELECT uniqExact(source_partition) AS partitions FROM ctr_results_raw")
     assert partitions == [{"partitions": topics.partitions}]
+
+
+def test_many_long_names_in_one_firing(pipeline: Pipeline, database: Database, kafka: Kafka, topics: Topics):
+    """More megabytes at once than are compressed as one block."""
+    pipeline.start_ready()
+    kafka.produce(topics.impressions, [impression(f"{number}-{'x' * 3_000}", T) for number in range(2_000)], partition=0)
+    sql = "SELECT count() AS products, sum(impressions) AS events FROM ctr_windows"
+    wait_until(lambda: database.query(sql) == [{"products": 2_000, "events": 2_000}], 60, "every product has its row")
 
 
 def test_an_event_id_counts_once_where_that_is_asked_for(producer: Producer, make_pipeline: Callable[..., Pipeline], database: Database,
