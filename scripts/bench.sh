@@ -34,7 +34,7 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
   --highest              also the highest rate at which all events are sent and the lag stays flat for 60 s: minutes of looking for it
   --seconds N            how long a rate is kept (70), or a question is asked (20)
   --curves NAME,NAME...  events, products, partitions, threads, instances, late share (all; a look of some 10 minutes)
-  --whole                the published curves, up to 100 M events and 1 M products: an hour or two, 10 GB of disk, 4 GB of memory
+  --whole                the published curves, up to 100 M events and 1 M products: half an hour, 10 GB of disk, 4 GB of memory
   --values N,N...        for one curve, values of your own
   --starts N             starts of each kind (5)
   --rate N               impressions a second meanwhile (5000)
