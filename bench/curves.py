@@ -85,7 +85,8 @@ def options(arguments: Sequence[str], description: str | None) -> argparse.Names
     parser.add_argument("--curves", type=lambda text: text.split(","), default=list(LOOK),
                         help=f"which, with commas between them (all: {','.join(LOOK)})")
     several = parser.add_mutually_exclusive_group()
-    several.add_argument("--whole", action="store_true", help="up to 100 M events and 1 M products, as published (about half an hour on a quiet machine, and 10 GB)")
+    several.add_argument("--whole", action="store_true",
+                         help="up to 100 M events and 1 M products, as published (about half an hour on a quiet machine, and 10 GB)")
     several.add_argument("--values", type=lambda text: [float(value) for value in text.split(",")], help="for one curve, its values")
     chosen = parser.parse_args(arguments)
     chosen.curves = chosen_curves(parser, chosen)
