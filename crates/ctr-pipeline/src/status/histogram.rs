@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// Upper bounds of the buckets, in seconds: from a quick insert to a catch-up of minutes. One list for all, so that
+/// Upper bounds of the buckets, in seconds: from a firing of few rows to a catch-up of minutes. One list for all, so that
 /// histograms can be laid side by side.
-pub const BOUNDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+pub const BOUNDS: [f64; 16] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 /// Durations counted by [`BOUNDS`].
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -240,6 +240,11 @@ pub const METRICS: &[Metric] = &[
             samples.add(&["late"], count(report.windows_late));
         },
     ),
+    histogram(
+        "ctr_firing_duration_seconds",
+        "Time in which a worker read nothing because it handed rows to the sink, of its rounds in which any were due.",
+        |report| report.firing_durations,
+    ),
     gauge("ctr_sink_available", "1 while the last thing asked of ClickHouse succeeded.", |report| {
         Some(flag(report.sink.available))
     }),

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::board::{self, Place, WorkerBoard};
 use super::cluster::{ClusterBoard, TopicLogs};
+use super::histogram::{Histogram, Quantiles};
 use super::snapshot::WorkerTotals;
 use crate::config::{Config, SettingRow};
 use crate::sink::state::SinkState;
@@ -110,6 +111,11 @@ pub struct Report {
     pub windows_on_time: u64,
     /// Windows shown again because they had changed.
     pub windows_late: u64,
+    /// How long reading paused to hand rows to the sink, a round at a time.
+    pub firing: Quantiles,
+    /// The durations in full, for the metrics.
+    #[serde(skip)]
+    pub firing_durations: Histogram,
     /// What writes the rows.
     pub sink: SinkReport,
     /// Commits.
@@ -160,6 +166,8 @@ impl Report {
             partitions,
             windows_on_time: totals.firings.on_time,
             windows_late: totals.firings.late,
+            firing: totals.firing_durations.quantiles(),
+            firing_durations: totals.firing_durations,
             sink,
             checkpoints: CheckpointsReport::of(&places, &totals),
             dead_letters: DeadLettersReport::of(&places, &totals),

@@ -165,6 +165,8 @@ pub struct WorkerTotals {
     pub ledgers: BySide<Ledger>,
     /// Windows shown.
     pub firings: Firings,
+    /// How long its rounds were with handing rows to the sink, where any were due.
+    pub firing_durations: Histogram,
     /// Dead letters acknowledged.
     pub letters_written: u64,
     /// Commits acknowledged.
@@ -191,6 +193,7 @@ impl WorkerTotals {
             *mine += theirs;
         }
         self.firings.add(other.firings);
+        self.firing_durations.add(&other.firing_durations);
         self.letters_written += other.letters_written;
         self.checkpoints_completed += other.checkpoints_completed;
         self.checkpoints_failed += other.checkpoints_failed;

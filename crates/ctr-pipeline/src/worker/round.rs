@@ -156,16 +156,21 @@ impl Worker {
             return Ok(());
         }
         self.next_fire = begun + self.setup.fire_interval;
-        let now = self.now();
+        let (now, mut any) = (self.now(), false);
         for pair in &mut self.pairs {
             if !self.setup.rows.has_room() {
                 break;
             }
             let rows = pair.fire(now, ROWS_PER_FIRING, &self.setup.rows, &self.receipts.0);
-            if rows.ok_or(WorkerError::SinkStopped)? == ROWS_PER_FIRING {
+            let rows = rows.ok_or(WorkerError::SinkStopped)?;
+            any |= rows > 0;
+            if rows == ROWS_PER_FIRING {
                 // There is more: go on with the next round, after reading.
                 self.next_fire = begun;
             }
+        }
+        if any {
+            self.totals.firing_durations.observe(begun.elapsed());
         }
         Ok(())
     }
