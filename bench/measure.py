@@ -35,6 +35,9 @@ class Usage:
     read_again_share: float | None = None
     """Records read more than once beside the records of the log: what one worker had read when the group gave its
     partitions to another one that joined a moment later."""
+    firing_pause_seconds: float | None = None
+    """Of the rounds in which a worker handed rows to the sink and read nothing: 99 % took at most this long, by the bounds of the
+    pipeline's histogram."""
     idle_cpu_share: float | None = None
     """CPU seconds a second after the result, with nothing left to read."""
 

@@ -15,7 +15,7 @@ from filled_log import START_MS, FilledLog, LogShape, fill
 from ground import Ground, on_new_ground
 from measure import Usage, cpu_seconds, run_measured
 from readers import PipelineReader, ShippedPipeline
-from report import Rounds, Spread, arguments_of, say, write
+from report import Rounds, Spread, arguments_of, milliseconds, say, write
 from stack import Database, Pipeline, Process, wait_until
 from stack.pipeline import variable
 from stack.process import BINARIES, CHECKOUT, clean_environment
@@ -59,15 +59,12 @@ class Watching:
         return time.perf_counter() - begun
 
     def markdown(self) -> str:
-        def milliseconds(values: list[float]) -> str:
-            return Spread.of(values).text(lambda value: f"{value * 1000:.1f} ms")
-
         return "\n".join([
             f"### Watched: {self.title}", "",
             f"- status threads: {self.status_cpu_seconds * 1000:.0f} ms of {self.process_cpu_seconds:.2f} s CPU, **{self.share:.2%}**, "
             f"in {self.reading_seconds:.1f} s with {self.looks} looks of a page: {self.milliseconds_a_second:.2f} ms a second",
-            f"- a scrape ({self.scrape_bytes:,} bytes): {milliseconds(self.scrapes_while_reading)} while reading, "
-            f"{milliseconds(self.scrapes_after)} after it ({len(self.scrapes_after)} scrapes)",
+            f"- a scrape ({self.scrape_bytes:,} bytes): {Spread.of(self.scrapes_while_reading).text(milliseconds)} while reading, "
+            f"{Spread.of(self.scrapes_after).text(milliseconds)} after it ({len(self.scrapes_after)} scrapes)",
         ])
 
     def as_json(self) -> dict[str, Any]:

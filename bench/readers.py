@@ -51,7 +51,7 @@ class PipelineReader:
             usage = Usage(self.name, log.records, wall, sum(map(cpu_seconds, pids)), sum(map(peak_rss_bytes, pids)), first_insert(database) - begun)
             idle = sum(map(idle_cpu_share, pids))
             # Asked only now: answering costs the pipeline CPU too.
-            consumed = sum(pipeline.get_json("/api/v1/status")["ledger"]["consumed"] for pipeline in pipelines)
+            statuses = [pipeline.get_json("/api/v1/status") for pipeline in pipelines]
             # The closing events fire after the idle timeout.
             assert_counts(log.truth, database, COMPARISON_SECONDS)
             assert_letters(log.truth, self._ground.kafka, topics, COMPARISON_SECONDS)
@@ -61,7 +61,9 @@ class PipelineReader:
             for pipeline in pipelines:
                 pipeline.kill()
             database.execute(f"DROP DATABASE {database.name}")
-        return [dataclasses.replace(usage, idle_cpu_share=idle, read_again_share=consumed / log.records - 1)]
+        consumed = sum(status["ledger"]["consumed"] for status in statuses)
+        return [dataclasses.replace(usage, idle_cpu_share=idle, read_again_share=consumed / log.records - 1,
+                                    firing_pause_seconds=max(status["firing"]["p99Seconds"] or 0 for status in statuses))]
 
     @staticmethod
     def wait_for_all_windows(pipelines: Sequence[Pipeline], database: Database, log: FilledLog) -> None:

@@ -52,6 +52,10 @@ def seconds(value: float) -> str:
     return f"{value:.2f} s"
 
 
+def milliseconds(value: float) -> str:
+    return f"{value * 1000:.1f} ms"
+
+
 def percent(value: float) -> str:
     return f"{value:.1%}"
 
@@ -66,6 +70,7 @@ FIGURES: list[tuple[str, Callable[[Usage], float | None], Callable[[float], str]
     ("peak RSS", lambda usage: usage.peak_rss_bytes, mebibytes),
     ("start to first result", lambda usage: usage.first_row_seconds, seconds),
     ("read again", lambda usage: usage.read_again_share, percent),
+    ("pause to fire, p99", lambda usage: usage.firing_pause_seconds, milliseconds),
     ("CPU when idle", lambda usage: usage.idle_cpu_share, percent),
 ]
 

@@ -17,7 +17,7 @@ from ground import Ground, on_new_ground
 from measure import Usage
 from plot import draw_curves
 from readers import BareConsumer, PipelineReader
-from report import count, mebibytes, say, write
+from report import count, mebibytes, milliseconds, say, write
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Point:
     def row(self) -> str:
         ours, limit = self.pipeline.events_per_cpu_second, self.bare.events_per_cpu_second
         return (f"| {self.value:,.12g} | {count(ours)} | {count(limit)} | {ours / limit:.2f} | {count(self.pipeline.events_per_second)} | "
-                f"{mebibytes(self.pipeline.peak_rss_bytes)} | {self.pipeline.read_again_share or 0:.1%} |")
+                f"{mebibytes(self.pipeline.peak_rss_bytes)} | {self.pipeline.read_again_share or 0:.1%} | "
+                f"{milliseconds(self.pipeline.firing_pause_seconds or 0)} |")
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Curve:
     points: list[Point]
 
     def markdown(self) -> str:
-        head = f"| {self.name} | events per CPU-second | bare consumer | ratio | events/s, wall | peak RSS | read again |"
-        return "\n".join([head, "|---|---|---|---|---|---|---|", *(point.row() for point in self.points)])
+        head = f"| {self.name} | events per CPU-second | bare consumer | ratio | events/s, wall | peak RSS | read again | pause to fire, p99 |"
+        return "\n".join([head, "|---|---|---|---|---|---|---|---|", *(point.row() for point in self.points)])
 
     def as_json(self) -> dict[str, Any]:
         return {"curve": self.name, "points": [dataclasses.asdict(point) for point in self.points]}
