@@ -14,6 +14,7 @@ pub mod backoff;
 pub mod clickhouse;
 pub mod dead_letter;
 pub mod dead_letter_record;
+mod pace;
 pub(crate) mod redrive;
 pub mod row_binary;
 pub mod state;

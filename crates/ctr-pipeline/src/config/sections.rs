@@ -87,7 +87,7 @@ pub struct ClickHouseConfig {
     pub password: Secret,
     /// Rows in one insert at most.
     pub batch_size: usize,
-    /// How long rows are gathered.
+    /// Time between two inserts, on average.
     #[serde(rename = "batch-interval-ms", deserialize_with = "milliseconds")]
     pub batch_interval: Duration,
     /// Bytes in one insert at most, encoded.

@@ -148,7 +148,12 @@ pub const SETTINGS: &[Setting] = &[
     )
     .secret(),
     setting("clickhouse.batch-size", count(1, 1_000_000, "rows"), "50000", "Rows in one insert at most."),
-    ms("clickhouse.batch-interval-ms", (1, MINUTE), "200", "How long rows are gathered before they are sent."),
+    ms(
+        "clickhouse.batch-interval-ms",
+        (1, MINUTE),
+        "200",
+        "Time between two inserts, on average; after a pause up to three follow each other at once.",
+    ),
     setting(
         "clickhouse.max-batch-bytes",
         count(64 << 10, 1 << 30, "bytes"),

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::backoff::Backoff;
 use super::clickhouse::ClickHouse;
+use super::pace::Pace;
 use super::state::SinkState;
 use super::{Receipt, TaskId};
 use crate::config::ClickHouseConfig;
@@ -16,10 +17,6 @@ use crate::crash_point::crash_point;
 
 /// How often an idle sink asks whether ClickHouse is there.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The part of the batch interval that a first chunk waits, after a pause, for those of the other partitions: their watermarks
-/// pass the end of a window within a fetch or two of each other, and who misses the insert waits for a whole interval.
-const GATHERING: u32 = 4;
 
 /// How often a failure that lasts is said again.
 const REMINDER: Duration = Duration::from_secs(10);
@@ -78,7 +75,7 @@ pub struct Writer {
     clickhouse: ClickHouse,
     state: Arc<SinkState>,
     config: ClickHouseConfig,
-    last_sent: Option<Instant>,
+    pace: Pace,
 }
 
 /// A sink for the server of the settings: the end for workers and the end to run.
@@ -94,7 +91,7 @@ pub fn row_sink(config: &ClickHouseConfig) -> (RowSink, Writer) {
         clickhouse: ClickHouse::new(config),
         state,
         config: config.clone(),
-        last_sent: None,
+        pace: Pace::new(config.batch_interval),
     };
     (sink, writer)
 }
@@ -129,14 +126,12 @@ impl Writer {
         }
     }
 
-    /// The next chunks to send together: bounded in rows and bytes, not more often than the batch interval.
+    /// The next chunks to send together: bounded in rows and bytes, at the [`Pace`] of the batch interval.
     async fn next_batch(&mut self) -> Option<Batch> {
         let first = self.first_chunk().await?;
         let mut batch = Batch::default();
         batch.push(first);
-        let now = Instant::now();
-        let interval = self.config.batch_interval;
-        let due = self.last_sent.map_or(now, |last| last + interval).max(now + interval / GATHERING);
+        let due = self.pace.due(Instant::now());
         while batch.rows < self.config.batch_size && batch.bytes < self.config.max_batch_bytes {
             let Ok(Some(chunk)) = tokio::time::timeout_at(due.into(), self.chunks.recv()).await else { break };
             let fits = batch.rows + chunk.rows <= self.config.batch_size
@@ -187,8 +182,8 @@ impl Writer {
         let mut backoff = Backoff::new(self.config.backoff_min, self.config.backoff_max);
         let begun = Instant::now();
         let mut said: Option<Instant> = None;
+        self.pace.sent(begun);
         loop {
-            self.last_sent = Some(Instant::now());
             crash_point!("before-row-send");
             self.state.asked();
             let answer = self.clickhouse.insert(&batch.chunks).await;
