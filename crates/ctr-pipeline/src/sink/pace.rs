@@ -24,9 +24,9 @@ impl Pace {
         Self { interval, even: None }
     }
 
-    /// When rows may be sent of which the first has come at `now`.
-    pub(super) fn due(&self, now: Instant) -> Instant {
-        let gathered = now + self.interval / GATHERING;
+    /// When rows may be sent of which the first was handed over at `handed_over`: in the past where they waited for an insert.
+    pub(super) fn due(&self, handed_over: Instant) -> Instant {
+        let gathered = handed_over + self.interval / GATHERING;
         let allowed = self.even.and_then(|even| even.checked_sub(self.interval * (BURST - 1)));
         allowed.map_or(gathered, |allowed| allowed.max(gathered))
     }
@@ -56,6 +56,14 @@ mod tests {
             }
             assert!(pace.due(now) > now + GATHERED, "one more has to wait");
         }
+    }
+
+    #[test]
+    fn rows_that_waited_for_an_insert_have_waited_for_others() {
+        let (mut pace, begun) = (Pace::new(INTERVAL), Instant::now());
+        pace.sent(begun);
+        let (handed_over, answered) = (begun + Duration::from_millis(10), begun + Duration::from_millis(90));
+        assert!(pace.due(handed_over) < answered, "due as soon as the insert before them is answered");
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct RowChunk {
     pub bytes: Vec<u8>,
     /// The end of the newest window in it, epoch ms, where it shows a window for the first time.
     pub shown_first: Option<i64>,
+    /// When it was handed over.
+    pub handed_over: Instant,
     /// Where the acknowledgement goes.
     pub reply: Sender<Receipt>,
 }
@@ -129,9 +131,9 @@ impl Writer {
     /// The next chunks to send together: bounded in rows and bytes, at the [`Pace`] of the batch interval.
     async fn next_batch(&mut self) -> Option<Batch> {
         let first = self.first_chunk().await?;
+        let due = self.pace.due(first.handed_over);
         let mut batch = Batch::default();
         batch.push(first);
-        let due = self.pace.due(Instant::now());
         while batch.rows < self.config.batch_size && batch.bytes < self.config.max_batch_bytes {
             let Ok(Some(chunk)) = tokio::time::timeout_at(due.into(), self.chunks.recv()).await else { break };
             let fits = batch.rows + chunk.rows <= self.config.batch_size

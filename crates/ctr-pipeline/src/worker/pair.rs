@@ -155,8 +155,8 @@ impl Pair {
         let Some(batch) = fired else { return Some(0) };
         let (task, rows) = (self.id, batch.rows);
         let shown_first = (self.task.firings().on_time > on_time).then_some(newest_end);
-        sink.send(RowChunk { task, batch: batch.number, rows, bytes, shown_first, reply: reply.clone() })
-            .then_some(rows)
+        let (handed_over, reply) = (Instant::now(), reply.clone());
+        sink.send(RowChunk { task, batch: batch.number, rows, bytes, shown_first, handed_over, reply }).then_some(rows)
     }
 
     /// Adds the account of the task's life to `totals`.
