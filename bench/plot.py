@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import matplotlib
 
 matplotlib.use("svg")
 from matplotlib import pyplot  # noqa: E402 (the back end first)
 
+from points import Curve  # noqa: E402
 from report import FIGURES, MIB, Rounds, Spread  # noqa: E402
-if TYPE_CHECKING:
-    from scaling import Curve
 
 SHOWN = ("events per CPU-second", "events/s, wall", "peak RSS", "start to first result")
 # Letters as letters: a smaller file that can be searched.
@@ -30,7 +28,7 @@ def draw(rounds: Rounds, file: Path) -> None:
         pyplot.close(picture)
 
 
-def draw_curves(curves: Sequence["Curve"], file: Path) -> None:
+def draw_curves(curves: Sequence[Curve], file: Path) -> None:
     """Writes an SVG with a panel for each curve: events per CPU-second of the pipeline and of the bare consumer."""
     with pyplot.rc_context(STYLE):
         rows = (len(curves) + 1) // 2

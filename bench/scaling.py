@@ -5,49 +5,16 @@ last row in the table, with counts that are compared with the truth; and one by 
 is the client's. A log is deleted when no later point reads it.
 """
 
-import dataclasses
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from curves import Task, options, tasks_of
 from filled_log import FilledLog, LogShape, fill
 from ground import Ground, on_new_ground
-from measure import Usage
 from plot import draw_curves
+from points import Curve, Point
 from readers import BareConsumer, PipelineReader
-from report import count, mebibytes, milliseconds, say, write
-
-
-@dataclass(frozen=True)
-class Point:
-    """One value of what grows, and what a reading cost."""
-
-    value: float
-    pipeline: Usage
-    bare: Usage
-
-    def row(self) -> str:
-        ours, limit = self.pipeline.events_per_cpu_second, self.bare.events_per_cpu_second
-        return (f"| {self.value:,.12g} | {count(ours)} | {count(limit)} | {ours / limit:.2f} | {count(self.pipeline.events_per_second)} | "
-                f"{mebibytes(self.pipeline.peak_rss_bytes)} | {self.pipeline.read_again_share or 0:.1%} | "
-                f"{milliseconds(self.pipeline.firing_pause_seconds or 0)} |")
-
-
-@dataclass(frozen=True)
-class Curve:
-    """All points of what grows."""
-
-    name: str
-    points: list[Point]
-
-    def markdown(self) -> str:
-        head = f"| {self.name} | events per CPU-second | bare consumer | ratio | events/s, wall | peak RSS | read again | pause to fire, p99 |"
-        return "\n".join([head, "|---|---|---|---|---|---|---|---|", *(point.row() for point in self.points)])
-
-    def as_json(self) -> dict[str, Any]:
-        return {"curve": self.name, "points": [dataclasses.asdict(point) for point in self.points]}
+from report import say, write
 
 
 class Scaling:
