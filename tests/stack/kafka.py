@@ -294,9 +294,10 @@ class Kafka:
                 partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
                 found.update({p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10) for p in partitions})
             except KafkaException as error:
-                # A topic that was just made may not be known to the broker that is asked, nor its leader to itself.
+                # A topic that was just made may not be known to the broker that is asked, nor its leader to itself; and the
+                # client lets go of its connection to a broker that is gone while it waits for an answer.
                 if error.args[0].code() not in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.NOT_LEADER_FOR_PARTITION,
-                                                KafkaError.LEADER_NOT_AVAILABLE, KafkaError._TRANSPORT}:
+                                                KafkaError.LEADER_NOT_AVAILABLE, KafkaError._TRANSPORT, KafkaError._DESTROY_BROKER}:
                     raise
                 return False
             return bool(partitions)
