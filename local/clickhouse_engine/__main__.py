@@ -16,6 +16,8 @@ from typing import TextIO
 EXIT_FAILED, EXIT_USAGE, EXIT_PORT_TAKEN, EXIT_DIRECTORY_IN_USE = 1, 2, 3, 4
 PASSWORD_VARIABLE, READER_PASSWORD_VARIABLE = "CLICKHOUSE_ENGINE_PASSWORD", "CLICKHOUSE_ENGINE_READER_PASSWORD"
 
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 log = logging.getLogger("clickhouse_engine")
 
 
@@ -86,6 +88,10 @@ def main() -> int:
 
 def serve(options: argparse.Namespace) -> int:
     started = time.monotonic()
+    # Before the engine's threads are made, which inherit it: a signal for the process may go to any thread that does not
+    # block it, and a handler of Python's runs only when the main thread happens to wake. Blocked in all of them, it waits
+    # for the `sigwait` below.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     try:
         from .access import Access
         from .engine import Engine
@@ -94,9 +100,6 @@ def serve(options: argparse.Namespace) -> int:
     except ImportError as missing:
         log.error("%s: install the engine with `pip install -r local/requirements.txt`", missing)
         return EXIT_USAGE
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
     access = Access(options.writer_user, os.environ.get(PASSWORD_VARIABLE) or None, os.environ.get(READER_PASSWORD_VARIABLE) or None)
     try:
         tls = tls_context(options)
@@ -116,7 +119,7 @@ def serve(options: argparse.Namespace) -> int:
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
     log.info("ClickHouse %s (chdb) listens on %s://%s:%d/, data in %s, ready after %.2f s",
              engine.version, "https" if tls else "http", options.host, server.server_port, options.path, time.monotonic() - started)
-    stopping.wait()
+    signal.sigwait(_STOP_SIGNALS)
     log.info("stopping: no new requests, running ones may end within %g s", options.stop_timeout)
     if not server.stop(options.stop_timeout):
         log.error("queries were still running after %g s; they end without an answer", options.stop_timeout)

@@ -115,3 +115,14 @@ class EngineProcess:
     def memory_kb(self, field: str = "VmRSS") -> int:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"{field}:\s+(\d+)", status).group(1))
+
+    def blocked_signals(self) -> dict[int, set[int]]:
+        """What each thread blocks, by its id."""
+        blocked = {}
+        for status in Path(f"/proc/{self.process.pid}/task").glob("*/status"):
+            try:
+                mask = int(re.search(r"SigBlk:\s+(\w+)", status.read_text()).group(1), 16)
+            except OSError:
+                continue  # the thread has ended
+            blocked[int(status.parent.name)] = {number for number in range(1, 65) if mask >> (number - 1) & 1}
+        return blocked
