@@ -15,6 +15,9 @@ from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailable
 
 from stack.process import CHECKOUT, LOCAL_DIR, Process, clean_environment, free_ports, wait_until
 
+# What a client says of a broker that went while it was asked; it also lets go of the one it asked first once it knows them all.
+CONNECTION_LOST = {KafkaError._DESTROY_BROKER, KafkaError._TRANSPORT}
+
 
 @dataclass(frozen=True)
 class Topics:
@@ -151,7 +154,7 @@ class Kafka:
         `done`: what Kafka says when an earlier request, whose answer was lost, did it.
         """
         admin = self.admin()
-        lost = {KafkaError._DESTROY_BROKER, KafkaError._TRANSPORT, KafkaError._TIMED_OUT}
+        unanswered = CONNECTION_LOST | {KafkaError._TIMED_OUT}
         asked_before = False
 
         def answered() -> bool:
@@ -161,7 +164,7 @@ class Kafka:
                 return True
             except KafkaException as error:
                 code = error.args[0].code()
-                if code in lost:
+                if code in unanswered:
                     asked_before = True
                     return False
                 if asked_before and code == done:
@@ -294,10 +297,9 @@ class Kafka:
                 partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
                 found.update({p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10) for p in partitions})
             except KafkaException as error:
-                # A topic that was just made may not be known to the broker that is asked, nor its leader to itself; and the
-                # client lets go of its connection to a broker that is gone while it waits for an answer.
-                if error.args[0].code() not in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.NOT_LEADER_FOR_PARTITION,
-                                                KafkaError.LEADER_NOT_AVAILABLE, KafkaError._TRANSPORT, KafkaError._DESTROY_BROKER}:
+                # A topic that was just made may not be known to the broker that is asked, nor its leader to itself.
+                if error.args[0].code() not in CONNECTION_LOST | {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.NOT_LEADER_FOR_PARTITION,
+                                                                  KafkaError.LEADER_NOT_AVAILABLE}:
                     raise
                 return False
             return bool(partitions)

@@ -55,7 +55,6 @@ const MAX_BLOCK_BYTES: usize = 1 << 20;
 
 /// A client for the server of the settings; nothing is connected yet. Without https none of the system's trusted certificates
 /// are read: that takes a tenth of a second of CPU, a quarter of the start of the process.
-#[must_use]
 fn client(config: &ClickHouseConfig) -> Client {
     let client = if config.url.starts_with("https:") {
         Client::default()
