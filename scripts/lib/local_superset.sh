@@ -21,7 +21,7 @@ superset_is_installed() {
         return 0
     fi
     leave_superset_out "could not be installed ($(step_log "Superset installed")); ./scripts/setup.sh tries again"
-    warn "Superset could not be installed: it needs PyPI and Python 3.10 to 3.12 (this is $(python3 -V)). Everything else goes on without it.
+    warn "Superset could not be installed: it needs PyPI and Python 3.11 or 3.12 (this is $(python3 -V)). Everything else goes on without it.
 Run ./scripts/setup.sh again to retry, or with --no-superset to leave it out."
     return 1
 }
