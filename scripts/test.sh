@@ -109,9 +109,10 @@ collect_pytest_results() {
 
 integration_stages() {
     rm -f "$LOCAL_DIR/logs/test/pytest.xml"
-    # Without a browser, or without promtool, the tests that need them skip themselves.
+    # Without these, the tests that need them skip themselves.
     have_or_skip "Chromium" "$PREREQUISITES_PAGES" || true
     have_or_skip "promtool" "$PREREQUISITES_ALERTS" || true
+    have_or_skip "ss or lsof" "$PREREQUISITES_PORTS" || true
     stage "Python environment" prepare_python
     stage "Kafka's jars" install_kafka
     stage "release build" build_binaries

@@ -9,6 +9,7 @@ PREREQUISITES_BUILD="C and C++ compiler|has_compiler|gcc g++ libc6-dev|xcode-sel
 make|command -v make|make|xcode-select --install|librdkafka
 OpenSSL with headers|has_openssl|libssl-dev pkg-config|brew install openssl@3 pkg-config|TLS to Kafka and ClickHouse
 curl|command -v curl|curl ca-certificates|brew install curl|readiness, schema, queries
+ps|command -v ps|procps|it is part of macOS: look at PATH|which processes are the stack's own
 cargo $RUST_MINIMUM or newer|has_cargo|cargo|brew install rust|the pipeline
 Python 3.10 or newer with venv|has_python|python3 python3-venv|brew install python@3.12|ClickHouse engine, supervisor
 Java 17 or newer|has_java|openjdk-17-jre-headless|brew install openjdk@17|Kafka
@@ -18,11 +19,15 @@ PREREQUISITES_TEST="shellcheck|command -v shellcheck|shellcheck|brew install she
 PREREQUISITES_PAGES="Chromium|has_chromium|chromium fonts-liberation|brew install --cask chromium|the tests of pages and dashboards"
 
 PREREQUISITES_ALERTS="promtool|command -v promtool|prometheus|brew install prometheus|the tests of alert rules"
+# Setup does without: it then says that a port is taken, and not by whom.
+PREREQUISITES_PORTS="ss or lsof|has_port_lister|iproute2|brew install lsof|the test of taken ports"
 
 has_compiler() { { command -v cc && command -v c++; } || { command -v gcc && command -v g++; }; }
 
 # The names that tests/stack/browser.py looks for.
 has_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+
+has_port_lister() { command -v ss || command -v lsof; }
 
 # Homebrew's is not where pkg-config looks; cargo finds it by itself.
 has_openssl() { pkg-config --exists openssl || brew --prefix --installed openssl@3; }

@@ -1,6 +1,7 @@
 """What setup.sh finds out before it changes anything: programs that are missing or too old, ports that are taken."""
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,9 @@ from scripts.shell import functions, path_with_only, script, stand_in
 from stack import free_ports
 
 # What the scripts themselves use, without anything that is checked for.
-PLAIN = ["bash", "awk", "sed", "cut", "tr", "cat", "mkdir", "dirname", "date", "ps",
+PLAIN = ["bash", "awk", "sed", "cut", "tr", "cat", "mkdir", "dirname", "date",
          "head", "tail", "grep", "uname", "env", "rm", "mv", "cksum", "xargs", "sort"]
-CHECKED = ["C and C++ compiler", "make", "OpenSSL", "curl", "cargo", "Python 3.10", "Java 17", "Maven"]
+CHECKED = ["C and C++ compiler", "make", "OpenSSL", "curl", "ps", "cargo", "Python 3.10", "Java 17", "Maven"]
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_everything_that_is_missing_is_named_at_once_with_its_command(tmp_path: 
 
 def test_what_is_too_old_counts_as_missing(tmp_path: Path, settings: dict[str, str]) -> None:
     stand_in(tmp_path / "bin", "id", "echo 1000")
-    for name in ("cc", "c++", "make", "pkg-config", "curl", "mvn"):
+    for name in ("cc", "c++", "make", "pkg-config", "curl", "ps", "mvn"):
         stand_in(tmp_path / "bin", name, "")
     stand_in(tmp_path / "bin", "cargo", "echo cargo 1.63.0")
     stand_in(tmp_path / "bin", "java", "echo 'openjdk version \"11.0.2\" 2019-01-15' >&2")
@@ -77,6 +78,7 @@ def free_settings(tmp_path: Path) -> dict[str, str]:
     return {"LOCAL_DIR": str(tmp_path), **{name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}}
 
 
+@pytest.mark.skipif(not any(map(shutil.which, ("ss", "lsof"))), reason="neither ss nor lsof is installed: nothing here can tell who holds a port")
 def test_a_taken_port_is_named_with_its_setting_and_its_holder(free_settings: dict[str, str], listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     result = script("setup.sh", "--local", settings={**free_settings, "CLICKHOUSE_PORT": str(port)})
