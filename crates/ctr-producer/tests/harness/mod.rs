@@ -95,10 +95,21 @@ pub(crate) fn unused_port() -> u16 {
 
 /// A running producer. `TRUTH` in its arguments stands for a file in a folder of its own.
 pub(crate) struct Producer {
-    child: Child,
+    child: Running,
     stderr: Receiver<String>,
     said: Vec<String>,
     folder: TempDir,
+}
+
+/// A process that does not outlive the test, however that ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended, or cannot be ended, is no news to a test that is over.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A producer that has ended.
@@ -128,7 +139,7 @@ impl Producer {
         let (lines, stderr) = mpsc::channel();
         let pipe = BufReader::new(child.stderr.take().unwrap());
         thread::spawn(move || pipe.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
-        Self { child, stderr, said: Vec::new(), folder }
+        Self { child: Running(child), stderr, said: Vec::new(), folder }
     }
 
     /// The first line about an error.
@@ -144,7 +155,7 @@ impl Producer {
     }
 
     pub(crate) fn signal(&mut self, signal: &str) {
-        let id = self.child.id().to_string();
+        let id = self.child.0.id().to_string();
         assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success());
     }
 
@@ -155,17 +166,14 @@ impl Producer {
     pub(crate) fn wait_at_most(mut self, at_most: Duration) -> Run {
         let started = Instant::now();
         let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.child.0.try_wait().unwrap() {
                 break status;
             }
-            if started.elapsed() >= at_most {
-                self.child.kill().unwrap();
-                panic!("still running after {at_most:?}: {:?}", self.said);
-            }
+            assert!(started.elapsed() < at_most, "still running after {at_most:?}: {:?}", self.said);
             thread::sleep(Duration::from_millis(10));
         };
         let mut stdout = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        self.child.0.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
         self.said.extend(self.stderr.iter());
         Run { code: status.code(), stdout, stderr: self.said.join("\n"), folder: self.folder }
     }
