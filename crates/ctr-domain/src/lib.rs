@@ -8,6 +8,46 @@
 //! - **The log is the state.** A checkpoint is a Kafka offset with a few numbers; whoever starts there takes every decision
 //!   again, just as it was taken.
 //!
+//! ```text
+//! record ─> Event::parse ─> Task::on_event ─> open windows ─> Task::fire ─> rows
+//!                                │                                            │ acknowledged
+//!                                └─> dead letters ─ acknowledged ─> Task::checkpoint ─> offset commit
+//! ```
+//!
+//! One pair of partitions, from two records to a row:
+//!
+//! ```
+//! use ctr_domain::checkpoint::RecordMark;
+//! use ctr_domain::event::Event;
+//! use ctr_domain::recovery::PartitionStart;
+//! use ctr_domain::rules::Rules;
+//! use ctr_domain::task::{BySide, Side, Task};
+//!
+//! let from_the_beginning = BySide([PartitionStart::at(0); 2]);
+//! let mut task = Task::restore(Rules::default(), 0, from_the_beginning, 0);
+//! for (side, kind, offset, timestamp) in [
+//!     (Side::Impressions, "impression", 0, 1_700_000_000_000_i64),
+//!     (Side::Clicks, "click", 0, 1_700_000_001_000),
+//!     // Event time goes on: both watermarks pass the end of the first window.
+//!     (Side::Impressions, "impression", 1, 1_700_000_012_500),
+//!     (Side::Clicks, "click", 1, 1_700_000_012_500),
+//! ] {
+//!     let json = format!(r#"{{"event_type":"{kind}","product_id":"shoe","timestamp":{timestamp}}}"#);
+//!     let record = RecordMark { offset, timestamp: Some(timestamp) };
+//!     task.on_event(side, record, Event::parse(Some(json.as_bytes())));
+//! }
+//! let mut rows = Vec::new();
+//! let batch = task.fire(0, 100, |row| rows.push((row.product_id.to_owned(), row.counts)));
+//! assert_eq!(rows.len(), 1);
+//! assert_eq!((rows[0].1.impressions, rows[0].1.clicks), (1, 1));
+//!
+//! // The rows are written: the checkpoint covers only the window that is still open.
+//! task.on_rows_acknowledged(batch.ok_or("a row was due")?.number);
+//! let checkpoint = task.checkpoint().ok_or("no dead letter is missing")?;
+//! assert_eq!(checkpoint.partitions[Side::Clicks as usize].position, 2);
+//! # Ok::<(), &str>(())
+//! ```
+//!
 //! In reading order:
 
 pub mod event;

@@ -5,9 +5,8 @@
 //! ```
 //!
 //! In reading order: [`job`] puts everything together; `worker` is the loop; [`source`] and [`sink`] are its two ends;
-//! [`supervisor`] starts workers again; [`status`] shows them; [`check`] asks whether everything needed is there;
-//! [`dlq`] and [`recount`] mend what the
-//! job could not count.
+//! `supervisor` restarts workers that fail; [`status`] reports their state; [`check`] verifies settings, brokers, topics and
+//! tables; [`dlq`] and [`recount`] repair what the job could not count.
 
 pub mod cli;
 pub mod config;
