@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use strsim::levenshtein;
+
 use super::original;
 use super::settings::{SETTINGS, Setting};
 
@@ -12,7 +14,7 @@ const MAX_DISTANCE: usize = 3;
 pub(super) fn nearest(key: &str) -> Option<&'static str> {
     let key = kebab(key);
     let known = || SETTINGS.iter().map(|setting| setting.key).chain(original::alias_keys());
-    let (distance, spelt_alike) = known().map(|known| (distance(&key, known), known)).min()?;
+    let (distance, spelt_alike) = known().map(|known| (levenshtein(&key, known), known)).min()?;
     if distance <= MAX_DISTANCE {
         return Some(spelt_alike);
     }
@@ -32,7 +34,7 @@ pub(super) fn misspelt_variables(env: &BTreeMap<String, String>) -> Vec<String> 
     env.keys()
         .filter(|name| !is_ours(name))
         .filter_map(|name| {
-            let meant = ours.iter().find(|ours| ours.len() > 8 && distance(name, ours) <= 2)?;
+            let meant = ours.iter().find(|ours| ours.len() > 8 && levenshtein(name, ours) <= 2)?;
             Some(format!("the environment variable {name} is no setting and has no effect; did you mean {meant}?"))
         })
         .collect()
@@ -60,32 +62,9 @@ fn kebab(key: &str) -> String {
     kebab
 }
 
-/// The Levenshtein distance, in characters.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, letter) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, other) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[right.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_distance_counts_wrong_missing_and_surplus_letters() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("abc", "abc"), 0);
-    }
 
     #[test]
     fn a_typo_another_spelling_and_another_section_find_the_setting() {
