@@ -1,0 +1,121 @@
+"""What each image is made of, and how it gets its name.
+
+An image is made once for what it is made of: its tag of the tests is a hash of that, so a later run finds it in the engine.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack.process import CHECKOUT, LOCAL_DIR
+
+HERE = Path(__file__).parent
+BINARIES = ("ctr-pipeline", "ctr-producer", "ctr-verify")
+Docker = Callable[..., str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An image of a folder here with a Dockerfile, and of what is put beside it."""
+
+    name: str
+    """The name and tag that docker-compose.yml and the Dockerfile ask for."""
+    folder: str
+    beside: Callable[[], dict[str, Path]]
+    """Files and folders by the names that the Dockerfile copies."""
+    packages: tuple[str, ...] = ()
+    """Packages of PyPI, installed into `packages`."""
+
+
+def release_binaries() -> dict[str, Path]:
+    release = CHECKOUT / "target/release"
+    return {f"binaries/{name}": release / name for name in BINARIES}
+
+
+def requirement(name: str) -> str:
+    lines = (CHECKOUT / "local/requirements.txt").read_text().splitlines()
+    return next(line for line in lines if line.startswith(f"{name}=="))
+
+
+RECIPES = (
+    Recipe("rust:1.95-bookworm", "builder", release_binaries),
+    Recipe("gcr.io/distroless/cc-debian12:nonroot", "runtime", dict),
+    Recipe("apache/kafka:3.9.1", "kafka", lambda: {"libs": LOCAL_DIR / "kafka/lib"}),
+    Recipe("clickhouse/clickhouse-server:26.3", "clickhouse", lambda: {"clickhouse_engine": CHECKOUT / "local/clickhouse_engine"},
+           packages=(requirement("chdb-core"),)),
+    Recipe("kafbat/kafka-ui:v1.5.0", "kafka-ui", dict),
+)
+
+
+def files_of(path: Path) -> list[Path]:
+    found = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    return [file for file in found if "__pycache__" not in file.parts]
+
+
+def hash_of(*paths: Path, and_also: str = "") -> str:
+    """Of the contents and the names below each path."""
+    digest = hashlib.sha256(and_also.encode())
+    for path in paths:
+        for file in files_of(path):
+            digest.update(f"{file.relative_to(path.parent)}\0{file.stat().st_mode & 0o111}\0".encode())
+            with file.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def has_image(docker: Docker, tag: str) -> bool:
+    return docker("images", "--quiet", tag) != ""
+
+
+def make_base(docker: Docker, cache: Path) -> str:
+    """The tag of the Debian that all are made of. Its archive is kept, since fetching it takes minutes."""
+    key = hash_of(HERE / "debian.sh")
+    tag, archive = f"ctr-test/base:{key}", cache / f"base-{key}.tar"
+    if has_image(docker, tag):
+        return tag
+    if not archive.exists():
+        root, unfinished = cache / f"base-{key}.folder", archive.with_suffix(".unfinished")
+        shutil.rmtree(root, ignore_errors=True)
+        run([str(HERE / "debian.sh"), str(root)])
+        run(["tar", "-C", str(root), "-cf", str(unfinished), "."])
+        shutil.rmtree(root)
+        unfinished.rename(archive)
+    docker("import", str(archive), tag)
+    return tag
+
+
+def run(command: list[str]) -> None:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1800)
+    assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-3000:]}"
+
+
+def make(docker: Docker, recipe: Recipe, base: str, work: Path) -> None:
+    """The image, under its public name; nothing but the name if it is there already."""
+    beside = recipe.beside()
+    key = hash_of(HERE / recipe.folder, *beside.values(), and_also=f"{base} {recipe.packages}")
+    tag = f"ctr-test/{recipe.folder}:{key}"
+    if not has_image(docker, tag):
+        context = work / recipe.folder
+        shutil.copytree(HERE / recipe.folder, context)
+        for name, source in beside.items():
+            target = context / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if source.is_dir() else shutil.copy2)(source, target)
+        if recipe.packages:
+            # For the Python of the base, whatever this machine's is.
+            run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:",
+                 "--python-version=3.11", f"--target={context / 'packages'}", *recipe.packages])
+        # No Dockerfile here needs a builder other than the engine's own.
+        docker("build", "--network", "none", "--build-arg", f"BASE={base}", "--tag", tag, str(context))
+        shutil.rmtree(context)
+    docker("tag", tag, recipe.name)
+
+
+def make_all(docker: Docker, cache: Path, work: Path) -> None:
+    base = make_base(docker, cache)
+    for recipe in RECIPES:
+        make(docker, recipe, base, work)
