@@ -1,24 +1,33 @@
-# syntax=docker/dockerfile:1
 # ctr-pipeline, ctr-producer and ctr-verify in one small image (amd64, arm64): no shell, no package manager, not root.
 # Builder and runtime are the same Debian release, so that the C library of the one is that of the other.
+# Nothing here is of one builder only: BuildKit and the engine's older one make the same image, without any further image.
 ARG RUST_TAG=1.95-bookworm
 ARG RUNTIME_TAG=nonroot
 
-# It has the headers of OpenSSL (TLS to Kafka and ClickHouse), which its slim variants have not; the runtime below has the library.
-FROM rust:${RUST_TAG} AS build
-ARG TARGETARCH
+# The workspace with empty sources: its contents change with what we depend on, not with our code.
+FROM rust:${RUST_TAG} AS manifests
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
-# The caches hold downloads and what was compiled, so a change of our code compiles our code alone. They are gone after the
-# step, hence the copies. Debug information stays behind (most of the size), the names in backtraces do not.
-RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
-    --mount=type=cache,target=/target,sharing=locked \
-    export CARGO_TARGET_DIR="/target/${TARGETARCH:-native}" \
+RUN find crates -type f ! -name Cargo.toml ! -name lib.rs ! -name main.rs ! -path '*/src/bin/*.rs' ! -path '*/benches/*.rs' -delete \
+    && find crates -type d -empty -delete \
+    && echo 'fn main() {}' >/empty.rs \
+    && find crates -name '*.rs' -exec cp /empty.rs {} ';'
+
+# It has the headers of OpenSSL (TLS to Kafka and ClickHouse), which its slim variants have not; the runtime below has the library.
+FROM rust:${RUST_TAG} AS build
+WORKDIR /src
+# A layer of its own: what we depend on is compiled again when it changes, and only then.
+COPY --from=manifests /src ./
+RUN cargo build --release --locked --bin ctr-pipeline --bin ctr-producer --bin ctr-verify
+COPY crates crates
+# Ours alone. Sources are as old as the checkout, and cargo goes by their age. Debug information stays behind (most of the size),
+# the names in backtraces do not.
+RUN find crates -name '*.rs' -exec touch {} + \
     && cargo build --release --locked --bin ctr-pipeline --bin ctr-producer --bin ctr-verify \
     && install -d /out/bin /out/logs \
     && for name in ctr-pipeline ctr-producer ctr-verify; do \
-        strip --strip-debug -o "/out/bin/$name" "$CARGO_TARGET_DIR/release/$name" && "/out/bin/$name" --version || exit 1; \
+        strip --strip-debug -o "/out/bin/$name" "target/release/$name" && "/out/bin/$name" --version || exit 1; \
     done
 COPY config/application.yml /src/config/
 RUN install -D -m 0644 config/application.yml /out/work/config/application.yml

@@ -50,7 +50,8 @@ pipeline_settings() {
 superset_settings() {
     export PATH="$LOCAL_DIR/venv/bin:$PATH" TZ=UTC
     export SUPERSET_CONFIG_PATH="$CHECKOUT/superset/superset_config.py" SUPERSET_HOME="${SUPERSET_HOME:-$LOCAL_DIR/superset}"
-    export CLICKHOUSE_URI="clickhousedb://ctr_reader:$CLICKHOUSE_READER_PASSWORD@$CLICKHOUSE_HOST:$CLICKHOUSE_PORT/$CLICKHOUSE_DB"
+    # provision.py puts the password in.
+    export CLICKHOUSE_URI="clickhousedb://ctr_reader@$CLICKHOUSE_HOST:$CLICKHOUSE_PORT/$CLICKHOUSE_DB" CLICKHOUSE_READER_PASSWORD
     (umask 077 && mkdir -p "$SUPERSET_HOME")
 }
 

@@ -4,7 +4,8 @@
 May run any number of times, also while Superset runs. One process, since importing Superset is half of the work.
 
 Environment: that of superset_config.py, and
-  CLICKHOUSE_URI             clickhousedb://ctr_reader:PASSWORD@HOST:8123/DATABASE
+  CLICKHOUSE_URI             clickhousedb://ctr_reader@HOST:8123/DATABASE
+  CLICKHOUSE_READER_PASSWORD any characters; empty for none
   SUPERSET_ADMIN_PASSWORD    of `admin`, who may change everything in Superset
   SUPERSET_VIEWER_PASSWORD   of `viewer`, who may look at dashboards
 No server has to run. Exit code 1: what is missing or not valid is on standard error.
@@ -12,6 +13,7 @@ No server has to run. Exit code 1: what is missing or not valid is on standard e
 
 import os
 import sys
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,10 @@ import yaml
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 VIEWER_ROLE = "CTR viewer"
+OTHER_KEY = """SUPERSET_SECRET_KEY is not the one that Superset's metadata was made with, so what is stored there cannot be read. Two ways out:
+  - put the old .env, or the old SUPERSET_SECRET_KEY, back;
+  - remove the metadata (in containers the volume superset-home, otherwise .local/superset): dashboards and users are made again, what
+    people saved in Superset is gone."""
 
 
 def setting(name: str) -> str:
@@ -26,6 +32,16 @@ def setting(name: str) -> str:
     if not value:
         sys.exit(f"{name} is not set: ./scripts/setup.sh writes it to .env")
     return value
+
+
+def with_password(uri: str, password: str) -> str:
+    """The address of the database with the user's password in it, written as addresses want it."""
+    if not password:
+        return uri
+    user, at, rest = uri.partition("@")
+    if not at:
+        sys.exit("CLICKHOUSE_URI names no user: clickhousedb://ctr_reader@HOST:8123/DATABASE")
+    return f"{user}:{urllib.parse.quote(password, safe='')}@{rest}"
 
 
 def prepare_metadata() -> None:
@@ -92,10 +108,15 @@ def import_assets(contents: dict[str, str], owner: Any) -> None:
             ImportAssetsCommand(contents).run()
         except CommandInvalidError as error:
             sys.exit(f"assets are not valid: {error.normalized_messages()}")
+        except ValueError as error:
+            if "decryption key" not in str(error):
+                raise
+            sys.exit(OTHER_KEY)
 
 
 def main() -> None:
-    uri, admin_password, viewer_password = (setting(name) for name in ("CLICKHOUSE_URI", "SUPERSET_ADMIN_PASSWORD", "SUPERSET_VIEWER_PASSWORD"))
+    admin_password, viewer_password = (setting(name) for name in ("SUPERSET_ADMIN_PASSWORD", "SUPERSET_VIEWER_PASSWORD"))
+    uri = with_password(setting("CLICKHOUSE_URI"), os.environ.get("CLICKHOUSE_READER_PASSWORD", ""))
     from superset.app import create_app
 
     with create_app().app_context():

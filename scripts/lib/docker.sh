@@ -9,6 +9,8 @@ source "$CHECKOUT/scripts/lib/secrets.sh"
 source "$CHECKOUT/scripts/lib/superset.sh"
 # shellcheck source=docker_status.sh
 source "$CHECKOUT/scripts/lib/docker_status.sh"
+# shellcheck source=docker_machine.sh
+source "$CHECKOUT/scripts/lib/docker_machine.sh"
 
 : "${COMPOSE_PROJECT_NAME:=ctr-pipeline}"
 export COMPOSE_PROJECT_NAME
@@ -19,11 +21,18 @@ SECRETS="CLICKHOUSE_PASSWORD CLICKHOUSE_ADMIN_PASSWORD CLICKHOUSE_READER_PASSWOR
 # How long a group of services may take to become healthy. Fetching images is not in it.
 HEALTHY_SECONDS=300
 
-# .env is ENV_FILE: settings that the scripts read, and those that only docker-compose.yml knows, come from one file.
+# compose ARGUMENTS: as by hand in the checkout, with docker-compose.override.yml or COMPOSE_FILE if there is one. .env is ENV_FILE:
+# settings that the scripts read, and those that only docker-compose.yml knows, come from one file.
 compose() {
     local env_file="$ENV_FILE"
     [ -f "$env_file" ] || env_file=/dev/null
-    docker compose --project-directory "$CHECKOUT" --file "$CHECKOUT/docker-compose.yml" --env-file "$env_file" "$@"
+    case "$env_file" in /*) ;; *) env_file="$PWD/$env_file" ;; esac
+    (cd "$CHECKOUT" && docker compose --env-file "$env_file" "$@")
+}
+
+# compose_build SERVICE...: with the commit as a label of our own image.
+compose_build() {
+    CTR_REVISION="$(git -C "$CHECKOUT" describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || echo unknown)" compose build "$@"
 }
 
 # A one-shot, or a command of a service's image, in a container of its own that is gone afterwards.
@@ -52,26 +61,6 @@ require_stack() {
     [ -n "$(containers)" ] || fail "the stack is not running; start it with ./scripts/setup.sh --docker"
 }
 
-# check_machine: everything that could make setup fail later, before it changes anything.
-check_machine() {
-    local service ports="" unreadable
-    require_docker
-    command -v curl >/dev/null || fail "curl is not installed: it is what asks the pipeline whether it is ready" 2
-    if [ "$CLICKHOUSE_USER" != default ] && [ "$CLICKHOUSE_USER" != ctr_writer ]; then
-        fail "CLICKHOUSE_USER is $CLICKHOUSE_USER, but the writer in containers is ctr_writer (containers/clickhouse-users.xml): take it out of .env" 2
-    fi
-    # The users inside the containers are not the owner of the checkout.
-    unreadable="$(find "$CHECKOUT/clickhouse" "$CHECKOUT/containers" "$CHECKOUT/superset" -type f ! -perm -004)"
-    [ -z "$unreadable" ] || fail "containers cannot read these files; run chmod -R o+rX clickhouse containers superset:
-$unreadable" 2
-    # Ports of containers that run are taken by themselves.
-    for service in $SERVICES; do
-        service_is_up "$service" || ports="$ports $(service_ports "$service")"
-    done
-    # shellcheck disable=SC2086  # a list of settings
-    check_ports $ports
-}
-
 ensure_secrets() {
     local name
     for name in $SECRETS; do ensure_secret "$name"; done
@@ -93,7 +82,7 @@ setup_stack() {
     remember_mode
     ensure_secrets
     if begin_superset; then superset=superset; fi
-    start_step "images built" compose build ctr-pipeline ${superset:+superset}
+    start_step "images built" compose_build ctr-pipeline ${superset:+superset}
     run_step "brokers and ClickHouse healthy" start_infrastructure
     start_step "topics created" create_topics
     start_step "schema applied" apply_schema
@@ -121,7 +110,7 @@ begin_superset() {
 # deploy_pipeline: builds, checks, then starts it, or starts it again if the image or a setting is new.
 deploy_pipeline() {
     require_stack
-    compose build ctr-pipeline
+    compose_build ctr-pipeline
     start_pipeline
 }
 
@@ -148,10 +137,27 @@ stop_pipeline() {
     say "ctr-pipeline is stopped${1:+ and has left the consumer group}"
 }
 
-# pipeline_command COMMAND...: beside the job, with its settings.
+# pipeline_command COMMAND...: beside the job, with its settings. `probe` asks the job that runs, so it is asked where that is.
 pipeline_command() {
     require_stack
-    compose_run ctr-pipeline "$@"
+    case " $* " in
+        " probe "*)
+            service_is_up ctr-pipeline || fail "ctr-pipeline does not run: nothing to ask"
+            compose exec -T ctr-pipeline ctr-pipeline "$@"
+            ;;
+        *" --mend"*) mending_command "$@" ;;
+        *) compose_run ctr-pipeline "$@" ;;
+    esac
+}
+
+# mending_command COMMAND...: for a command that calls programs (`dlq redrive --mend 'sed ...'`). The image has no shell; the stage of
+# the Dockerfile that it was made in is a Debian with the same binaries.
+mending_command() {
+    local tag="$CTR_TAG-mend" log="$LOCAL_DIR/logs/setup/image-with-a-shell.log"
+    mkdir -p "$LOCAL_DIR/logs/setup"
+    docker build --target build --build-arg "RUST_TAG=$RUST_TAG" --tag "ctr-pipeline:$tag" "$CHECKOUT" >"$log" 2>&1 \
+        || fail "the image with a shell cannot be built: $(tail -n 5 "$log")"
+    CTR_TAG="$tag" compose_run --user 65532:65532 --workdir /src --entrypoint /out/bin/ctr-pipeline ctr-pipeline "$@"
 }
 
 # verify_command COMMAND...: the same of ctr-verify.
@@ -182,17 +188,27 @@ show_logs() {
     fi
 }
 
-# stop_stack [volumes]: everything; `volumes` removes the data too.
+# left_over [volumes]: what the engine still has of the stack, a line each.
+left_over() {
+    local mine="label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"
+    docker ps --all --filter "$mine" --format 'container {{.Names}}'
+    docker network ls --filter "$mine" --format 'network {{.Name}}'
+    [ "${1:-}" != volumes ] || docker volume ls --filter "$mine" --format 'volume {{.Name}}'
+}
+
+# stop_stack [volumes]: everything, of every profile; `volumes` removes the data too.
 stop_stack() {
-    local name
+    local name left
     require_docker
     # Nothing starts here, so a password that is not there (any more) is no reason to refuse.
     for name in $SECRETS; do [ -n "${!name:-}" ] || export "$name=none"; done
+    compose --profile '*' --profile monitoring down --remove-orphans ${1:+--volumes}
+    left="$(left_over "${1:-}")"
+    [ -z "$left" ] || fail "stopped, but the engine still has:
+$left"
     if [ "${1:-}" = volumes ]; then
-        compose down --remove-orphans --volumes
         say "stopped; the volumes are removed"
     else
-        compose down --remove-orphans
         say "stopped; the data stays in the volumes (./scripts/down.sh --volumes removes it)"
     fi
     rm -f "$(mode_file)" "$(superset_off_file)"

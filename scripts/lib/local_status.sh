@@ -82,7 +82,9 @@ pipeline_row() {
 data_row() {
     local age
     age="$(clickhouse_value "SELECT dateDiff('second', max(window_end), now()) FROM $CLICKHOUSE_DB.ctr_latest_view HAVING count() > 0")"
-    if [ -z "$age" ]; then
+    if [ -z "$age" ] && [ "$(clickhouse_value 'SELECT 1')" != 1 ]; then
+        status_row data unknown "$CLICKHOUSE_DB" "ClickHouse does not answer"
+    elif [ -z "$age" ]; then
         status_row data empty "$CLICKHOUSE_DB" "no row in ctr_latest_view"
     elif [ "$age" -le 30 ]; then
         status_row data up "$CLICKHOUSE_DB" "newest window ended $age s ago"

@@ -17,21 +17,30 @@ port_holder() {
 
 valid_port() { [[ "$1" =~ ^[0-9]{1,5}$ ]] && [ "$1" -ge 1 ] && [ "$1" -le 65535 ]; }
 
-# check_ports SETTING...: every setting must name a different, free port. All that is wrong is said at once.
-check_ports() {
-    local setting port holder seen=" " faults=""
+PORTS_REMEDY="Stop what holds them (what an earlier run of this stack left: ./scripts/down.sh), or set other ports in .env."
+
+# port_faults SETTING...: every setting must name a different, free port. A line for each that does not.
+port_faults() {
+    local setting port holder seen=" "
     for setting in "$@"; do
         port="${!setting}"
         if ! valid_port "$port"; then
-            faults="$faults  $setting=$port is not a port (1 to 65535)"$'\n'
+            say "  $setting=$port is not a port (1 to 65535)"
         elif [[ "$seen" == *" $port "* ]]; then
-            faults="$faults  $setting=$port is given to another service too"$'\n'
+            say "  $setting=$port is given to another service too"
         elif port_is_taken "$port"; then
             holder="$(port_holder "$port")"
-            faults="$faults  port $port ($setting) is taken by ${holder:-another process}"$'\n'
+            say "  port $port ($setting) is taken by ${holder:-another process}"
         fi
         seen="$seen$port "
     done
+}
+
+# check_ports SETTING...: all that is wrong is said at once.
+check_ports() {
+    local faults
+    faults="$(port_faults "$@")"
     [ -z "$faults" ] || fail "ports that cannot be used:
-${faults}Stop what holds them (what an earlier run of this stack left: ./scripts/down.sh), or set other ports in .env."
+$faults
+$PORTS_REMEDY"
 }

@@ -103,7 +103,7 @@ def test_everything_waits_for_health_or_completion() -> None:
 
 
 def test_health_checks_start_no_jvm_and_no_shell() -> None:
-    checks = {name: service["healthcheck"]["test"] for name, service in services().items() if "healthcheck" in service}
+    checks = {name: service["healthcheck"]["test"] for name, service in services().items() if name not in one_shots() and "healthcheck" in service}
     assert set(checks) == {"kafka1", "kafka2", "kafka3", "clickhouse", "ctr-pipeline", "kafka-ui", "superset", "prometheus", "grafana"}
     assert checks["ctr-pipeline"] == ["CMD", "/usr/local/bin/ctr-pipeline", "probe"]
     for name, command in checks.items():
@@ -113,6 +113,26 @@ def test_health_checks_start_no_jvm_and_no_shell() -> None:
         assert f"INTERNAL://:{port}" in services()[name]["environment"]["KAFKA_LISTENERS"]
 
 
+def test_one_shots_are_never_unhealthy() -> None:
+    """The image's health check is of its server, which a one-shot does not start."""
+    assert {name for name in one_shots() if services()[name].get("healthcheck") == {"disable": True}} == one_shots()
+
+
+def test_no_limit_of_a_process_asks_for_more_than_a_host_may_grant() -> None:
+    assert [name for name, service in services().items() if service.get("ulimits")] == []
+
+
+# Their `VOLUME` lines. What nothing is mounted on becomes a volume without a name, which `down` leaves.
+VOLUMES_OF_IMAGES = {"apache/kafka": {"/etc/kafka/secrets", "/var/lib/kafka/data", "/mnt/shared/config"}, "clickhouse/clickhouse-server": {"/var/lib/clickhouse"},
+                     "prom/prometheus": {"/prometheus"}}
+
+
+def test_every_volume_of_an_image_has_a_name_or_is_in_memory() -> None:
+    for name, service in services().items():
+        mounted = {mount["target"] for mount in service.get("volumes", [])} | set(service.get("tmpfs", []))
+        assert VOLUMES_OF_IMAGES.get(service["image"].split(":")[0], set()) <= mounted, name
+
+
 # --- agreement with scripts and settings ---
 
 def example() -> dict[str, str]:
@@ -120,7 +140,7 @@ def example() -> dict[str, str]:
 
 
 def test_every_variable_has_the_default_that_scripts_and_example_have() -> None:
-    not_settings = {"KAFKA_JAVA_OPTIONS": "", "CTR_JOB_INSTANCE_ID": "compose"}
+    not_settings = {"KAFKA_JAVA_OPTIONS": "", "CTR_JOB_INSTANCE_ID": "compose", "CTR_REVISION": "unknown"}
     for name, defaults in variables().items():
         if name in SECRETS:
             assert defaults == {"?"}, name

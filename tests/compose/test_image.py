@@ -51,6 +51,28 @@ def test_the_context_holds_the_workspace_and_nothing_else() -> None:
         assert any(source == entry or source.startswith(f"{entry}/") for entry in kept), source
 
 
+def test_every_builder_can_build_it_and_none_asks_a_registry_for_a_frontend() -> None:
+    for path in ("Dockerfile", "superset/Dockerfile"):
+        text = (CHECKOUT / path).read_text()
+        assert not re.search(r"^#\s*(syntax|check)\s*=", text, re.MULTILINE), path
+        # Of BuildKit alone: mounts of a step, here-documents, COPY --link, --parents and --chmod.
+        assert not re.search(r"--mount|--link|--parents|--chmod|<<", text), path
+
+
+def test_what_we_depend_on_is_compiled_in_a_layer_before_our_code() -> None:
+    build = DOCKERFILE[DOCKERFILE.index(" AS build"):]
+    manifests, code = build.index("COPY --from=manifests"), build.index("COPY crates")
+    assert manifests < build.index("cargo build") < code < build.rindex("cargo build")
+    bins = re.findall(r"cargo build ([^\\\n&]+)", build)
+    assert len(bins) == 2 and len({line.strip() for line in bins}) == 1, "the same profile and programs, or the layer is of no use"
+
+
+def test_superset_is_process_1() -> None:
+    """A stop reaches it: a shell in front of it would sit the grace period out."""
+    text = (CHECKOUT / "superset/Dockerfile").read_text()
+    assert re.search(r'^CMD \["gunicorn"', text, re.MULTILINE) and "command" not in services()["superset"]
+
+
 def test_the_image_is_not_root_and_has_no_shell() -> None:
     user = re.search(r"^USER (\d+):(\d+)$", RUNTIME, re.MULTILINE)
     assert user and user.group(1) != "0"

@@ -175,3 +175,15 @@ def test_address_and_database_are_put_in(tmp_path: Path) -> None:
     assert {c["schema"] for name, c in contents.items() if name.startswith(("datasets/", "queries/"))} == {"ads"}
     assert json.dumps(contents).count("secret") == 1
     assert len(contents) == 1 + sum(len(assets(kind)) for kind in ("databases", "datasets", "charts", "dashboards", "queries"))
+
+
+@pytest.mark.parametrize("password", ["plain", "a@b/c:d%e", "p#q?r s&t=u+v", "ä€"])
+def test_any_password_gets_into_the_address_of_the_database(password: str) -> None:
+    import sqlalchemy
+
+    specification = importlib.util.spec_from_file_location("provision", CHECKOUT / "superset/provision.py")
+    assert specification and specification.loader
+    provision = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(provision)
+    url = sqlalchemy.engine.make_url(provision.with_password("clickhousedb://ctr_reader@clickhouse:8123/ads", password))
+    assert (url.username, url.password, url.host, url.port, url.database) == ("ctr_reader", password, "clickhouse", 8123, "ads")

@@ -71,8 +71,9 @@ def test_every_password_and_grant_comes_from_compose() -> None:
         assert password is not None and password.text is None and environment[password.attrib["from_env"]]
         assert grant is not None and grant.text is None and environment[grant.attrib["from_env"]]
     assert len({environment[f"CTR_{user}_PASSWORD"] for user in ("ADMIN", "WRITER", "READER")}) == 3
-    uri = services()["superset-init"]["environment"]["CLICKHOUSE_URI"]
-    assert uri == f"clickhousedb://ctr_reader:{environment['CTR_READER_PASSWORD']}@clickhouse:8123/default"
+    superset = services()["superset-init"]["environment"]
+    assert superset["CLICKHOUSE_URI"] == "clickhousedb://ctr_reader@clickhouse:8123/default"
+    assert superset["CLICKHOUSE_READER_PASSWORD"] == environment["CTR_READER_PASSWORD"]
     pipeline, init = services()["ctr-pipeline"]["environment"], services()["clickhouse-init"]["environment"]
     assert (pipeline["CLICKHOUSE_USER"], pipeline["CLICKHOUSE_PASSWORD"]) == ("ctr_writer", environment["CTR_WRITER_PASSWORD"])
     assert (init["CLICKHOUSE_USER"], init["CLICKHOUSE_PASSWORD"]) == ("ctr_admin", environment["CTR_ADMIN_PASSWORD"])

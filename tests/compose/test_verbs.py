@@ -16,15 +16,23 @@ from stack.process import free_ports
 PORTS = ("KAFKA1_PORT", "KAFKA2_PORT", "KAFKA3_PORT", "CLICKHOUSE_PORT", "CLICKHOUSE_NATIVE_PORT", "PIPELINE_PORT", "KAFKA_UI_PORT", "SUPERSET_PORT")
 UP = "up --detach --no-deps --wait --wait-timeout 300"
 RUN = "run --rm --no-deps -T"
+# A profile that is not named is not taken down: `down` alone leaves its containers, and a volume that they use.
+DOWN = "--profile * --profile monitoring down --remove-orphans"
 
 # One line a call, without what is the same in each; `ps` answers what the test put into the file, `exec` an age of 5 s.
 # A call that matches FAULT fails, as the real one does: with its own words on standard error.
 DOCKER = r"""
-call="$*"; call="${call#compose --project-directory $CHECKOUT_OF_TEST --file $CHECKOUT_OF_TEST/docker-compose.yml --env-file $ENV_FILE }"
-case "$call" in info | "compose version --short") ;; *) echo "$call" >>"$CALLS" ;; esac
+call="$*"; call="${call#compose --env-file $ENV_FILE }"
+case "$call" in info* | images* | network* | volume* | "compose version --short") ;; *) echo "$call" >>"$CALLS" ;; esac
 if [ -n "${FAULT:-}" ] && [[ "$call" =~ $FAULT ]]; then echo "the engine's own words" >&2; exit 17; fi
 case "$call" in
     info) exit "${NO_ENGINE:-0}" ;;
+    info*ServerVersion*) echo "${ENGINE_VERSION:-28.2.2}" ;;
+    info*MemTotal*) echo "${ENGINE_MEMORY:-8589934592}" ;;
+    info*DockerRootDir*) echo "${ENGINE_FOLDER:-/not/of/this/machine}" ;;
+    volume*) if [[ "$call" == *"name=^${VOLUME_LEFT:-none}\$"* || "$call" == *{{.Name}}* ]]; then echo "${VOLUME_LEFT:+volume $VOLUME_LEFT}"; fi ;;
+    "ps --all"*"container {{.Names}}"*) [ -z "${CONTAINER_LEFT:-}" ] || echo "container $CONTAINER_LEFT" ;;
+    network* | images*) ;;
     "compose version --short") echo 2.29.1 ;;
     ps*) cat "$CONTAINERS_OF_TEST" ;;
     exec*) echo "${AGE:-5}" ;;
@@ -59,7 +67,7 @@ class Docker:
 
     def calls(self) -> list[str]:
         """What was asked for, looks at what runs and at the data left out."""
-        return [line for line in self.calls_file.read_text().splitlines() if not line.startswith(("ps ", "exec "))]
+        return [line for line in self.calls_file.read_text().splitlines() if not line.startswith(("ps ", "exec -T clickhouse"))]
 
 
 @pytest.fixture
@@ -147,12 +155,54 @@ def test_setup_names_a_port_that_is_taken(docker: Docker) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         result = docker.script("setup.sh", KAFKA_UI_PORT=str(port))
-        assert result.returncode == 1
+        assert result.returncode == 2
         assert f"port {port} (KAFKA_UI_PORT) is taken" in result.stdout
         assert docker.calls() == []
         # Our own container may have it.
         docker.all_up()
         assert docker.script("setup.sh", KAFKA_UI_PORT=str(port)).returncode == 0
+
+
+def test_setup_names_all_that_is_missing_at_once_and_changes_nothing(docker: Docker) -> None:
+    result = docker.script("setup.sh", ENGINE_VERSION="20.10.7+dfsg1", ENGINE_MEMORY=str(2 << 30), ENGINE_FOLDER=str(docker.folder), CLICKHOUSE_USER="somebody",
+                           KAFKA_UI_PORT="no-port", VOLUME_LEFT="ctr-pipeline_superset-home")
+    assert result.returncode == 2
+    assert "Docker engine 20.10.7+dfsg1 is older than 20.10.10" in result.stdout
+    assert "containers have 2048 MiB of memory, 3072 are needed" in result.stdout and "--no-superset" in result.stdout
+    assert "CLICKHOUSE_USER is somebody" in result.stdout
+    assert "KAFKA_UI_PORT=no-port is not a port" in result.stdout
+    assert "put the old .env back, or remove the volume" in result.stdout and "docker volume rm --force ctr-pipeline_superset-home" in result.stdout
+    assert docker.calls() == [] and not any(name in docker.env.read_text() for name in SECRETS)
+
+
+def test_setup_needs_room_on_the_engines_disk(docker: Docker) -> None:
+    stand_in(docker.folder / "bin", "df", "echo Filesystem; echo x 100 90 10 90% /")
+    result = docker.script("setup.sh", ENGINE_FOLDER=str(docker.folder))
+    assert result.returncode == 2 and f"{docker.folder} has 10 MiB of room, 10240 are needed" in result.stdout
+    assert docker.calls() == []
+
+
+def test_a_lost_env_is_no_matter_without_superset(docker: Docker) -> None:
+    docker.all_up()
+    result = docker.script("setup.sh", "--no-superset", VOLUME_LEFT="ctr-pipeline_superset-home")
+    assert result.returncode == 0, result.stdout
+
+
+def test_scripts_take_the_files_that_compose_takes_by_hand(docker: Docker) -> None:
+    """An override file of the checkout, or COMPOSE_FILE, counts in both: no script names a file."""
+    stand_in(docker.folder / "bin", "docker", 'case "$*" in info | ps*) ;; "compose version --short") echo 2.29.1 ;; *) echo "$PWD: $*" >>"$CALLS" ;; esac')
+    assert docker.script("down.sh").returncode == 0
+    (call,) = [line for line in docker.calls() if " down " in line]
+    assert call == f"{CHECKOUT}: compose --env-file {docker.env} {DOWN}"
+
+
+def test_a_mend_runs_where_there_is_a_shell(docker: Docker) -> None:
+    docker.all_up()
+    command = ["dlq", "redrive", "--code", "INVALID_JSON", "--mend", "sed s/a/b/"]
+    assert docker.script("ctr-pipeline.sh", *command).returncode == 0
+    assert docker.calls() == [
+        f"build --target build --build-arg RUST_TAG=1.95-bookworm --tag ctr-pipeline:local-mend {CHECKOUT}",
+        f"{RUN} --user 65532:65532 --workdir /src --entrypoint /out/bin/ctr-pipeline ctr-pipeline {' '.join(command)}"]
 
 
 def test_setup_refuses_another_name_of_the_writer(docker: Docker) -> None:
@@ -192,8 +242,9 @@ def test_without_containers_verbs_name_setup(docker: Docker, name: str) -> None:
     (["logs.sh", "clickhouse"], ["logs --no-log-prefix --tail 200 clickhouse"]),
     (["logs.sh", "superset"], ["logs --no-log-prefix --tail 200 superset"]),
     (["logs.sh", "kafka-ui", "-f"], ["logs --no-log-prefix --tail 100 --follow kafka-ui"]),
-    (["down.sh"], ["down --remove-orphans"]),
-    (["down.sh", "--volumes"], ["down --remove-orphans --volumes"]),
+    (["ctr-pipeline.sh", "probe"], ["exec -T ctr-pipeline ctr-pipeline probe"]),
+    (["down.sh"], [f"{DOWN}"]),
+    (["down.sh", "--volumes"], [f"{DOWN} --volumes"]),
 ])
 def test_a_verb_is_these_commands(docker: Docker, command: list[str], calls: list[str]) -> None:
     docker.all_up()
@@ -215,6 +266,15 @@ def test_down_forgets_the_mode_and_needs_no_passwords(docker: Docker) -> None:
     assert docker.script("down.sh").returncode == 0
     assert not (docker.folder / "local/mode").exists()
     assert not any(name in docker.env.read_text() for name in SECRETS)
+
+
+def test_down_names_what_the_engine_still_has(docker: Docker) -> None:
+    left = docker.script("down.sh", CONTAINER_LEFT="ctr-pipeline-prometheus-1")
+    assert left.returncode == 1 and "container ctr-pipeline-prometheus-1" in left.stdout and "removed" not in left.stdout
+    # Volumes are to stay unless it is said.
+    assert docker.script("down.sh", VOLUME_LEFT="ctr-pipeline_prometheus-data").returncode == 0
+    left = docker.script("down.sh", "--volumes", VOLUME_LEFT="ctr-pipeline_prometheus-data")
+    assert left.returncode == 1 and "volume ctr-pipeline_prometheus-data" in left.stdout
 
 
 # --- status ---
@@ -242,6 +302,13 @@ def test_status_names_what_is_wrong(docker: Docker, line: str, state: str) -> No
     assert re.search(rf"^clickhouse +{state} ", result.stdout, re.MULTILINE), result.stdout
 
 
+def test_a_clickhouse_that_does_not_answer_is_not_taken_for_no_rows(docker: Docker) -> None:
+    docker.all_up()
+    result = docker.script("status.sh", FAULT="exec .*")
+    assert result.returncode == 1
+    assert re.search(r"^data +unknown +default +ClickHouse does not answer$", result.stdout, re.MULTILINE), result.stdout
+
+
 def test_status_sees_old_data(docker: Docker) -> None:
     docker.all_up()
     result = docker.script("status.sh", AGE="300")
@@ -265,6 +332,8 @@ def test_every_option_is_one_that_compose_knows(docker: Docker) -> None:
     calls = [line for line in docker.calls_file.read_text().splitlines() if not line.startswith("ps ")]
     seen = set()
     for call in calls:
+        while call.startswith("--profile "):
+            call = call.split(maxsplit=2)[2]
         subcommand, *words = call.split()
         for option in words[:1] if subcommand == "exec" else [word for word in words if word.startswith("-")]:
             assert re.search(rf"(^|[\s,]){re.escape(option)}[\s,]", known_options(subcommand), re.MULTILINE), f"{subcommand} {option}"

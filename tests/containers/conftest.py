@@ -1,0 +1,40 @@
+"""One engine and one stack in containers for the whole run: bringing it up takes a minute."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from containers.engine import DockerEngine, NoEngine, engine_for_tests
+from containers.stack import ContainerStack
+
+
+@pytest.fixture(scope="session")
+def docker_folder() -> Iterator[Path]:
+    """Short, since a socket is in it."""
+    with tempfile.TemporaryDirectory(prefix="ctr-docker-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def engine_of_docker(docker_folder: Path) -> Iterator[DockerEngine]:
+    try:
+        with engine_for_tests(docker_folder) as engine:
+            yield engine
+    except NoEngine as why:
+        pytest.skip(str(why))
+
+
+@pytest.fixture(scope="session")
+def session_stack(engine_of_docker: DockerEngine, docker_folder: Path) -> Iterator[ContainerStack]:
+    stack = ContainerStack(engine_of_docker, docker_folder)
+    yield stack
+    stack.end()
+
+
+@pytest.fixture
+def stack(session_stack: ContainerStack) -> ContainerStack:
+    """Up, with events flowing and rows of them."""
+    session_stack.ensure_up()
+    return session_stack
