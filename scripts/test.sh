@@ -5,9 +5,10 @@ set -euo pipefail
 # shellcheck source=lib/workshop.sh
 source "$(dirname "$0")/lib/workshop.sh"
 
-USAGE="usage: ./scripts/test.sh [--unit | --long]
+USAGE="usage: ./scripts/test.sh [--unit | --containers | --long]
 
   --unit       formatting, lints, unit and property tests only: no brokers, no ClickHouse engine
+  --containers the stack in containers only (tests/containers), on a Docker engine that answers or one of its own
   --long       also what takes hours (tests marked \`long\`, a million histories of the model instead of 10,000)
   -h, --help   this text
 
@@ -23,6 +24,7 @@ parse_options() {
         case "$1" in
             -h | --help) say "$USAGE" && exit 0 ;;
             --unit) EXTENT="unit" ;;
+            --containers) EXTENT="containers" ;;
             --long) EXTENT="long" ;;
             *) fail "unknown argument: $1
 $USAGE" 2 ;;
@@ -80,23 +82,31 @@ pytest_folders() {
     for folder in tests local/clickhouse_engine/tests; do [ ! -d "$folder" ] || echo "$folder"; done
 }
 
-test_stack() {
-    local marks="not long"
+# run_pytest NAME ARGUMENTS...: its results are in logs/test/pytest-NAME.xml, for the summary.
+run_pytest() {
+    local name="$1" marks="not long"
+    shift
     [ "$EXTENT" != long ] || marks=""
-    # shellcheck disable=SC2046  # a list of folders
     without_settings "$VENV/bin/python" -m pytest -m "$marks" -rfEs --tb=short --durations=10 -p no:cacheprovider \
-        --junit-xml="$LOCAL_DIR/logs/test/pytest.xml" $(pytest_folders)
+        --junit-xml="$LOCAL_DIR/logs/test/pytest-$name.xml" "$@"
 }
+
+test_stack() {
+    # shellcheck disable=SC2046  # a list of folders
+    run_pytest stack --ignore=tests/containers $(pytest_folders)
+}
+
+test_containers() { run_pytest containers tests/containers; }
 
 # pytest_results KIND...: a line for each test that was skipped (KIND is skipped), or that failed (failure, error), with the first
 # line of why.
 pytest_results() {
-    [ -f "$LOCAL_DIR/logs/test/pytest.xml" ] || return 0
-    python3 - "$LOCAL_DIR/logs/test/pytest.xml" "$@" <<'PYTHON'
-import sys, xml.etree.ElementTree as tree
-for case in tree.parse(sys.argv[1]).iter("testcase"):
-    for result in (found for kind in sys.argv[2:] for found in case.iter(kind)):
-        print(f"{case.get('classname')}.{case.get('name')}: {(result.get('message') or '').partition(chr(10))[0][:300]}")
+    python3 - "$LOCAL_DIR/logs/test" "$@" <<'PYTHON'
+import pathlib, sys, xml.etree.ElementTree as tree
+for file in sorted(pathlib.Path(sys.argv[1]).glob("pytest-*.xml")):
+    for case in tree.parse(file).iter("testcase"):
+        for result in (found for kind in sys.argv[2:] for found in case.iter(kind)):
+            print(f"{case.get('classname')}.{case.get('name')}: {(result.get('message') or '').partition(chr(10))[0][:300]}")
 PYTHON
 }
 
@@ -107,8 +117,18 @@ collect_pytest_results() {
     while IFS= read -r line; do FAILED_TESTS+=("$line"); done < <(pytest_results failure error)
 }
 
+# What runs in containers is built on the machine: one compilation for all.
+container_stages() {
+    rm -f "$LOCAL_DIR"/logs/test/pytest-*.xml
+    stage "Python environment" prepare_python
+    stage "Kafka's jars" install_kafka
+    stage "release build" build_binaries
+    stage "the stack in containers (pytest)" test_containers
+    collect_pytest_results
+}
+
 integration_stages() {
-    rm -f "$LOCAL_DIR/logs/test/pytest.xml"
+    rm -f "$LOCAL_DIR"/logs/test/pytest-*.xml
     # Without these, the tests that need them skip themselves.
     have_or_skip "Chromium" "$PREREQUISITES_PAGES" || true
     have_or_skip "promtool" "$PREREQUISITES_ALERTS" || true
@@ -118,6 +138,7 @@ integration_stages() {
     stage "release build" build_binaries
     stage "build with crash points" build_crashing_pipeline
     stage "integration tests (pytest)" test_stack
+    stage "the stack in containers (pytest)" test_containers
     collect_pytest_results
     stage "chaos, three minutes" without_settings "$CHECKOUT/scripts/chaos.sh" --minutes 3 --seed "${CTR_SEED:-1}"
 }
@@ -141,6 +162,11 @@ STARTED="$(now)"
 cd "$CHECKOUT"
 mkdir -p "$LOCAL_DIR/logs/setup" "$LOCAL_DIR/logs/test"
 require_prerequisites "$PREREQUISITES_BUILD"
+if [ "$EXTENT" = containers ]; then
+    container_stages
+    summary
+    exit
+fi
 if have_or_skip "shellcheck" "$PREREQUISITES_TEST"; then stage "shell scripts (shellcheck)" check_shell; fi
 stage "formatting (cargo fmt)" cargo fmt --all --check
 stage "lints (cargo clippy)" cargo clippy --workspace --all-targets --locked --quiet -- -D warnings

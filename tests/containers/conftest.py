@@ -38,3 +38,11 @@ def stack(session_stack: ContainerStack) -> ContainerStack:
     """Up, with events flowing and rows of them."""
     session_stack.ensure_up()
     return session_stack
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test makes images, and every one may be the one that brings the stack up."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.timeout(2400))

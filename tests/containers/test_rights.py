@@ -1,0 +1,79 @@
+"""What the engine lets each container do, and who owns what it writes."""
+
+import io
+import tarfile
+import subprocess
+import os
+
+import pytest
+
+from containers.stack import STAYING, ContainerStack
+
+BINARIES = {"usr/local/bin/ctr-pipeline", "usr/local/bin/ctr-producer", "usr/local/bin/ctr-verify"}
+OURS = ("ctr-pipeline", "impression-producer", "click-producer")
+
+
+@pytest.mark.parametrize("service", STAYING)
+def test_no_capabilities_no_new_privileges_not_root(stack: ContainerStack, service: str) -> None:
+    found = stack.inspect(service)
+    host = found["HostConfig"]
+    assert host["CapDrop"] == ["ALL"] and not host["CapAdd"] and not host["Privileged"]
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert host["Memory"] > 0 and host["RestartPolicy"]["Name"] == "unless-stopped"
+    status = dict(line.split(":", 1) for line in open(f"/proc/{found['State']['Pid']}/status").read().splitlines() if ":" in line)
+    assert {status[name].strip() for name in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert status["NoNewPrivs"].strip() == "1"
+    assert "0" not in status["Uid"].split() and "0" not in status["Gid"].split(), "nobody is root"
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_our_own_containers_cannot_write_to_their_image(stack: ContainerStack, service: str) -> None:
+    found = stack.inspect(service)
+    assert found["HostConfig"]["ReadonlyRootfs"] is True
+    root = next(line.split() for line in open(f"/proc/{found['State']['Pid']}/mountinfo") if line.split()[4] == "/")
+    assert "ro" in root[5].split(",")
+
+
+def test_everything_is_published_on_the_loopback_alone(stack: ContainerStack) -> None:
+    published = {(name, port): [b["HostIp"] for b in bindings] for name in STAYING
+                 for port, bindings in stack.inspect(name)["NetworkSettings"]["Ports"].items() if bindings}
+    assert len(published) == 7
+    assert {address for addresses in published.values() for address in addresses} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(("service", "target", "user"), [("ctr-pipeline", "/var/log/ctr-pipeline", 65532), ("clickhouse", "/var/lib/clickhouse", 101),
+                                                         ("kafka1", "/var/lib/kafka/data", 1000)])
+def test_volumes_belong_to_who_writes_them(stack: ContainerStack, service: str, target: str, user: int) -> None:
+    source = next(mount["Source"] for mount in stack.inspect(service)["Mounts"] if mount["Destination"] == target)
+    if not os.access(source, os.R_OK):
+        pytest.skip("the engine's folder is not readable by this user")
+    owners = {os.stat(os.path.join(folder, name)).st_uid for folder, _, names in os.walk(source) for name in names}
+    assert os.stat(source).st_uid == user and owners == {user}
+
+
+def files_of(stack: ContainerStack, image: str) -> dict[str, int]:
+    """Files of an image by their size."""
+    made = stack.engine("create", image, "nothing")
+    try:
+        archive = subprocess.run(["docker", "export", made], env={**os.environ, **stack.engine.environment}, capture_output=True, check=True).stdout
+    finally:
+        stack.engine("rm", made)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        return {entry.name: entry.size for entry in files if not entry.isdir()}
+
+
+def test_the_image_holds_three_binaries_and_says_what_it_is(stack: ContainerStack) -> None:
+    base, ours = files_of(stack, "gcr.io/distroless/cc-debian12:nonroot"), files_of(stack, "ctr-pipeline:local")
+    assert set(ours) - set(base) == BINARIES | {"opt/ctr-pipeline/config/application.yml"}
+    labels = stack.engine("inspect", "--format", '{{index .Config.Labels "org.opencontainers.image.version"}} '
+                          '{{index .Config.Labels "org.opencontainers.image.revision"}}', "ctr-pipeline:local").split()
+    assert labels[0] == "0.1.0" and len(labels) == 2
+    size = int(stack.engine("inspect", "--format", "{{.Size}}", "ctr-pipeline:local"))
+    print(f"image: {size / 1e6:.1f} MB, binaries {[ours[name] for name in sorted(BINARIES)]}")
+    assert size < 100_000_000
+
+
+def test_one_shots_and_the_rest_show_no_bad_health(stack: ContainerStack) -> None:
+    stack.wait_for_health("ctr-pipeline", "healthy")
+    shown = stack.engine("ps", "--all", "--filter", f"label=com.docker.compose.project={stack.project}", "--format", "{{.Names}} {{.Status}}")
+    assert "unhealthy" not in shown, shown
