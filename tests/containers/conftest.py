@@ -40,9 +40,15 @@ def stack(session_stack: ContainerStack) -> ContainerStack:
     return session_stack
 
 
+# A stack that comes up first and is taken down last: each file may be run alone, but so it is brought up once.
+ORDER = ("test_setup", "test_scripts", "test_rights", "test_faults", "test_teardown")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first test makes images, and every one may be the one that brings the stack up."""
     here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.timeout(2400))
+    mine = [item for item in items if here in item.path.parents]
+    for item in mine:
+        # The first one makes images, and each may be the one that brings the stack up.
+        item.add_marker(pytest.mark.timeout(2400))
+    ordered = iter(sorted(mine, key=lambda item: ORDER.index(item.path.stem) if item.path.stem in ORDER else -1))
+    items[:] = [next(ordered) if here in item.path.parents else item for item in items]

@@ -40,7 +40,7 @@ class ContainerStack:
 
     # --- what a person types ---
 
-    def script(self, name: str, *arguments: str, seconds: float = 280, **settings: str) -> subprocess.CompletedProcess[str]:
+    def script(self, name: str, *arguments: str, seconds: float = 900, **settings: str) -> subprocess.CompletedProcess[str]:
         """Both outputs in `stdout`, in order."""
         command = [str(self.checkout / "scripts" / name), *arguments]
         return subprocess.run(command, env={**self.settings, **settings}, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -55,7 +55,7 @@ class ContainerStack:
     def setup(self, *arguments: str) -> str:
         return self.must("setup.sh", "--docker", "--no-superset", *arguments)
 
-    def compose(self, *arguments: str, seconds: float = 280) -> subprocess.CompletedProcess[str]:
+    def compose(self, *arguments: str, seconds: float = 900) -> subprocess.CompletedProcess[str]:
         """`docker compose ARGUMENTS` in the checkout."""
         return subprocess.run(["docker", "compose", *arguments], env=self.settings, cwd=self.checkout, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=seconds)

@@ -1,5 +1,8 @@
 """Containers that are killed or stopped while events flow: nothing is lost and nothing counted twice."""
 
+import os
+import signal
+
 import pytest
 
 from containers.stack import ContainerStack, seconds_of
@@ -26,9 +29,6 @@ def test_killed_and_counted_to_the_last_event(stack: ContainerStack, services: t
 def test_a_process_that_dies_is_started_again_by_the_engine(stack: ContainerStack) -> None:
     before = stack.state("ctr-pipeline")
     # From outside of the container, as the kernel would: not a stop by hand.
-    import os
-    import signal
-
     os.kill(before["Pid"], signal.SIGKILL)
     wait_until(lambda: stack.state("ctr-pipeline")["Running"] and stack.state("ctr-pipeline")["Pid"] != before["Pid"], 60, "started again", every=0.5)
     stack.wait_for_health("ctr-pipeline", "healthy")

@@ -1,9 +1,10 @@
 """What the engine lets each container do, and who owns what it writes."""
 
 import io
-import tarfile
-import subprocess
 import os
+import re
+import subprocess
+import tarfile
 
 import pytest
 
@@ -77,3 +78,21 @@ def test_one_shots_and_the_rest_show_no_bad_health(stack: ContainerStack) -> Non
     stack.wait_for_health("ctr-pipeline", "healthy")
     shown = stack.engine("ps", "--all", "--filter", f"label=com.docker.compose.project={stack.project}", "--format", "{{.Names}} {{.Status}}")
     assert "unhealthy" not in shown, shown
+
+
+def test_a_change_of_our_code_leaves_the_layer_of_what_we_depend_on(stack: ContainerStack) -> None:
+    source = stack.checkout / "crates/ctr-domain/src/window.rs"
+    source = source if source.exists() else stack.checkout / "crates/ctr-domain/src/lib.rs"
+    text = source.read_text()
+    source.write_text(text + "// changed\n")
+    try:
+        done = stack.engine.run("build", "--target", "build", "--build-arg", "RUST_TAG=1.95-bookworm", str(stack.checkout))
+    finally:
+        source.write_text(text)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-3000:]
+    # The older builder and BuildKit say it in different words.
+    older = re.findall(r"^Step \d+/\d+ : RUN cargo build.*\n ---> (Using cache)", said, re.MULTILINE)
+    step = re.search(r"^(#\d+) \[build \d+/\d+\] RUN cargo build", said, re.MULTILINE)
+    assert older or (step and f"{step.group(1)} CACHED" in said), said[-3000:]
+    assert re.search(r"find crates -name '\*\.rs' -exec touch", said), "our own code is compiled after it"
