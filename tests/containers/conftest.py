@@ -41,7 +41,7 @@ def stack(session_stack: ContainerStack) -> ContainerStack:
 
 
 # A stack that comes up first and is taken down last: each file may be run alone, but so it is brought up once.
-ORDER = ("test_setup", "test_scripts", "test_rights", "test_faults", "test_teardown")
+ORDER = ("test_setup", "test_scripts", "test_rights", "test_faults", "test_superset", "test_teardown")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

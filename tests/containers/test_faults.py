@@ -13,7 +13,7 @@ def kill(stack: ContainerStack, *services: str) -> None:
     """SIGKILL by `docker kill`, and the start that it takes: to the engine this is a stop by hand, so `restart` does not act."""
     for service in services:
         stack.engine("kill", stack.container(service))
-    assert all(not stack.is_running(service) for service in services)
+    wait_until(lambda: all(not stack.is_running(service) for service in services), 30, f"the end of {services}", every=0.2)
 
 
 @pytest.mark.parametrize("services", [("ctr-pipeline",), ("kafka2",), ("clickhouse",), ("clickhouse", "kafka1", "ctr-pipeline")], ids=" ".join)

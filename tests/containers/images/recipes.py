@@ -28,7 +28,7 @@ class Recipe:
     beside: Callable[[], dict[str, Path]]
     """Files and folders by the names that the Dockerfile copies."""
     packages: tuple[str, ...] = ()
-    """Packages of PyPI, installed into `packages`."""
+    """Packages of PyPI with their versions, installed into `packages`."""
 
 
 def release_binaries() -> dict[str, Path]:
@@ -49,6 +49,15 @@ RECIPES = (
            packages=(requirement("chdb-core"),)),
     Recipe("kafbat/kafka-ui:v1.5.0", "kafka-ui", dict),
 )
+
+
+def requirements(path: str) -> tuple[str, ...]:
+    lines = (line.strip() for line in (CHECKOUT / path).read_text().splitlines())
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+# Takes minutes, so only the test that has the time asks for it.
+SUPERSET = Recipe("apache/superset:6.1.0", "superset", dict, packages=("uv", *requirements("superset/requirements.txt")))
 
 
 def files_of(path: Path) -> list[Path]:
@@ -106,9 +115,10 @@ def make(docker: Docker, recipe: Recipe, base: str, work: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if source.is_dir() else shutil.copy2)(source, target)
         if recipe.packages:
-            # For the Python of the base, whatever this machine's is.
-            run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:",
-                 "--python-version=3.11", f"--target={context / 'packages'}", *recipe.packages])
+            # For the Python of the base. Another one than this machine's has to do with what is there as a wheel.
+            other = [] if sys.version_info[:2] == (3, 11) else ["--only-binary=:all:", "--python-version=3.11"]
+            run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", *other,
+                 f"--target={context / 'packages'}", *recipe.packages])
         # No Dockerfile here needs a builder other than the engine's own.
         docker("build", "--network", "none", "--build-arg", f"BASE={base}", "--tag", tag, str(context))
         shutil.rmtree(context)
