@@ -4,10 +4,15 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-Usage: scripts/init-clickhouse.sh
+Usage: scripts/init-clickhouse.sh [--cluster NAME [--this-node] [--print]]
 
 Applies clickhouse/schema/*.sql over HTTP, in the order of their numbers, and prints a line for each file. It waits for
 ClickHouse to answer. Run it again after an update, or to change how long rows stay.
+
+  --cluster NAME   for a cluster (docs/cluster.md): replicated tables NAME_local on every node, Distributed ones over them
+                   under the plain names, views over those; made ON CLUSTER, from the same files
+  --this-node      without ON CLUSTER: run it once for each node instead
+  --print          the statements of --cluster, to standard output; asks no server
 
 Settings (environment or .env):
   CLICKHOUSE_HOST, CLICKHOUSE_PORT      where ClickHouse listens (127.0.0.1, 8123)
@@ -21,16 +26,27 @@ Exit codes: 0 done; 1 ClickHouse refused a file, or did not answer; 2 usage or s
 END
 }
 
-case "${1:-}" in
-    '') ;;
-    -h | --help) usage && exit 0 ;;
-    *) usage >&2 && exit 2 ;;
-esac
+CLUSTER="" THIS_NODE="" PRINT=""
+while [ $# -gt 0 ]; do
+    case "$1" in
+        -h | --help) usage && exit 0 ;;
+        --cluster)
+            [ -n "${2:-}" ] || { usage >&2 && exit 2; }
+            CLUSTER="$2" && shift 2
+            ;;
+        --this-node) THIS_NODE=1 && shift ;;
+        --print) PRINT=1 && shift ;;
+        *) usage >&2 && exit 2 ;;
+    esac
+done
+if [ -z "$CLUSTER" ] && [ -n "$THIS_NODE$PRINT" ]; then usage >&2 && exit 2; fi
 
 # shellcheck source=scripts/lib/env.sh
 source "$(dirname "$0")/lib/env.sh"
 # shellcheck source=scripts/lib/clickhouse.sh
 source "$(dirname "$0")/lib/clickhouse.sh"
+# shellcheck source=scripts/lib/clickhouse_cluster.sh
+source "$(dirname "$0")/lib/clickhouse_cluster.sh"
 : "${HISTORY_TTL_DAYS:=7}" "${CLICKHOUSE_WAIT_SECONDS:=60}"
 # A TTL is a DateTime, which ends in 2106 (see clickhouse/retention/limit.sql): 35 years.
 LONGEST_TTL_DAYS=13000
@@ -56,38 +72,85 @@ wait_for_clickhouse() {
     done
 }
 
-# apply FILE PARAMETER...: one statement; on failure the file is named and ClickHouse's own words follow.
+# refused FILE WORDS: names the file, then ClickHouse's own words.
+refused() { printf 'ClickHouse refused %s:\n%s\n' "clickhouse/$1" "$2" >&2; }
+
+# apply FILE PARAMETER...: one statement.
 apply() {
-    local file="$CHECKOUT/clickhouse/$1" words
+    local file="$1" words
     shift
-    if ! words="$(clickhouse_request "$file" "$@" 2>&1)"; then
-        printf 'ClickHouse refused %s:\n%s\n' "${file#"$CHECKOUT/"}" "$words" >&2
+    if ! words="$(clickhouse_request "$CHECKOUT/clickhouse/$file" "$@" 2>&1)"; then
+        refused "$file" "$words"
         return 1
     fi
     [ -z "$words" ] || printf '%s\n' "$words"
 }
 
+# apply_made FILE STATEMENT: a statement that was made from the file. Nodes of a cluster answer with a row each, which is not shown.
+apply_made() {
+    local words
+    if ! words="$(printf '%s' "$2" | clickhouse_request - 2>&1)"; then
+        refused "$1" "$words"
+        return 1
+    fi
+}
+
 # keep_rows TABLE DAYS: how long the rows of a table stay; 0 is for ever.
 keep_rows() {
-    local in_table=("database=$CLICKHOUSE_DB" "param_table=$1") limited
+    local table="$1${CLUSTER:+_local}" limited
     if [ "$2" -gt 0 ]; then
-        apply retention/limit.sql "${in_table[@]}" "param_days=$2"
-        echo "rows of $1 stay $2 days"
+        set_retention limit.sql "$1" "$2"
+        echo "rows of $table stay $2 days"
         return
     fi
-    limited="$(apply retention/is_limited.sql "${in_table[@]}")"
-    if [ "$limited" = 1 ]; then apply retention/for_ever.sql "${in_table[@]}"; fi
-    echo "rows of $1 stay for ever"
+    limited="$(apply retention/is_limited.sql "database=$CLICKHOUSE_DB" "param_table=$table")"
+    if [ "$limited" = 1 ]; then set_retention for_ever.sql "$1" 0; fi
+    echo "rows of $table stay for ever"
+}
+
+# set_retention FILE TABLE DAYS
+set_retention() {
+    if [ -n "$CLUSTER" ]; then
+        apply_made "retention/$1" "$(cluster_retention_statement "$@")"
+    elif [ "$1" = limit.sql ]; then
+        apply "retention/$1" "database=$CLICKHOUSE_DB" "param_table=$2" "param_days=$3"
+    else
+        apply "retention/$1" "database=$CLICKHOUSE_DB" "param_table=$2"
+    fi
+}
+
+init_server() {
+    local file
+    apply database.sql "param_database=$CLICKHOUSE_DB"
+    for file in "$CHECKOUT"/clickhouse/schema/[0-9]*.sql; do
+        apply "schema/$(basename "$file")" "database=$CLICKHOUSE_DB"
+        echo "applied $(basename "$file")"
+    done
+}
+
+init_cluster() {
+    local file part statement
+    check_cluster
+    apply_made database.sql "$(cluster_database_statement)"
+    for file in "$CHECKOUT"/clickhouse/schema/[0-9]*.sql; do
+        for part in local distributed; do
+            statement="$(cluster_statement "$file" "$part")"
+            [ -z "$statement" ] || apply_made "schema/$(basename "$file")" "$statement"
+        done
+        echo "applied $(basename "$file")"
+    done
 }
 
 check_days RAW_TTL_DAYS || exit 2
 check_days HISTORY_TTL_DAYS || exit 2
+if [ -n "$CLUSTER" ]; then
+    check_cluster_names || exit 2
+    ON_CLUSTER=""
+    [ -n "$THIS_NODE" ] || ON_CLUSTER="ON CLUSTER '$CLUSTER'"
+    if [ -n "$PRINT" ]; then print_cluster_schema && exit 0 || exit 1; fi
+fi
 wait_for_clickhouse
-apply database.sql "param_database=$CLICKHOUSE_DB"
-for file in "$CHECKOUT"/clickhouse/schema/[0-9]*.sql; do
-    apply "schema/$(basename "$file")" "database=$CLICKHOUSE_DB"
-    echo "applied $(basename "$file")"
-done
+if [ -n "$CLUSTER" ]; then init_cluster; else init_server; fi
 keep_rows ctr_results_raw "$RAW_TTL_DAYS"
 keep_rows ctr_window_history "$HISTORY_TTL_DAYS"
 echo "database $CLICKHOUSE_DB at $(clickhouse_url) is ready"

@@ -1,0 +1,1 @@
+../../../../containers/clickhouse-init.sh

@@ -1,0 +1,1 @@
+../../../../containers/kafka-init.sh

@@ -1,0 +1,1 @@
+../../../../../clickhouse/database.sql

