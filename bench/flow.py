@@ -15,6 +15,8 @@ PARTITIONS = 6
 PRODUCTS = 100
 CLICKS_OF_ALL = 0.315
 PROBE_SECONDS = 0.02
+LINGER = "10ms"
+"""The original's, and that of all published latencies: what producers wait to fill a batch is not the pipeline's doing."""
 LAG_EVERY_SECONDS = 0.5
 
 FLAT_WITHIN_SECONDS = 0.5
@@ -119,7 +121,7 @@ def observe(ground: Ground, rate: int, seconds: int) -> Observed:
 def flow_at(rate: int, seconds: int, producer: Producer, pipeline: Pipeline, ground: Ground) -> Flow:
     """Sends so many events a second for so long, and looks at the lag meanwhile."""
     events = producer.start("both", rate=rate * (1 - CLICKS_OF_ALL), click_rate=rate * CLICKS_OF_ALL, products=PRODUCTS,
-                            duration=f"{seconds}s", seed=1)
+                            duration=f"{seconds}s", seed=1, linger=LINGER)
     everyone = {"producer": [events], "brokers": ground.kafka.processes(), "pipeline": [pipeline.process], "ClickHouse": [ground.engine.process]}
     before = {name: used(processes) for name, processes in everyone.items()}
     begun, lags, after = time.monotonic(), [], before

@@ -13,6 +13,7 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
        ./scripts/bench.sh starts [--starts N] [--rate N]
        ./scripts/bench.sh operations [--events N] [--products N] [--rounds N]
        ./scripts/bench.sh history [--rows N,N...] [--products N] [--clients N] [--seconds N]
+       ./scripts/bench.sh footprint [--seconds N]
 
   throughput   how fast a log that is there is read, beside a bare consumer and, with --peers, beside Flink and Kafka Streams
   latency      how soon results are durable and visible, at rates in real time
@@ -21,6 +22,7 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
   starts       how soon after the start of its process the pipeline counts, as a new group and as a member that comes back
   operations   what it costs to watch the pipeline, to check its results and to count them again
   history      how quickly ClickHouse answers as months of results gather
+  footprint    what the stack that runs takes of the machine, service by service (setup.sh --local has started it)
 
   --events N             records of the log (2000000, for a quick look; the published figures have 6000000)
   --products N           products in it (100; history: 100000)
@@ -32,7 +34,7 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
   --no-memory            leave out the runs with 5 and with 100,000 products
   --rates N,N...         events a second, one rate after the other (1000,100000)
   --highest              also the highest rate at which all events are sent and the lag stays flat for 60 s: minutes of looking for it
-  --seconds N            how long a rate is kept (70), or a question is asked (20)
+  --seconds N            how long a rate is kept (70), a question is asked (20), or a stack is watched (60)
   --curves NAME,NAME...  events, products, partitions, threads, instances, late share (all; a look of some 10 minutes)
   --whole                the published curves, up to 100 M events and 1 M products: half an hour, 10 GB of disk, 4 GB of memory
   --values N,N...        for one curve, values of your own
@@ -48,7 +50,7 @@ for 1 M events, gone afterwards), and prints medians, spread and ratios. docs/pe
 Exit code 0: measured, and all counts were right; 1: not; 2: wrong usage."
 
 benchmark=throughput
-case "${1:-}" in throughput | latency | scaling | memory | starts | operations | history) benchmark="$1" && shift ;; esac
+case "${1:-}" in throughput | latency | scaling | memory | starts | operations | history | footprint) benchmark="$1" && shift ;; esac
 check_options " --events --products --rounds --parallelism --property --results --rates --seconds --curves --values --starts --rate --rows --clients " \
     " --peers --no-memory --highest --whole " "$@"
 [ "$(uname)" = Linux ] || fail "CPU time and memory are read as Linux shows them: run this on Linux"

@@ -25,9 +25,9 @@ say_what_to_do_next() {
 Everything runs.
   Kafka         $KAFKA_BOOTSTRAP_SERVERS
   ClickHouse    http://$CLICKHOUSE_HOST:$CLICKHOUSE_PORT
-  pipeline      http://127.0.0.1:$PIPELINE_PORT/readyz
 $(say_where_dashboards_are)
-  state of all  ./scripts/status.sh
+  job page      http://127.0.0.1:$PIPELINE_PORT/
+  state of all  ./scripts/status.sh --watch
   logs          ./scripts/logs.sh ctr-pipeline
   stop          ./scripts/down.sh
 

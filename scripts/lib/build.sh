@@ -28,9 +28,33 @@ install_python() {
 
 install_kafka() { "$CHECKOUT/local/kafka/fetch.sh" "$LOCAL_DIR/kafka/lib"; }
 
-# The pipeline with places where a test ends it (crates/ctr-pipeline/src/crash_point.rs), beside what `cargo test` built.
+# The pipeline with places where a test ends it (crates/ctr-pipeline/src/crash_point.rs): what `cargo test` of test.sh has built,
+# since that has the same features.
 build_crashing_pipeline() {
     cargo build --manifest-path "$CHECKOUT/Cargo.toml" --locked --quiet -p ctr-pipeline --features crash-points
 }
 
-build_binaries() { cargo build --manifest-path "$CHECKOUT/Cargo.toml" --release --locked --quiet --bins; }
+# fetch_crates: the sources of all dependencies, so that a machine without a network is told so before anything is built.
+fetch_crates() {
+    cargo fetch --manifest-path "$CHECKOUT/Cargo.toml" --locked --offline --quiet 2>/dev/null ||
+        CARGO_HTTP_TIMEOUT="${CARGO_HTTP_TIMEOUT:-10}" cargo fetch --manifest-path "$CHECKOUT/Cargo.toml" --locked ||
+        fail "the sources of the dependencies cannot be fetched. Is there a network? Behind a proxy set https_proxy; behind a mirror of
+crates, cargo's own configuration names it (source replacement). What is fetched once is not fetched again."
+}
+
+build_binaries() { cargo_build --release --bins; }
+
+# cargo_build OPTIONS...: on a terminal cargo itself shows how far it is; a step of setup.sh reads it off STEP_PROGRESS.
+cargo_build() {
+    local code=0 quiet=""
+    [ -t 2 ] || quiet="--quiet"
+    if [ -z "${STEP_PROGRESS:-}" ]; then
+        cargo build --manifest-path "$CHECKOUT/Cargo.toml" --locked ${quiet:+"$quiet"} "$@"
+        return
+    fi
+    CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=100 CARGO_TERM_COLOR=never \
+        cargo build --manifest-path "$CHECKOUT/Cargo.toml" --locked "$@" 2>"$STEP_PROGRESS" || code=$?
+    # What stays is the log without the bar.
+    tr '\r' '\n' <"$STEP_PROGRESS" | sed -e "s/$(printf '\033')\[K//g" -e '/^ *Building \[/d' -e '/^$/d' >&2
+    return "$code"
+}

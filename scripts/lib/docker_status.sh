@@ -38,7 +38,9 @@ container_row() {
 
 # show_status: the table; false if anything in it is not up.
 show_status() {
+    local sample
     require_docker
+    sample="$(pipeline_sample)"
     CONTAINERS="$(containers)"
     printf '%-20s %-9s %-24s %s\n' SERVICE STATE ADDRESS DETAIL
     container_row kafka1 "127.0.0.1:$KAFKA1_PORT"
@@ -50,6 +52,7 @@ show_status() {
     container_row click-producer "-"
     container_row kafka-ui "127.0.0.1:$KAFKA_UI_PORT"
     if superset_is_left_out; then superset_off_row; else container_row superset "127.0.0.1:$SUPERSET_PORT"; fi
+    traffic_row "$sample"
     data_row
     say_where_passwords_are
     [ "$STATUS_HEALTHY" = yes ] || return 1

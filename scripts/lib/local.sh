@@ -7,6 +7,8 @@ source "$CHECKOUT/scripts/lib/ports.sh"
 source "$CHECKOUT/scripts/lib/secrets.sh"
 # shellcheck source=prerequisites.sh
 source "$CHECKOUT/scripts/lib/prerequisites.sh"
+# shellcheck source=machine.sh
+source "$CHECKOUT/scripts/lib/machine.sh"
 # shellcheck source=build.sh
 source "$CHECKOUT/scripts/lib/build.sh"
 # shellcheck source=supervisor.sh
@@ -35,8 +37,12 @@ require_stack() { supervisor_runs || fail "the stack is not running; start it wi
 # check_machine: everything that could make setup fail later, before it changes anything.
 check_machine() {
     local service ports=""
+    check_folders
+    warn_of_unknown_settings
     mkdir -p "$LOCAL_DIR/logs/setup"
     require_prerequisites "$PREREQUISITES_BUILD"
+    require_same_secret_key
+    check_room
     if supervisor_runs; then
         require_same_settings
     else
@@ -60,6 +66,16 @@ require_same_settings() {
         [ "$was" = "${!name}" ] || changed="$changed $name"
     done
     [ -z "$changed" ] || fail "settings that changed since the stack was started:$changed. Run ./scripts/down.sh, then setup.sh again."
+}
+
+# What Superset keeps is encrypted with the key it was made with. (Its settings are there once it has been started.)
+require_same_secret_key() {
+    local was file="$RUN_DIR/superset.settings"
+    if ! superset_is_wanted || [ ! -r "$file" ] || [ ! -d "$LOCAL_DIR/superset" ]; then return 0; fi
+    was="$(sed -n 's/^SUPERSET_SECRET_KEY=//p' "$file")"
+    [ -z "$was" ] || [ "$was" = "${SUPERSET_SECRET_KEY:-}" ] || fail "SUPERSET_SECRET_KEY is not the one that Superset's data in $LOCAL_DIR/superset was made with.
+Put the old $ENV_FILE back (the key is also in $file), or remove $LOCAL_DIR/superset and $file:
+the dashboards are made again, what people saved there is gone. Or leave them out: --no-superset."
 }
 
 ensure_secrets() {
@@ -88,11 +104,26 @@ apply_schema() {
     return "$code"
 }
 
+# say_what_will_come: what is still to be made here, and about how long it takes.
+say_what_will_come() {
+    local minutes cores
+    cores="$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)"
+    if [ -x "$BINARIES/ctr-pipeline" ] && [ -x "$VENV/bin/supervisord" ]; then
+        say "building what has changed, then brokers, ClickHouse, pipeline, producers$(! superset_is_wanted || echo ', dashboards'): about a minute"
+        return
+    fi
+    minutes=$(((BUILD_CPU_SECONDS / cores + 59) / 60 + 1))
+    say "the first time: cargo builds the binaries, about $minutes min on $cores idle cores; beside it come Kafka's jars and ClickHouse's engine from their
+registries$(! superset_is_wanted || echo ', and Superset (850 MB)'). Then brokers, ClickHouse, pipeline and producers start, and the first row is there 20 s later.
+Ctrl-C is safe at any time: run it again and it goes on where it was."
+}
+
 setup_stack() {
     check_machine
     remember_mode
     ensure_secrets
-    say "building, and fetching what is not here yet (the first time takes some minutes)"
+    say_what_will_come
+    run_step "sources of the dependencies there" fetch_crates
     start_step "binaries built (cargo build --release)" build_binaries
     start_step "Kafka's jars fetched" install_kafka
     start_step "Python environment made" install_python "$CHECKOUT/local/requirements.txt"

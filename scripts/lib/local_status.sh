@@ -78,9 +78,47 @@ pipeline_row() {
     fi
 }
 
+# pipeline_sample: "UPTIME IMPRESSIONS CLICKS LAG-RECORDS LAG-SECONDS" of the running pipeline; nothing if it does not answer.
+pipeline_sample() {
+    curl --silent --noproxy '*' --fail --max-time 3 "http://127.0.0.1:$PIPELINE_PORT/metrics" 2>/dev/null |
+        awk -v impressions="ctr_records_consumed_total{topic=\"$IMPRESSION_TOPIC\"}" -v clicks="ctr_records_consumed_total{topic=\"$CLICK_TOPIC\"}" '
+            $1 ~ /^ctr_uptime_seconds/ { uptime = $2 }
+            $1 == impressions { seen = $2 }
+            $1 == clicks { clicked = $2 }
+            $1 ~ /^ctr_partition_lag_records/ { lag += $2 }
+            $1 ~ /^ctr_partition_lag_seconds/ && $2 > seconds { seconds = $2 }
+            END { if (uptime != "") printf "%s %d %d %d %.1f\n", uptime, seen, clicked, lag, seconds }' || true
+}
+
+# traffic_row SAMPLE: events a second since that sample of the pipeline, and how far it is behind. No traffic is no fault.
+traffic_row() {
+    local sample detail deadline=$((SECONDS + 3))
+    sample="$(pipeline_sample)"
+    # Its counts are renewed four times a second: over less than a second, a rate says little.
+    while [ -n "$1" ] && [ -n "$sample" ] && [ "$SECONDS" -lt "$deadline" ] && awk -v a="${1%% *}" -v b="${sample%% *}" 'BEGIN { exit !(b >= a && b - a < 1) }'; do
+        sleep 0.2
+        sample="$(pipeline_sample)"
+    done
+    if [ -z "$sample" ]; then
+        printf '%-20s %-9s %-24s %s\n' traffic unknown "-" "the pipeline does not answer"
+        return
+    fi
+    detail="$(awk -v before="$1" -v after="$sample" 'BEGIN {
+        split(before, a, " "); split(after, b, " "); took = b[1] - a[1]
+        if (before != "" && took > 0) printf "%.0f impressions/s, %.0f clicks/s, ", (b[2] - a[2]) / took, (b[3] - a[3]) / took
+        printf "lag %d records", b[4]
+        if (b[4] > 0) printf ", %.1f s", b[5]
+    }')"
+    printf '%-20s %-9s %-24s %s\n' traffic - "$IMPRESSION_TOPIC, $CLICK_TOPIC" "$detail"
+}
+
 # Rows are never older than the window, its disorder and a flush while producers run: 30 s leave room for a slow machine.
 data_row() {
     local age
+    if ! http_ok "http://$CLICKHOUSE_HOST:$CLICKHOUSE_PORT/ping"; then
+        status_row data unknown "$CLICKHOUSE_DB" "ClickHouse does not answer"
+        return
+    fi
     age="$(clickhouse_value "SELECT dateDiff('second', max(window_end), now()) FROM $CLICKHOUSE_DB.ctr_latest_view HAVING count() > 0")"
     if [ -z "$age" ] && [ "$(clickhouse_value 'SELECT 1')" != 1 ]; then
         status_row data unknown "$CLICKHOUSE_DB" "ClickHouse does not answer"
@@ -93,10 +131,24 @@ data_row() {
     fi
 }
 
+# watch_status: the table again and again, until Ctrl-C. A terminal keeps it in its place; elsewhere each has its time above.
+watch_status() {
+    local table
+    trap 'exit 0' INT TERM
+    while true; do
+        STATUS_HEALTHY=yes
+        table="$(show_status || true)"
+        if [ -t 1 ]; then printf '\033[H\033[J%s\n' "$table"; else printf '%s\n%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$table"; fi
+        sleep 2
+    done
+}
+
 say_where_passwords_are() { say "passwords: in $ENV_FILE (CLICKHOUSE_..., SUPERSET_...)"; }
 
 # show_status: the table; false if anything in it is not up.
 show_status() {
+    local sample
+    sample="$(pipeline_sample)"
     SUPERVISOR_STATUS="$(ctl status 2>/dev/null || true)"
     printf '%-20s %-9s %-24s %s\n' SERVICE STATE ADDRESS DETAIL
     service_row kafka1 "127.0.0.1:$KAFKA1_PORT"
@@ -108,6 +160,7 @@ show_status() {
     service_row impression-producer "-"
     service_row click-producer "-"
     superset_row
+    traffic_row "$sample"
     data_row
     say_where_passwords_are
     [ "$STATUS_HEALTHY" = yes ]

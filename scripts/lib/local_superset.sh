@@ -6,11 +6,18 @@ SUPERSET_REQUIREMENTS="$CHECKOUT/superset/requirements.txt"
 # begin_superset: starts fetching it beside the other steps; `--no-superset` stops one that runs.
 begin_superset() {
     if superset_is_wanted; then
-        start_step "Superset installed" install_python "$SUPERSET_REQUIREMENTS"
+        # The build goes first: results need it, and dashboards come after them.
+        start_step "Superset installed" in_background install_python "$SUPERSET_REQUIREMENTS"
     else
         stop_service superset
         leave_superset_out "left out (--no-superset)"
     fi
+}
+
+# in_background COMMAND...: with what the processor has left.
+in_background() {
+    renice -n 10 -p "$BASHPID" >/dev/null 2>&1 || true
+    "$@"
 }
 
 # superset_is_installed: waits for it. The only thing that setup.sh goes on without: results do not need it.

@@ -1,8 +1,12 @@
 # shellcheck shell=bash
 # The steps of setup.sh: each prints a line with its time; what it prints itself goes to a log that is shown if it fails.
 # A step may run beside others. Whatever is still running when the script ends or is interrupted is stopped with it.
+# While the script waits, a terminal has one line that moves: what runs, for how long, and how far it is. Elsewhere that line
+# is said every half minute.
 
 STEP_LABELS=() STEP_PIDS=() STEP_LOGS=()
+# A step may write there how far it is, as cargo does.
+STEP_PROGRESS=""
 
 step_log() { echo "$LOCAL_DIR/logs/setup/$(echo "$1" | tr -c 'A-Za-z0-9\n' '-').log"; }
 
@@ -18,9 +22,11 @@ start_step() {
     shift
     log="$(step_log "$label")"
     mkdir -p "$(dirname "$log")"
+    rm -f "$log.progress"
     set -m
     (
         set +m
+        export STEP_PROGRESS="$log.progress"
         started="$(now)"
         # Not `|| code=$?`: the shell would then ignore failures inside of the step.
         set +e
@@ -58,14 +64,42 @@ end_step() {
     done
 }
 
-# say_while_running PID LABEL: a sign of life every half minute, so that a long step is not taken for a stuck one.
+# say_while_running PID LABEL: what runs, until that process has ended.
 say_while_running() {
-    local waited=0
+    local started="$SECONDS" said="$SECONDS" line
     while kill -0 "$1" 2>/dev/null; do
+        if [ -t 1 ]; then
+            line="$(printf '  %7s s  %s' $((SECONDS - started)) "$(running_steps)")"
+            printf '\r\033[K%s' "${line:0:$(($(terminal_width) - 1))}"
+        elif [ $((SECONDS - said)) -ge 30 ]; then
+            said="$SECONDS"
+            say "      ...    still at it after $((SECONDS - started)) s: $(running_steps)"
+        fi
         sleep 0.2
-        waited=$((waited + 1))
-        [ $((waited % 150)) -ne 0 ] || say "      ...    still at it after $((waited / 5)) s: $2"
     done
+    [ ! -t 1 ] || printf '\r\033[K'
+}
+
+terminal_width() {
+    local columns
+    columns="$(tput cols 2>/dev/null || true)"
+    echo "${columns:-80}"
+}
+
+# running_steps: all that run now, each with how far it is.
+running_steps() {
+    local index text="" progress
+    for index in "${!STEP_LABELS[@]}"; do
+        if [ -z "${STEP_PIDS[$index]}" ] || ! kill -0 "${STEP_PIDS[$index]}" 2>/dev/null; then continue; fi
+        progress="$(cargo_progress "${STEP_LOGS[$index]}.progress")"
+        text="$text${text:+; }${STEP_LABELS[$index]}${progress:+ ($progress)}"
+    done
+    echo "$text"
+}
+
+# cargo_progress FILE: "12 of 250" from the newest of cargo's lines "Building [===>  ] 12/250: syn, libc"; nothing if there is none.
+cargo_progress() {
+    [ ! -f "$1" ] || tail -c 4000 "$1" | tr '\r' '\n' | sed -n 's|^ *Building \[.*\] \([0-9]*\)/\([0-9]*\).*|\1 of \2|p' | tail -n 1
 }
 
 # stop_steps: for the trap of the script that has steps.

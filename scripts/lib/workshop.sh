@@ -9,6 +9,8 @@ source "$CHECKOUT/scripts/lib/output.sh"
 source "$CHECKOUT/scripts/lib/mode.sh"
 # shellcheck source=prerequisites.sh
 source "$CHECKOUT/scripts/lib/prerequisites.sh"
+# shellcheck source=machine.sh
+source "$CHECKOUT/scripts/lib/machine.sh"
 # shellcheck source=build.sh
 source "$CHECKOUT/scripts/lib/build.sh"
 
@@ -43,6 +45,7 @@ $USAGE" 2
 # Brokers, engine, Python environment and binaries, without the checks of test.sh.
 prepare_workshop() {
     cd "$CHECKOUT" || return
+    check_folders
     mkdir -p "$LOCAL_DIR/logs/setup"
     require_prerequisites "$PREREQUISITES_BUILD"
     install_python "$CHECKOUT/local/requirements.txt" "$CHECKOUT/tests/requirements.txt"

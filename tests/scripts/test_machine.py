@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.shell import functions, path_with_only, script, stand_in
+from scripts.shell import functions, path_with_only, run, script, stand_in
 from stack import free_ports
+from stack.process import CHECKOUT
 
 # What the scripts themselves use, without anything that is checked for.
 PLAIN = ["bash", "awk", "sed", "cut", "tr", "cat", "mkdir", "dirname", "date",
@@ -99,3 +100,76 @@ def test_ports_that_cannot_work_are_all_named(free_settings: dict[str, str]) -> 
 
 def test_free_ports_pass(free_settings: dict[str, str]) -> None:
     assert functions("check_machine", free_settings).returncode == 0
+
+
+# --- paths, disk, memory, an old .env ---
+
+@pytest.mark.parametrize("folder", ["my projects", "100%", "a;b", "it's", "what?", "a:b", "$HOME"])
+def test_a_path_that_some_tool_does_not_take_is_refused_by_name(tmp_path: Path, folder: str) -> None:
+    local = tmp_path / folder / "local"
+    result = script("setup.sh", "--local", settings={"LOCAL_DIR": str(local), "PATH": os.environ["PATH"]})
+    assert result.returncode == 2, result.stdout
+    assert "the path of LOCAL_DIR" in result.stdout, result.stdout
+    named = result.stdout.partition('has the character "')[2][0]
+    assert named in folder and not named.isalnum()
+    assert not local.exists(), "nothing is made"
+
+
+def test_a_checkout_with_a_space_is_refused_by_name(tmp_path: Path) -> None:
+    checkout = tmp_path / "my projects"
+    checkout.mkdir()
+    for part in ("scripts", "Cargo.toml", "docs", "local"):
+        (checkout / part).symlink_to(CHECKOUT / part)
+    result = run([str(checkout / "scripts/setup.sh"), "--local"], {"LOCAL_DIR": str(tmp_path / "local")})
+    assert result.returncode == 2 and "the path of this checkout" in result.stdout and '" "' in result.stdout, result.stdout
+    result = run([str(checkout / "scripts/test.sh"), "--unit"], {"LOCAL_DIR": str(tmp_path / "local")})
+    assert result.returncode == 2 and "the path of this checkout" in result.stdout, result.stdout
+
+
+def test_an_ordinary_path_is_taken(tmp_path: Path) -> None:
+    assert functions("check_folders", {"LOCAL_DIR": str(tmp_path / "a-b_c.d+e@f,g=h/größe")}).returncode == 0
+
+
+def test_too_little_disk_or_memory_is_said_with_the_way_out(free_settings: dict[str, str]) -> None:
+    disk = functions("free_disk_mb() { echo 12; }; check_machine", free_settings)
+    assert disk.returncode == 1 and "too little disk" in disk.stdout and "12 MB free" in disk.stdout and "LOCAL_DIR" in disk.stdout
+    memory = functions("free_memory_mb() { echo 900; }; check_machine", free_settings)
+    assert memory.returncode == 1 and "too little memory" in memory.stdout and "900 MB are available" in memory.stdout
+    assert "--no-superset" in memory.stdout
+    unknown = functions("free_memory_mb() { :; }; check_machine", free_settings)
+    assert unknown.returncode == 0, "a system that does not say is not refused"
+
+
+def test_without_a_network_nothing_is_built(tmp_path: Path, free_settings: dict[str, str]) -> None:
+    stand_in(tmp_path / "bin", "cargo", f'[ "$1" != --version ] || {{ echo cargo 1.999.0; exit 0; }}; echo "$1" >>{tmp_path}/calls; '
+                                        '[ "$1" = fetch ] && { echo "Could not resolve host" >&2; exit 101; }')
+    result = script("setup.sh", "--local", settings={**free_settings, "ENV_FILE": str(tmp_path / ".env"), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"})
+    assert result.returncode == 1, result.stdout
+    assert "Is there a network?" in result.stdout and "Could not resolve host" in result.stdout and "proxy" in result.stdout
+    assert set((tmp_path / "calls").read_text().split()) == {"fetch"}, "no build"
+
+
+def test_a_name_in_env_that_nothing_reads_is_told(tmp_path: Path, free_settings: dict[str, str]) -> None:
+    (tmp_path / ".env").write_text("FLINK_PORT=8081\nKAFKA1_PRT=1\nCTR_JOB_PARALLELISM=2\nCLICKHOUSE_READER_PASSWORD=x\n# OLD=1\nPARALLELISM=2\n")
+    result = functions("warn_of_unknown_settings", {**free_settings, "ENV_FILE": str(tmp_path / ".env")})
+    assert result.returncode == 0
+    assert "nothing here reads: FLINK_PORT KAFKA1_PRT." in result.stdout, result.stdout
+    quiet = functions("warn_of_unknown_settings", {**free_settings, "ENV_FILE": str(CHECKOUT / ".env.example")})
+    assert quiet.stdout == ""
+
+
+def test_every_name_of_the_example_is_known(tmp_path: Path, free_settings: dict[str, str]) -> None:
+    names = [line.removeprefix("#") for line in (CHECKOUT / ".env.example").read_text().splitlines() if line.startswith("#") and "=" in line.split(" ")[0]]
+    assert len(names) > 30
+    (tmp_path / ".env").write_text("\n".join(names) + "\n")
+    assert functions("warn_of_unknown_settings", {**free_settings, "ENV_FILE": str(tmp_path / ".env")}).stdout == ""
+
+
+def test_a_lost_secret_key_is_told_before_superset_fails_on_it(tmp_path: Path, free_settings: dict[str, str]) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "superset").mkdir()
+    (tmp_path / "run/superset.settings").write_text("SUPERSET_SECRET_KEY=the-old-one\n")
+    result = functions("check_machine", {**free_settings, "SUPERSET_SECRET_KEY": "another"})
+    assert result.returncode == 1 and "SUPERSET_SECRET_KEY is not the one" in result.stdout and "the-old-one" not in result.stdout
+    assert functions("check_machine", {**free_settings, "SUPERSET_SECRET_KEY": "the-old-one"}).returncode == 0
+    assert functions("ARGUMENTS=(--no-superset); check_machine", free_settings).returncode == 0

@@ -1,11 +1,13 @@
 """The steps of setup.sh: a line with the time, failures seen, nothing left running."""
 
+import os
+import pty
 import re
 import signal
 import subprocess
 from pathlib import Path
 
-from scripts.shell import SCRIPTS, functions
+from scripts.shell import SCRIPTS, functions, stand_in
 from stack import wait_until
 from stack.process import clean_environment
 
@@ -49,3 +51,52 @@ def test_an_interrupted_script_takes_its_steps_with_it(tmp_path: Path) -> None:
             return True
 
     wait_until(gone, 10, f"the child {child} of the step is gone")
+
+
+BAR = (r"   Compiling syn v3.0.10\n    Building [=====>                    ] 12/250: syn, libc\r\033[K   Compiling libc v0.2.1\n"
+       r"    Building [=========>                ] 113/250: rdkafka-sys(build)\r")
+
+
+def test_a_wait_says_how_far_cargo_is(tmp_path: Path) -> None:
+    code = f"""build() {{ printf '{BAR}' >"$STEP_PROGRESS"; touch {tmp_path}/told; until [ -e {tmp_path}/asked ]; do sleep 0.05; done; }}
+               start_step built build; start_step fetched true; until [ -e {tmp_path}/told ]; do sleep 0.05; done
+               running_steps; touch {tmp_path}/asked; wait_step built; running_steps"""
+    result = functions(code, {"LOCAL_DIR": str(tmp_path)})
+    assert result.returncode == 0, result.stdout
+    lines = result.stdout.splitlines()
+    assert lines[0].endswith("built (113 of 250)") or lines[0] == "built (113 of 250); fetched", lines
+    assert re.fullmatch(r" +\d+\.\d s  built", lines[1]), lines
+    assert lines[2] == "", "nothing runs any more"
+
+
+def test_the_log_of_a_build_is_without_the_bar_and_its_code_is_cargos(tmp_path: Path) -> None:
+    stand_in(tmp_path / "bin", "cargo", f"printf '{BAR}' >&2; echo 'error: no such crate' >&2; exit 101")
+    result = functions("run_step built build_binaries; echo not reached",
+                       {"LOCAL_DIR": str(tmp_path), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"})
+    assert result.returncode == 101 and "not reached" not in result.stdout, result.stdout
+    log = (tmp_path / "logs/setup/built.log").read_text()
+    assert log.splitlines() == ["   Compiling syn v3.0.10", "   Compiling libc v0.2.1", "error: no such crate"]
+
+
+def on_a_terminal(code: str, settings: dict[str, str]) -> str:
+    """What shell code writes where its standard output is a terminal."""
+    ours, its = pty.openpty()
+    with subprocess.Popen(["bash", "-c", f"set -euo pipefail; {code}"], env=clean_environment({"TERM": "xterm", **settings}), stdout=its) as running:
+        os.close(its)
+        shown = b""
+        try:
+            while piece := os.read(ours, 4096):
+                shown += piece
+        except OSError:
+            pass  # how Linux says that nobody writes any more
+        assert running.wait(30) == 0
+    os.close(ours)
+    return shown.decode()
+
+
+def test_a_terminal_has_one_line_that_moves_and_nothing_else_has_one(tmp_path: Path) -> None:
+    shown = on_a_terminal(f"source {SCRIPTS}/lib/verb.sh; source {SCRIPTS}/lib/steps.sh; run_step slow sleep 0.7", {"LOCAL_DIR": str(tmp_path)})
+    assert re.search(r"\r\x1b\[K +0 s  slow\r\x1b\[K", shown), repr(shown)
+    assert re.search(r"\r\x1b\[K +\d\.\d s  slow\r\n$", shown), repr(shown)
+    plain = functions("run_step slow sleep 0.7", {"LOCAL_DIR": str(tmp_path)})
+    assert "\x1b" not in plain.stdout and plain.stdout.count("slow") == 1

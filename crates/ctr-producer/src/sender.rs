@@ -26,14 +26,13 @@ const ROOM_WAIT: Duration = Duration::from_millis(5);
 const FLUSH_PIECE: Duration = Duration::from_millis(20);
 
 /// The original's settings, and what makes them exact and quick. Options of the command line come after these.
-const SETTINGS: [(&str, &str); 10] = [
+const SETTINGS: [(&str, &str); 9] = [
     ("client.id", "ctr-producer"),
     ("acks", "all"),
     // A record is written once, and records of a partition keep their order, whatever is sent again.
     ("enable.idempotence", "true"),
     // A key goes to the partition that Java's clients would choose.
     ("partitioner", "murmur2_random"),
-    ("linger.ms", "10"),
     ("batch.size", "65536"),
     ("compression.type", "lz4"),
     // A broker that is back is used again within a second, not within the ten of the default.
@@ -102,6 +101,7 @@ impl Sender {
         for (key, value) in SETTINGS {
             config.set(key, value);
         }
+        config.set("linger.ms", connection.linger.as_millis().to_string());
         if connection.unkeyed {
             // A partition for each record instead of for each batch: also few records reach all of them.
             config.set("sticky.partitioning.linger.ms", "0");
