@@ -39,5 +39,5 @@ def assert_letters(truth: Truth, kafka: Kafka, topics: Topics, seconds: float) -
     letters = letters_by_identity(kafka, topics)
     assert letters.keys() == truth.dead_letters
     for identity, copies in letters.items():
-        first, *repeated = ({name: value for name, value in letter.items() if name != "createdAtUtc"} for letter in copies)
+        first, *repeated = ({name: value for name, value in letter.items() if not name.startswith("createdAt")} for letter in copies)
         assert all(copy == first for copy in repeated), f"the copies of {identity} differ"

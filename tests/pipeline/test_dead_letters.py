@@ -25,10 +25,10 @@ BAD: dict[str, list[bytes | None]] = {
     "MISSING_EVENT_TYPE": [event(event_type=...), event(event_type=None)],
     "INVALID_EVENT_TYPE": [event(event_type="purchase"), event(event_type=1)],
     "MISSING_PRODUCT_ID": [event(product_id=...)],
-    "INVALID_PRODUCT_ID": [event(product_id="  "), event(product_id=7)],
+    "INVALID_PRODUCT_ID": [event(product_id="  "), event(product_id=7), event(product_id="p" * 1_025)],
     "MISSING_TIMESTAMP": [event(timestamp=...)],
-    "INVALID_TIMESTAMP": [event(timestamp="yesterday"), event(timestamp=1.5), event(timestamp=-1), event(timestamp=10**18)],
-    "INVALID_FIELD": [event(user_id=1), event(event_id=[])],
+    "INVALID_TIMESTAMP": [event(timestamp="yesterday"), event(timestamp=1.5), event(timestamp=-1), event(timestamp=10**18), event(timestamp=1_764_230_000)],
+    "INVALID_FIELD": [event(user_id=1), event(event_id=[]), event(event_id="e" * 1_025)],
     "FUTURE_TIMESTAMP": [event(timestamp=7_000_000_000_000)],
 }
 
@@ -49,7 +49,8 @@ def test_every_kind_of_bad_record(pipeline: Pipeline, database: Database, kafka:
         assert original_bytes(letter) == payload
         assert letter["key"] == (base64.b64encode(b"key-\xff").decode() if n % 2 else "p")
         assert letter["errorCode"] in {"INVALID_EVENT", "DESERIALIZATION_ERROR", "VALIDATION_ERROR", "UNKNOWN_ERROR"}
-        assert letter["errorMessage"] and letter["createdAtUtc"].endswith("Z") and letter["stackTrace"] is None
+        assert letter["errorMessage"] and isinstance(letter["createdAtUtc"], int) and letter["stackTrace"] is None
+        assert letter["createdAtRfc3339"].endswith("Z")
     wait_until(lambda: database.windows() == {("p", GOOD["timestamp"]): (0, 1)}, 60, "the one good event is counted, none of the others")
 
 

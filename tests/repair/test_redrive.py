@@ -66,13 +66,19 @@ def test_redriven_letters_count_exactly_once(make_pipeline: Callable[..., Pipeli
     # Of the second window nothing was redriven: it fires when the job finds its partitions idle.
     wait_until(lambda: database.windows() == expected, 60, "the counts of both windows")
 
-    # The job has read the copies: they are too late, and no letters again; nor are they for one that reads it all anew.
+    # The job has read the copies. They are too late, so each has a letter, which names its origin; the tools show one of the two.
     assert_all_read(pipeline, kafka, topics)
+    wait_until(lambda: len(letters_by_identity(kafka, topics)) == BROKEN + 3 + BROKEN + 1, 60, "the letters about the copies")
+    about_copies = [letter for letter in kafka.dead_letters(topics) if "redrivenFrom" in letter]
+    assert Counter(letter["redrivenFrom"] for letter in about_copies) == Counter(broken)
+    assert {letter["code"] for letter in about_copies} == {"TOO_LATE"}
+    look_at(pipeline, topics, letters)
     assert pipeline.stop() == 0
     anew = make_pipeline(settings={"kafka.group-id": f"{topics.group}-anew"}).start_ready()
     assert_all_read(anew, kafka, topics)
-    wait_until(lambda: len(kafka.dead_letters(topics)) >= 2 * (BROKEN + 3), 60, "the letters a second time")
-    assert letters_by_identity(kafka, topics).keys() == letters.keys()
+    wait_until(lambda: len(kafka.dead_letters(topics)) >= 2 * (BROKEN + 3 + BROKEN + 1), 60, "the letters a second time")
+    assert len(letters_by_identity(kafka, topics)) == BROKEN + 3 + BROKEN + 1
+    look_at(anew, topics, letters)
     assert anew.stop() == 0
     assert database.windows() == expected
 
@@ -131,16 +137,21 @@ def assert_all_read(pipeline: Pipeline, kafka: Kafka, topics: Topics) -> None:
     wait_until(accounted, 60, f"{records} records in the ledger")
 
 
+def lines(said: str) -> list[str]:
+    """What was asked for, without the remarks on letters that are not shown."""
+    return [line for line in said.splitlines() if "letters were written more than once" not in line and "are about redriven copies" not in line]
+
+
 def look_at(pipeline: Pipeline, topics: Topics, letters: dict) -> None:
     code, said = pipeline.ask("dlq", "list", "--code", "TOO_LATE")
-    assert (code, len(said.splitlines())) == (0, 1) and f"{topics.impressions}/{PARTITION}/{GOOD + 1}/TOO_LATE" in said
+    assert (code, len(lines(said))) == (0, 1) and f"{topics.impressions}/{PARTITION}/{GOOD + 1}/TOO_LATE" in said
     code, said = pipeline.ask("dlq", "list", "--json", "--topic", topics.impressions)
-    listed = [json.loads(line) for line in said.splitlines()]
+    listed = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     assert code == 0 and len(listed) == len(letters) and all(letter["rawTopic"] == topics.impressions for letter in listed)
-    assert pipeline.ask("dlq", "list", "--topic", topics.clicks) == (0, "")
-    assert pipeline.ask("dlq", "list", "--to", "2026-01-01 00:00:00") == (0, "")
+    assert lines(pipeline.ask("dlq", "list", "--topic", topics.clicks)[1]) == []
+    assert lines(pipeline.ask("dlq", "list", "--to", "2026-01-01 00:00:00")[1]) == []
     code, said = pipeline.ask("dlq", "stats", "--json")
-    assert {row["code"]: row["letters"] for row in map(json.loads, said.splitlines())} == {
+    assert {row["code"]: row["letters"] for row in map(json.loads, lines(said))} == {
         "TOO_LATE": 1, "INVALID_EVENT_TYPE": BROKEN + 1, "INVALID_JSON": 1}
     beyond_help = next("/".join(map(str, identity)) for identity in letters if identity[3] == "INVALID_JSON")
     assert pipeline.ask("dlq", "show", "--raw", beyond_help) == (0, "{")
@@ -148,3 +159,27 @@ def look_at(pipeline: Pipeline, topics: Topics, letters: dict) -> None:
     assert code == 0 and '"errorMessage"' in said and said.endswith("}\n{\n"), said
     code, said = pipeline.ask("dlq", "show", "clicks/0/1/TOO_LATE")
     assert code == 3 and "dlq list" in said
+
+
+def test_a_copy_that_no_topic_takes_and_letters_that_name_nothing_are_left_and_the_others_are_put_back(
+        pipeline: Pipeline, kafka: Kafka, topics: Topics, database: Database):
+    pipeline.start_ready()
+    headers = [("traceparent", b"00-abc-def-01"), ("content-type", b"application/json"), ("bytes", b"\xff\x00"), ("none", None)]
+    huge = event("tap", padding=1_047_000)
+    kafka.produce(topics.impressions, [(b"key", event("tap"), headers), (b"key", huge), *[(b"key", event("tap"))] * 20], partition=PARTITION)
+    wait_until(lambda: len(kafka.dead_letters(topics)) == 22, 60, "all dead letters")
+    # Letters that somebody else wrote, or that are damaged: of a partition and of an offset that are not there.
+    letter = kafka.dead_letters(topics)[0]
+    false = [{"partition": 99}, {"partition": -1}, {"offset": 2**63 - 1}, {"offset": -5}, {"rawEncoding": "base64", "rawData": "?", "offset": 3, "code": "INVALID_JSON"}]
+    kafka.produce(topics.dead_letters, [(None, json.dumps({**letter, **changes}).encode()) for changes in false])
+
+    # Mended, that one is larger than before and than its topic takes.
+    mend = "sed 's/\"tap\"/\"click\", \"more\": \"" + "m" * 2_000 + "\"/'"
+    code, said = pipeline.ask("dlq", "redrive", "--execute", "--mend", mend, seconds=120)
+    assert code == 3 and f"21 put back, 0 were before, 0 lie in the log and need no copy, {1 + len(false)} left" in said, said
+    left = next(line for line in said.splitlines() if "max.message.bytes" in line)
+    assert f"{topics.impressions}/{PARTITION}/1/INVALID_EVENT_TYPE" in left and "1048588" in left and "bytes with its key and headers" in left, left
+    assert "has no partition 99" in said and "has no record at this offset" in said and "base64 is damaged" in said, said
+    first = next(record for record in copies(kafka, topics) if dict(record.headers())["ctr-redriven"].decode().endswith("/0/INVALID_EVENT_TYPE"))
+    assert first.headers()[:4] == headers and first.key() == b"key"
+    wait_until(lambda: database.windows().get(("p", START)) == (0, 21), 60, "the copies are counted")

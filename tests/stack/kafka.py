@@ -30,6 +30,10 @@ class Topics:
     partitions: int
 
 
+# Key, value, and headers with their values.
+HeadedRecord = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
+
+
 class Kafka:
     """A cluster of one or three KRaft nodes. Broker numbers begin with 1."""
 
@@ -197,8 +201,9 @@ class Kafka:
 
     # --- records ---
 
-    def produce(self, topic: str, records: Iterable[tuple[bytes | None, bytes | None]], partition: int | None = None) -> list[tuple[int, int]]:
-        """Sends (key, value) pairs in order and returns where each went: (partition, offset)."""
+    def produce(self, topic: str, records: Iterable[tuple[bytes | None, bytes | None] | HeadedRecord],
+                partition: int | None = None) -> list[tuple[int, int]]:
+        """Sends (key, value) pairs, or (key, value, headers), in order and returns where each went: (partition, offset)."""
         places: list[tuple[int, int]] = []
 
         def delivered(error: object, message: Message) -> None:
@@ -207,12 +212,16 @@ class Kafka:
 
         # One request at a time keeps the order; idempotence would too, but takes a second to begin.
         producer = Producer({"bootstrap.servers": self.bootstrap_servers, "partitioner": "murmur2_random", "acks": "all",
-                             "max.in.flight.requests.per.connection": 1, "linger.ms": 1, "log_level": 0})
+                             "max.in.flight.requests.per.connection": 1, "linger.ms": 1, "log_level": 0,
+                             # As much as a topic takes by default, so that the broker decides.
+                             "message.max.bytes": 1_048_588})
         if partition is not None:
             # A partition just added is not known to every broker at once, nor to this client before it asks.
             wait_until(lambda: partition in producer.list_topics(topic, timeout=10).topics[topic].partitions, 30, f"{topic} has {partition}")
-        for key, value in records:
-            target = {} if partition is None else {"partition": partition}
+        for key, value, *headers in records:
+            target: dict = {} if partition is None else {"partition": partition}
+            if headers:
+                target["headers"] = headers[0]
             while True:
                 try:
                     producer.produce(topic, value=value, key=key, on_delivery=delivered, **target)

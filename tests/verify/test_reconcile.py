@@ -106,6 +106,16 @@ def test_a_window_that_was_recounted_is_compared_with_the_recount(counted: Pipel
     assert answer.code == 0 and answer.report["recountedRows"] > 0, answer.text
 
 
+def test_rows_beyond_the_retention_of_the_table_are_counted_and_left_out(counted: Pipeline, database: Database):
+    everything = reconcile(counted).report
+    database.execute("ALTER TABLE ctr_results_raw MODIFY TTL toDateTime(least(window_end, toDateTime64('2070-01-01 00:00:00', 3, 'UTC')), 'UTC') + toIntervalDay(30)")
+    database.execute("OPTIMIZE TABLE ctr_results_raw FINAL")
+    wait_until(lambda: not database.raw_rows(), 60, "ClickHouse drops what is older than 30 days")
+    answer = reconcile(counted)
+    assert answer.code == 0 and answer.report["rows"] == 0, answer.text
+    assert answer.report["beyondRetention"] == everything["rows"], answer.text
+
+
 def test_it_agrees_with_a_stream_that_goes_on(pipeline: Pipeline, producer: Producer):
     pipeline.start_ready()
     flow = producer.start("both", rate=2_000, late=0.02, too_late=0.01, bad=0.01)

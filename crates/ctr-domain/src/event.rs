@@ -4,6 +4,7 @@
 //! allocation; what it does not take goes to `json`, which leaves JSON to `serde_json`. Either way ends in the same
 //! `Fields`, where the rules are checked once, so the two cannot disagree about a rule.
 
+mod beginning;
 mod fields;
 mod json;
 mod scan;
@@ -11,6 +12,7 @@ mod scan;
 use std::borrow::Cow;
 
 use fields::Fields;
+pub use fields::MAX_ID_BYTES;
 pub use json::MAX_NESTING;
 
 use crate::rejection::{Rejection, RejectionCode, quote};
@@ -29,11 +31,12 @@ pub enum EventKind {
 pub struct Event<'a> {
     /// What happened.
     pub kind: EventKind,
-    /// The product that it counts for: not blank, otherwise as it was sent (spaces and case included).
+    /// The product that it counts for: not blank, at most [`MAX_ID_BYTES`], otherwise as it was sent (spaces and case
+    /// included).
     pub product_id: Cow<'a, str>,
     /// When it happened: epoch milliseconds within the range of [`timestamp`](crate::timestamp).
     pub timestamp: i64,
-    /// The producer's name for this event. A blank one names nothing and is the same as none.
+    /// The producer's name for this event, at most [`MAX_ID_BYTES`]. A blank one names nothing and is the same as none.
     pub event_id: Option<Cow<'a, str>>,
 }
 
@@ -52,7 +55,8 @@ impl<'a> Event<'a> {
     /// 5. `timestamp`: `MISSING_TIMESTAMP`, `INVALID_TIMESTAMP`;
     /// 6. `event_id`, `user_id`, `session_id`: `INVALID_FIELD`.
     ///
-    /// `FUTURE_TIMESTAMP` needs the record's Kafka timestamp and is not decided here.
+    /// A time before `ctr.job.min-event-time` (`INVALID_TIMESTAMP`) needs the settings, `FUTURE_TIMESTAMP` the record's Kafka
+    /// timestamp: [`Rules::accept_time`](crate::rules::Rules::accept_time) decides both afterwards.
     pub fn parse(payload: Option<&'a [u8]>) -> Result<Event<'a>, Rejection> {
         let mut fields = Fields::without_escapes();
         let text = payload.and_then(|bytes| std::str::from_utf8(bytes).ok());
@@ -85,8 +89,9 @@ fn text_of(payload: Option<&[u8]>) -> Result<&str, Rejection> {
         let (before, rest) = bytes.split_at(error.valid_up_to());
         let found = rest.first().copied().unwrap_or_default();
         let before = String::from_utf8_lossy(before);
+        let hint = beginning::hint(bytes);
         let message =
-            format!("byte {} (0x{found:02X}) is not UTF-8; it follows: {}", error.valid_up_to(), quote(&before));
+            format!("{hint}byte {} (0x{found:02X}) is not UTF-8; it follows: {}", error.valid_up_to(), quote(&before));
         Rejection::new(RejectionCode::NotUtf8, message)
     })
 }

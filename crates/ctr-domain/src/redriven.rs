@@ -1,7 +1,8 @@
 //! Records that were put back into their topic from the dead letters: how they are known.
 //!
 //! A redriven record lies in the topic and partition of the record that became the dead letter, its *origin*, and says in a
-//! header which one that is. So it is never kept as a dead letter a second time, and counts at most once.
+//! header which one that is. The header decides nothing about the record, which counts or becomes a dead letter like any
+//! other: anybody may write one (`docs/adr/0015`). A dead letter about a copy names the origin, so that tools show it once.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,15 +27,14 @@ pub struct DeadLetterId {
     pub code: String,
 }
 
-/// A text that is no `topic/partition/offset/code`.
+/// A text that is not of the form `topic/partition/offset/code`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no dead letter's name: expected topic/partition/offset/code, for instance clicks/3/1042/TOO_LATE")]
+#[error("`{0}` is not a dead letter ID: expected topic/partition/offset/code, for instance clicks/3/1042/TOO_LATE")]
 pub struct DeadLetterIdError(String);
 
 impl DeadLetterId {
     /// Reads the header of the record at `offset` of a partition: `None` where the value names no dead letter of an earlier
-    /// record there. Such a record is an ordinary one, whatever its header says: a header that somebody made up must not
-    /// keep a record out of the dead letters.
+    /// record there.
     #[must_use]
     pub fn of_origin(header: &[u8], topic: &str, partition: i32, offset: i64) -> Option<Self> {
         let id: Self = std::str::from_utf8(header).ok()?.parse().ok()?;

@@ -27,13 +27,15 @@ pub enum RejectionCode {
     InvalidEventType,
     /// `product_id` is absent or `null`.
     MissingProductId,
-    /// `product_id` is not a string, or is blank.
+    /// `product_id` is not a string, is blank, or is longer than [`MAX_ID_BYTES`](crate::event::MAX_ID_BYTES).
     InvalidProductId,
     /// `timestamp` is absent or `null`.
     MissingTimestamp,
-    /// `timestamp` has none of the accepted forms, or lies outside the accepted range (see [`timestamp`]).
+    /// `timestamp` has none of the accepted forms, or lies outside the accepted range (see [`timestamp`] and
+    /// [`Rules::min_event_time`](crate::rules::Rules::min_event_time)).
     InvalidTimestamp,
-    /// An optional field (`event_id`, `user_id`, `session_id`) is neither a string nor `null`.
+    /// An optional field (`event_id`, `user_id`, `session_id`) is neither a string nor `null`, or an `event_id` is longer
+    /// than [`MAX_ID_BYTES`](crate::event::MAX_ID_BYTES).
     InvalidField,
     /// The event is further ahead of its record's Kafka timestamp than the future guard allows.
     FutureTimestamp,
@@ -129,6 +131,18 @@ impl Rejection {
         Rejection { code, message, event_time: None }
     }
 
+    /// The rejection of an event whose time (epoch ms) is before the first that is accepted.
+    #[must_use]
+    pub fn before_all(event_time: i64, min_event_time: i64) -> Self {
+        let message = format!(
+            "timestamp: {event_time} ms is {}, before {} (ctr.job.min-event-time){}",
+            timestamp::to_rfc3339(event_time),
+            timestamp::to_rfc3339(min_event_time),
+            timestamp::other_unit(Some(event_time)),
+        );
+        Rejection::new(RejectionCode::InvalidTimestamp, message)
+    }
+
     /// The rejection of the future guard: the event is more than `max_skew_ms` ahead of its record's Kafka timestamp.
     ///
     /// All three are milliseconds; the two times count from the epoch. The caller compares, this only words it.
@@ -200,6 +214,19 @@ mod tests {
             assert!(rejection.message.contains(part), "{part} in {}", rejection.message);
         }
         assert!(rejection.to_string().starts_with("FUTURE_TIMESTAMP: timestamp"));
+    }
+
+    #[test]
+    fn a_time_before_all_is_told_as_a_time_and_in_the_unit_it_was_meant_in() {
+        let rejection = Rejection::before_all(1_764_230_000, timestamp::DEFAULT_MIN_MS);
+        assert_eq!(
+            rejection.to_string(),
+            "INVALID_TIMESTAMP: timestamp: 1764230000 ms is 1970-01-21T10:03:50.000Z, before 2000-01-01T00:00:00.000Z \
+             (ctr.job.min-event-time); seconds instead of milliseconds? 2025-11-27T07:53:20.000Z"
+        );
+        let old = Rejection::before_all(915_148_800_000, timestamp::DEFAULT_MIN_MS).message;
+        assert!(old.contains("1999-01-01T00:00:00.000Z") && !old.contains("instead"), "{old}");
+        assert!(Rejection::before_all(i64::MIN, i64::MIN).message.contains("ms"));
     }
 
     #[test]

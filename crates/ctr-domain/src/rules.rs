@@ -1,5 +1,7 @@
 //! The rules that every decision follows, as numbers.
 
+use crate::rejection::Rejection;
+use crate::timestamp::DEFAULT_MIN_MS;
 use crate::watermark::Watermark;
 use crate::window::{Window, WindowSize};
 
@@ -21,6 +23,8 @@ pub struct Rules {
     pub max_out_of_orderness_ms: i64,
     /// How long after its end, in event time, a window still takes events.
     pub allowed_lateness_ms: i64,
+    /// The first event time that is accepted (epoch ms).
+    pub min_event_time: i64,
     /// How far an event may be ahead of its record's Kafka timestamp.
     pub max_future_skew_ms: i64,
     /// Wall time without a record after which a partition at its end no longer holds back the watermark of its task.
@@ -67,6 +71,24 @@ impl Rules {
         }
     }
 
+    /// Checks the two rules for an event's time that need more than the event: not before `min_event_time`, and not too
+    /// far ahead of its record's Kafka timestamp.
+    ///
+    /// # Errors
+    /// `INVALID_TIMESTAMP`, `FUTURE_TIMESTAMP`.
+    #[inline]
+    pub fn accept_time(&self, timestamp: i64, record_timestamp: Option<i64>) -> Result<(), Rejection> {
+        if timestamp < self.min_event_time {
+            return Err(Rejection::before_all(timestamp, self.min_event_time));
+        }
+        match record_timestamp {
+            Some(now) if self.is_future(timestamp, record_timestamp) => {
+                Err(Rejection::future(timestamp, now, self.max_future_skew_ms))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether an event is so far ahead of its record's Kafka timestamp that it must be wrong.
     #[must_use]
     pub const fn is_future(&self, timestamp: i64, record_timestamp: Option<i64>) -> bool {
@@ -78,7 +100,7 @@ impl Rules {
 }
 
 impl Default for Rules {
-    /// The pipeline's defaults: 10 s windows, 2 s disorder, 5 s lateness.
+    /// The pipeline's defaults: 10 s windows, 2 s disorder, 5 s lateness, events from 2000-01-01.
     fn default() -> Self {
         const TEN_SECONDS: WindowSize = match WindowSize::from_ms(10_000) {
             Some(size) => size,
@@ -88,6 +110,7 @@ impl Default for Rules {
             window_size: TEN_SECONDS,
             max_out_of_orderness_ms: 2_000,
             allowed_lateness_ms: 5_000,
+            min_event_time: DEFAULT_MIN_MS,
             max_future_skew_ms: 300_000,
             idle_timeout_ms: 5_000,
             idle_hold_ms: 60_000,

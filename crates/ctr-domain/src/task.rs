@@ -25,7 +25,7 @@ use crate::watermark::Watermark;
 use open_window::{OpenWindow, OpenWindows};
 use partition::Partition;
 
-pub use firing::{Firings, RowBatch};
+pub use firing::{Firings, MAX_FIRING_ID_BYTES, RowBatch};
 pub use hold::EndOffsetRequest;
 
 /// Which of the two topics a partition belongs to. The topic does not decide what an event is, only where it lies.
@@ -177,10 +177,8 @@ impl Task {
             Ok(event) => event,
             Err(rejection) => return Verdict::DeadLetter(DeadLetterReason::Rejected(rejection)),
         };
-        if self.rules.is_future(event.timestamp, record.timestamp) {
-            let ahead =
-                Rejection::future(event.timestamp, record.timestamp.unwrap_or_default(), self.rules.max_future_skew_ms);
-            return Verdict::DeadLetter(DeadLetterReason::Rejected(ahead));
+        if let Err(rejection) = self.rules.accept_time(event.timestamp, record.timestamp) {
+            return Verdict::DeadLetter(DeadLetterReason::Rejected(rejection));
         }
         let partition = &mut self.partitions[side];
         let maximum_before = partition.maximum;

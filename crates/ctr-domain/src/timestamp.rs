@@ -4,9 +4,13 @@
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat};
 
-/// The first event time that is accepted: 1970-01-01T00:00:10Z. Nearer to the epoch lies what a producer without a clock
-/// sends. The tables order results by window end as an unsigned number: one from 1969 would be the latest for ever.
+/// The first event time that any setting can accept: 1970-01-01T00:00:10Z. The tables order results by window end as an
+/// unsigned number: one from 1969 would be the latest for ever. What the job accepts begins later: see [`DEFAULT_MIN_MS`].
 pub const MIN_MS: i64 = 10_000;
+
+/// The first event time that is accepted unless `ctr.job.min-event-time` names another: 2000-01-01T00:00:00Z. Before it lie
+/// seconds sent as milliseconds, and what a producer without a clock sends.
+pub const DEFAULT_MIN_MS: i64 = 946_684_800_000;
 
 /// The first event time that is no longer accepted: 2200-01-01T00:00:00Z. Beyond it lie microseconds sent as
 /// milliseconds, and the tables' `DateTime64(3)` ends at 2299.
@@ -24,9 +28,9 @@ pub enum TimestampError {
     /// A string in none of the accepted forms, or a date or time that no calendar or clock shows.
     #[error("is not a time; send epoch milliseconds, `YYYY-MM-DD HH:MM:SS` in UTC, or RFC 3339")]
     UnknownForm,
-    /// A time before [`MIN_MS`], or at or after [`END_MS`].
-    #[error("is outside 1970-01-01T00:00:10Z to 2200-01-01T00:00:00Z; is it in milliseconds?")]
-    OutOfRange,
+    /// A time (epoch ms) before [`MIN_MS`], or at or after [`END_MS`]; `None` beyond 64 bits.
+    #[error("is {}outside 1970-01-01T00:00:10Z to 2200-01-01T00:00:00Z{}", shown(*.0), other_unit(*.0))]
+    OutOfRange(Option<i64>),
 }
 
 /// Accepts epoch milliseconds from [`MIN_MS`] up to, and without, [`END_MS`].
@@ -34,7 +38,7 @@ pub enum TimestampError {
 /// # Errors
 /// [`TimestampError::OutOfRange`] for all others.
 pub fn in_range(millis: i64) -> Result<i64, TimestampError> {
-    if (MIN_MS..END_MS).contains(&millis) { Ok(millis) } else { Err(TimestampError::OutOfRange) }
+    if (MIN_MS..END_MS).contains(&millis) { Ok(millis) } else { Err(TimestampError::OutOfRange(Some(millis))) }
 }
 
 /// Reads a JSON number as epoch milliseconds. `number` is its text and follows JSON's grammar.
@@ -46,7 +50,7 @@ pub fn parse_number(number: &str) -> Result<i64, TimestampError> {
         Ok(millis) => in_range(millis),
         Err(_) if number.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => Err(TimestampError::NotAnInteger),
         // An integer beyond 64 bits.
-        Err(_) => Err(TimestampError::OutOfRange),
+        Err(_) => Err(TimestampError::OutOfRange(None)),
     }
 }
 
@@ -59,7 +63,7 @@ pub fn parse_number(number: &str) -> Result<i64, TimestampError> {
 /// [`TimestampError::UnknownForm`], [`TimestampError::OutOfRange`].
 pub fn parse_text(text: &str) -> Result<i64, TimestampError> {
     let millis = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().map_err(|_| TimestampError::OutOfRange)?
+        text.parse().map_err(|_| TimestampError::OutOfRange(None))?
     } else if has_plain_shape(text) {
         NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S")
             .map_err(|_| TimestampError::UnknownForm)?
@@ -81,6 +85,25 @@ pub fn to_rfc3339(millis: i64) -> String {
         Some(time) => time.to_rfc3339_opts(SecondsFormat::Millis, true),
         None => format!("{millis} ms"),
     }
+}
+
+/// The time that a number outside the range stands for, to go before "outside".
+fn shown(millis: Option<i64>) -> String {
+    millis.map_or_else(String::new, |millis| format!("{}, ", to_rfc3339(millis)))
+}
+
+/// What a number that is no plausible time in milliseconds would be in another unit, to end a message with. Empty where it
+/// would be none in any. The ranges of the units do not overlap, so there is at most one.
+pub(crate) fn other_unit(number: Option<i64>) -> String {
+    let plausible = |millis: Option<i64>| millis.filter(|millis| (DEFAULT_MIN_MS..END_MS).contains(millis));
+    let Some(number) = number else { return String::new() };
+    let units = [
+        ("seconds", number.checked_mul(1_000)),
+        ("microseconds", Some(number / 1_000)),
+        ("nanoseconds", Some(number / 1_000_000)),
+    ];
+    let found = units.into_iter().find_map(|(unit, millis)| Some((unit, plausible(millis)?)));
+    found.map_or_else(String::new, |(unit, millis)| format!("; {unit} instead of milliseconds? {}", to_rfc3339(millis)))
 }
 
 /// chrono alone would also take `2023-1-5 1:2:3`, and white space or a sign here and there.
@@ -110,7 +133,7 @@ mod tests {
             assert_eq!(in_range(millis), Ok(millis));
         }
         for millis in [i64::MIN, -1, 0, MIN_MS - 1, END_MS, i64::MAX] {
-            assert_eq!(in_range(millis), Err(OutOfRange), "{millis}");
+            assert_eq!(in_range(millis), Err(OutOfRange(Some(millis))), "{millis}");
         }
     }
 
@@ -120,7 +143,7 @@ mod tests {
         for number in
             ["0", "-0", "-1", "9999", "7258118400000", "9223372036854775808", "123456789012345678901234567890"]
         {
-            assert_eq!(parse_number(number), Err(OutOfRange), "{number}");
+            assert_eq!(parse_number(number), Err(OutOfRange(number.parse().ok())), "{number}");
         }
         for number in ["1700000000000.0", "1.7e12", "1700000000000E0", "-1.5", "1e999"] {
             assert_eq!(parse_number(number), Err(NotAnInteger), "{number}");
@@ -189,7 +212,7 @@ mod tests {
             "1970-01-01T00:00:09.999Z",
             "2200-01-01T00:00:00Z",
         ] {
-            assert_eq!(parse_text(text), Err(OutOfRange), "{text:?}");
+            assert!(matches!(parse_text(text), Err(OutOfRange(_))), "{text:?}");
         }
     }
 

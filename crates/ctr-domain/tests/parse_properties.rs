@@ -6,7 +6,7 @@
 
 use std::env;
 
-use ctr_domain::event::{Event, EventKind};
+use ctr_domain::event::{Event, EventKind, MAX_ID_BYTES};
 use ctr_domain::rejection::RejectionCode;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -41,6 +41,9 @@ fn expected_code(json: &Value) -> Option<RejectionCode> {
     }
     match field("product_id") {
         None => return Some(RejectionCode::MissingProductId),
+        Some(Value::String(product_id)) if product_id.len() > MAX_ID_BYTES => {
+            return Some(RejectionCode::InvalidProductId);
+        }
         Some(Value::String(product_id)) if product_id.chars().any(|char| !char.is_whitespace()) => {}
         Some(_) => return Some(RejectionCode::InvalidProductId),
     }
@@ -58,7 +61,8 @@ fn expected_code(json: &Value) -> Option<RejectionCode> {
         return Some(RejectionCode::InvalidTimestamp);
     }
     let optional = ["event_id", "user_id", "session_id"];
-    let all_text = optional.into_iter().filter_map(field).all(Value::is_string);
+    let all_text = optional.into_iter().filter_map(field).all(Value::is_string)
+        && field("event_id").and_then(Value::as_str).is_none_or(|event_id| event_id.len() <= MAX_ID_BYTES);
     (!all_text).then_some(RejectionCode::InvalidField)
 }
 
@@ -80,6 +84,7 @@ fn string() -> impl Strategy<Value = String> {
         1 => "[ \u{a0}\t\u{3000}]{0,3}",
         2 => "\\PC{0,10}",
         1 => any::<String>(),
+        1 => (select(&["x", "é", "\u{1f4a9}", " "][..]), 250..1_030_usize).prop_map(|(text, times)| text.repeat(times)),
         1 => select(&["2023-11-14 22:13:20", "2023-11-14T22:13:20Z", "1700000000000", "007", "10000", "9999"][..])
             .prop_map(str::to_owned),
     ];

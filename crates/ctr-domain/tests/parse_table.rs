@@ -307,3 +307,75 @@ fn messages_name_the_field_and_what_was_found_in_one_short_line() {
     let message = rejected(&[b"x".repeat(1_000_000).as_slice(), b"\xff"].concat()).message;
     assert!(message.contains("byte 1000000 (0xFF)") && message.len() <= 300, "{message}");
 }
+
+#[test]
+fn an_id_has_at_most_1024_bytes_however_it_is_written() {
+    for (field, code) in [("product_id", RejectionCode::InvalidProductId), ("event_id", RejectionCode::InvalidField)] {
+        // Bytes of UTF-8 count, not characters and not escapes.
+        for longest in ["x".repeat(1_024), "\u{e9}".repeat(512), "\\u00e9".repeat(512), "\\\\".repeat(1_024)] {
+            accepted(&event_with(field, &format!("\"{longest}\"")));
+        }
+        for longer in ["x".repeat(1_025), "\u{e9}".repeat(513), "\\u00e9".repeat(513), " ".repeat(1_025)] {
+            let rejection = rejected(event_with(field, &format!("\"{longer}\"")).as_bytes());
+            assert_eq!(rejection.code, code, "{}", rejection.message);
+            assert_eq!(rejection.event_time, Some(TIME));
+        }
+        let message = rejected(event_with(field, &format!("\"{}\"", "x".repeat(900_000))).as_bytes()).message;
+        let part = format!("{field}: 900000 bytes; at most 1024 are allowed");
+        assert!(message.starts_with(&part) && message.chars().count() <= 300, "{message}");
+    }
+    // What is not kept may be of any length.
+    accepted(&event_with("user_id", &format!("\"{}\"", "x".repeat(100_000))));
+}
+
+#[test]
+fn a_time_in_another_unit_is_told_in_that_unit() {
+    for (value, parts) in [
+        ("1764", ["1970-01-01T00:00:01.764Z", ""]),
+        ("1764230000000000", ["+57876", "microseconds instead of milliseconds? 2025-11-27T07:53:20.000Z"]),
+        ("\"1764230000000000\"", ["+57876", "microseconds instead of milliseconds? 2025-11-27T07:53:20.000Z"]),
+        (
+            "1764230000000000123",
+            ["1764230000000000123 ms", "nanoseconds instead of milliseconds? 2025-11-27T07:53:20.000Z"],
+        ),
+        ("\"1969-12-31T23:59:59Z\"", ["1969-12-31T23:59:59.000Z", ""]),
+        ("7258118400000", ["2200-01-01T00:00:00.000Z", ""]),
+    ] {
+        let rejection = rejected(event_with("timestamp", value).as_bytes());
+        assert_eq!(rejection.code, RejectionCode::InvalidTimestamp);
+        for part in parts {
+            assert!(rejection.message.contains(part), "{part} in {}", rejection.message);
+        }
+        assert!(rejection.message.contains("instead") == !parts[1].is_empty(), "{}", rejection.message);
+    }
+}
+
+#[test]
+fn what_a_value_begins_with_is_said_where_it_tells_the_cause() {
+    let utf16 = |text: &str, order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    let event = event_with("timestamp", "1700000000000");
+    let little = utf16(&event, u16::to_le_bytes);
+    let big = utf16(&event, u16::to_be_bytes);
+    for (payload, code, part) in [
+        ([b"\xef\xbb\xbf", event.as_bytes()].concat(), RejectionCode::InvalidJson, "begins with a byte order mark"),
+        ([b"\xff\xfe", &little[..]].concat(), RejectionCode::NotUtf8, "UTF-16?"),
+        ([b"\xfe\xff", &big[..]].concat(), RejectionCode::NotUtf8, "UTF-16?"),
+        (little, RejectionCode::InvalidJson, "UTF-16?"),
+        (big, RejectionCode::InvalidJson, "UTF-16?"),
+        (
+            [b"\x00\x00\x00\x00\x07", event.as_bytes()].concat(),
+            RejectionCode::InvalidJson,
+            "begins with byte 0: schema registry framing?",
+        ),
+        (
+            [b"\x00\x00\x01\x86\xa0", event.as_bytes()].concat(),
+            RejectionCode::NotUtf8,
+            "begins with byte 0: schema registry framing?",
+        ),
+        ([event.as_bytes(), b" and more"].concat(), RejectionCode::InvalidJson, "trailing characters"),
+    ] {
+        let rejection = rejected(&payload);
+        assert_eq!(rejection.code, code, "{}", payload.escape_ascii());
+        assert!(rejection.message.contains(part), "{part} in {}", rejection.message);
+    }
+}

@@ -7,7 +7,6 @@ use ctr_domain::checkpoint::RecordMark;
 use ctr_domain::event::{Event, EventKind};
 use ctr_domain::recount::{Recount, WindowRange};
 use ctr_domain::recovery::PartitionStart;
-use ctr_domain::redriven::DeadLetterId;
 use ctr_domain::rejection::{Rejection, RejectionCode};
 use ctr_domain::rules::{Deduplication, Rules};
 use ctr_domain::task::{BySide, Side, Task};
@@ -16,12 +15,11 @@ use proptest::prelude::*;
 /// The start of the second of the three windows that are counted again.
 const T: i64 = 1_700_000_000_000;
 
-/// A record of a log; a happening of `None` breaks a rule. `copies` is how many records back the origin lies.
+/// A record of a log; a happening of `None` breaks a rule.
 #[derive(Debug, Clone)]
 struct Record {
     stamp: i64,
     happening: Option<(i64, u8, EventKind, Option<u8>)>,
-    copies: Option<usize>,
 }
 
 type Rows = BTreeMap<(String, i64), (u64, u64)>;
@@ -31,20 +29,16 @@ fn log() -> impl Strategy<Value = Vec<Record>> {
     let delay = prop_oneof![3 => 0..3_000_i64, 2 => 0..60_000_i64, 1 => -300_002..-299_998_i64];
     let kind = prop_oneof![2 => Just(EventKind::Impression), 1 => Just(EventKind::Click)];
     let happening = (delay, 0..2_u8, kind, proptest::option::of(0..4_u8));
-    let record = (step, proptest::option::weighted(0.8, happening), proptest::option::weighted(0.3, 1..6_usize));
+    let record = (step, proptest::option::weighted(0.8, happening));
     proptest::collection::vec(record, 0..40).prop_map(|records| {
         let mut stamp = T - 20_000;
-        let record = |(step, happening, copies): (i64, Option<_>, Option<usize>)| {
+        let record = |(step, happening): (i64, Option<_>)| {
             stamp += step;
             let happening = happening.map(|(delay, product, kind, id)| (stamp - delay, product, kind, id));
-            Record { stamp, happening, copies }
+            Record { stamp, happening }
         };
         records.into_iter().map(record).collect()
     })
-}
-
-fn origin(offset: usize, record: &Record) -> Option<usize> {
-    record.copies.and_then(|back| offset.checked_sub(back))
 }
 
 fn is_valid(record: &Record) -> bool {
@@ -55,12 +49,9 @@ fn is_valid(record: &Record) -> bool {
 fn by_force(logs: &[Vec<Record>; 2], deduplicate: bool) -> Rows {
     let mut rows = Rows::new();
     for log in logs {
-        let (mut copied, mut ids) = (BTreeSet::new(), BTreeSet::new());
-        for (offset, record) in log.iter().enumerate().filter(|(_, record)| is_valid(record)) {
+        let mut ids = BTreeSet::new();
+        for record in log.iter().filter(|record| is_valid(record)) {
             let (at, product, kind, id) = record.happening.unwrap();
-            if origin(offset, record).is_some_and(|origin| is_valid(&log[origin]) || !copied.insert(origin)) {
-                continue;
-            }
             let start = at - at.rem_euclid(10_000);
             let wanted = (T - 10_000..T + 20_000).contains(&at);
             if wanted && (!deduplicate || id.is_none_or(|id| ids.insert((start, id)))) {
@@ -81,7 +72,7 @@ fn rules(deduplicate: bool) -> Rules {
 }
 
 /// Reads a record as the pipeline does, without the text.
-fn each(log: &[Record], mut take: impl FnMut(usize, RecordMark, Result<Event<'_>, Rejection>)) {
+fn each(log: &[Record], mut take: impl FnMut(RecordMark, Result<Event<'_>, Rejection>)) {
     for (offset, record) in log.iter().enumerate() {
         let mark = RecordMark { offset: i64::try_from(offset).unwrap(), timestamp: Some(record.stamp) };
         let event = record.happening.map(|(timestamp, product, kind, id)| Event {
@@ -90,7 +81,7 @@ fn each(log: &[Record], mut take: impl FnMut(usize, RecordMark, Result<Event<'_>
             product_id: format!("p{product}").into(),
             event_id: id.map(|id| id.to_string().into()),
         });
-        take(offset, mark, event.ok_or_else(|| Rejection::new(RejectionCode::InvalidJson, String::new())));
+        take(mark, event.ok_or_else(|| Rejection::new(RejectionCode::InvalidJson, String::new())));
     }
 }
 
@@ -99,15 +90,7 @@ fn by_recount(logs: &[Vec<Record>; 2], deduplicate: bool) -> Rows {
     let range = WindowRange::covering(T - 10_000, T + 20_000, rules.window_size).unwrap();
     let mut recount = Recount::new(rules, range, 0);
     for (side, log) in Side::BOTH.into_iter().zip(logs) {
-        each(log, |offset, mark, event| {
-            let origin = origin(offset, &log[offset]).map(|origin| DeadLetterId {
-                topic: String::new(),
-                partition: 0,
-                offset: i64::try_from(origin).unwrap(),
-                code: if is_valid(&log[origin]) { "TOO_LATE" } else { "INVALID_JSON" }.to_owned(),
-            });
-            recount.on_record(side, mark, event, origin.as_ref());
-        });
+        each(log, |mark, event| recount.on_record(side, mark, event));
     }
     let mut rows = Rows::new();
     recount.rows(
@@ -124,7 +107,7 @@ fn by_recount(logs: &[Vec<Record>; 2], deduplicate: bool) -> Rows {
 fn by_task(logs: &[Vec<Record>; 2], deduplicate: bool) -> Rows {
     let mut task = Task::restore(rules(deduplicate), 0, BySide([PartitionStart::at(0); 2]), 0);
     for (side, log) in Side::BOTH.into_iter().zip(logs) {
-        each(log, |_, mark, event| drop(task.on_event(side, mark, event)));
+        each(log, |mark, event| drop(task.on_event(side, mark, event)));
         task.on_partition_end(side, task.position(side));
     }
     let mut rows = Rows::new();
@@ -144,19 +127,9 @@ proptest! {
         prop_assert_eq!(by_recount(&logs, deduplicate), by_force(&logs, deduplicate));
     }
 
-    /// Neither count of a recount is smaller than the task's, so its row has the larger version or is the same row. (Copies
-    /// as the pipeline makes them: at most one for an origin, and none of a record that is valid.)
+    /// Neither count of a recount is smaller than the task's, so its row has the larger version or is the same row.
     #[test]
-    fn no_count_of_a_recount_is_smaller_than_the_tasks(mut logs in [log(), log()], deduplicate: bool) {
-        for log in &mut logs {
-            let mut copied = BTreeSet::new();
-            for offset in 0..log.len() {
-                let origin = origin(offset, &log[offset]);
-                if origin.is_some_and(|origin| is_valid(&log[origin]) || !copied.insert(origin)) {
-                    log[offset].copies = None;
-                }
-            }
-        }
+    fn no_count_of_a_recount_is_smaller_than_the_tasks(logs in [log(), log()], deduplicate: bool) {
         let recounted = by_recount(&logs, deduplicate);
         for ((product, start), counts) in by_task(&logs, deduplicate) {
             if (T - 10_000..T + 20_000).contains(&start) {

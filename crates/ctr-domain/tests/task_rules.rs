@@ -7,11 +7,11 @@ use std::borrow::Cow;
 
 use ctr_domain::checkpoint::RecordMark;
 use ctr_domain::dead_letter::DeadLetterReason;
-use ctr_domain::event::{Event, EventKind};
+use ctr_domain::event::{Event, EventKind, MAX_ID_BYTES};
 use ctr_domain::recovery::PartitionStart;
 use ctr_domain::rejection::{Rejection, RejectionCode};
 use ctr_domain::rules::{Deduplication, Rules};
-use ctr_domain::task::{BySide, Firings, Outcome, RowBatch, Side, Task};
+use ctr_domain::task::{BySide, Firings, MAX_FIRING_ID_BYTES, Outcome, RowBatch, Side, Task};
 
 const T: i64 = 1_700_000_000_000;
 const IMPRESSIONS: Side = Side::Impressions;
@@ -412,4 +412,36 @@ fn a_replayed_task_shows_the_windows_it_holds_once_more() {
     assert_eq!(second.fire(0, 100), (None, vec![]), "the clicks are still to be replayed");
     second.feed(CLICKS, "b", &[12_000]);
     assert_eq!(second.rows(0), [row("a", 0, 1)]);
+}
+
+#[test]
+fn a_time_before_the_first_that_is_accepted_moves_nothing_and_counts_nowhere() {
+    let mut stage = stage(Rules { min_event_time: T, ..Rules::default() });
+    stage.feed(IMPRESSIONS, "a", &[1_000]);
+    let before = stage.task.maximum(IMPRESSIONS);
+    let outcome = stage.stamped(IMPRESSIONS, 2_000, Ok(event("a", -1)));
+    let Outcome::DeadLetter(DeadLetterReason::Rejected(rejection)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(rejection.code, RejectionCode::InvalidTimestamp);
+    assert!(rejection.message.contains("ctr.job.min-event-time"), "{rejection}");
+    assert_eq!(stage.task.maximum(IMPRESSIONS), before);
+    assert_eq!(stage.feed(IMPRESSIONS, "a", &[0]), [Outcome::Counted]);
+    assert_eq!(stage.task.ledger(IMPRESSIONS).difference(), 0);
+}
+
+#[test]
+fn one_firing_hands_out_a_bounded_number_of_bytes() {
+    let mut stage = stage(Rules::default());
+    let longest: Vec<String> = (0..10_000).map(|number| format!("{number:01$}", MAX_ID_BYTES)).collect();
+    for product in &longest {
+        stage.feed(IMPRESSIONS, product, &[1_000]);
+    }
+    stage.feed(IMPRESSIONS, "a", &[12_000]);
+    stage.feed(CLICKS, "a", &[12_000]);
+    let mut shown = 0;
+    while let (Some(_), rows) = stage.fire(0, usize::MAX) {
+        let bytes: usize = rows.iter().map(|(product, ..)| product.len()).sum();
+        assert!(bytes <= MAX_FIRING_ID_BYTES + MAX_ID_BYTES, "{bytes}");
+        shown += rows.len();
+    }
+    assert_eq!(shown, longest.len());
 }

@@ -88,6 +88,7 @@ pub fn rules(job: &JobConfig) -> anyhow::Result<Rules> {
         window_size: WindowSize::from_ms(job.window_size_ms).context("`ctr.job.window-size-ms` must be positive")?,
         max_out_of_orderness_ms: job.max_out_of_orderness_ms,
         allowed_lateness_ms: job.allowed_lateness_ms,
+        min_event_time: job.min_event_time,
         max_future_skew_ms: job.max_future_skew_ms,
         idle_timeout_ms: job.idle_timeout_ms,
         idle_hold_ms: job.idle_hold_ms,

@@ -28,7 +28,6 @@ use crate::check;
 use crate::config::Config;
 use crate::job;
 use crate::source::log_reader::LogReader;
-use crate::source::redriven;
 use crate::source::topics::ClusterFacts;
 use plan::{Pair, Plan};
 pub(crate) use progress::Progress;
@@ -144,8 +143,7 @@ fn count(pair: &Pair, recount: &mut Recount, reader: &mut LogReader, progress: &
     for side in Side::BOTH {
         let part = &pair.parts[side];
         reader.read(part, |record| {
-            let origin = redriven::origin_of(record, &part.topic, part.partition);
-            recount.on_record(side, record.mark, Event::parse(record.payload), origin.as_ref());
+            recount.on_record(side, record.mark, Event::parse(record.payload));
             progress.step();
             Ok(())
         })?;

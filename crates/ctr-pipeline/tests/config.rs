@@ -371,7 +371,7 @@ kafka.session-timeout-ms: 6001
 clickhouse: {batch-interval-ms: 2, backoff-min-ms: 3, backoff-max-ms: 4, request-timeout-ms: 1005}
 ctr.job:
   {max-out-of-orderness-ms: 6, allowed-lateness-ms: 7, idle-timeout-ms: 108, idle-hold-ms: 1009, max-drift-ms: 1010,
-   max-future-skew-ms: 11, checkpoint-interval: 112, checkpoint-timeout: 1013, checkpoint-min-pause: 14, restart-delay-ms: 15,
+   min-event-time: '2020-01-01T00:00:00Z', max-future-skew-ms: 11, checkpoint-interval: 112, checkpoint-timeout: 1013, checkpoint-min-pause: 14, restart-delay-ms: 15,
    shutdown-timeout-ms: 1016, window-size-ms: 1017}
 ",
     );
@@ -395,10 +395,22 @@ ctr.job:
         job.idle_timeout_ms,
         job.idle_hold_ms,
         job.max_drift_ms,
+        job.min_event_time,
         job.max_future_skew_ms,
         job.window_size_ms,
     ];
-    assert_eq!(event_times, [6, 7, 108, 1009, 1010, 11, 1017]);
+    assert_eq!(event_times, [6, 7, 108, 1009, 1010, 1_577_836_800_000, 11, 1017]);
+}
+
+#[test]
+fn the_first_event_time_is_a_time_of_the_calendar() {
+    let first = |text: &str| read(&format!("ctr.job.min-event-time: \"{text}\"")).job.min_event_time;
+    assert_eq!(read("").job.min_event_time, 946_684_800_000);
+    assert_eq!(first("1970-01-01 00:00:10"), 10_000);
+    for wrong in ["soon", "1969-12-31T00:00:00Z", "2200-01-01T00:00:00Z"] {
+        let words = ["ctr.job.min-event-time", wrong, "RFC 3339"];
+        only_mistake(&mistakes_in(&format!("ctr.job.min-event-time: \"{wrong}\"")), &words);
+    }
 }
 
 #[test]

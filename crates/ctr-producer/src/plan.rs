@@ -208,10 +208,10 @@ fn event_time(options: &Options, rate: Option<f64>, rules: &Rules) -> Result<Eve
         (None, None) => return Ok(EventTime::Wall),
     };
     let furthest_behind = Delays::new(rules).longest().saturating_add(millis(options.faults.disorder));
-    if start.saturating_sub(furthest_behind) < timestamp::MIN_MS
+    if start.saturating_sub(furthest_behind) < timestamp::DEFAULT_MIN_MS
         || start.saturating_add(span.unwrap_or_default()) >= timestamp::END_MS
     {
-        return Err(usage("--start-time, --span and --disorder leave the range of valid event times, 1970 to 2199"));
+        return Err(usage("--start-time, --span and --disorder leave the range of valid event times, 2000 to 2199"));
     }
     Ok(EventTime::MadeUp { start, step })
 }
@@ -311,6 +311,7 @@ mod tests {
             ("both --span 10s", "--count"),
             ("both --rate 0 --start-time 1700000000000", "--start-time"),
             ("both --start-time 11000", "--start-time"),
+            ("both --start-time 946684810000", "--start-time"),
             ("both --start-time 2199-12-31T00:00:00Z --count 5 --span 2d", "--span"),
             ("both --impression-topic a --click-topic a", "`a`"),
             ("both --property bootstrap.servers=x", "bootstrap.servers"),

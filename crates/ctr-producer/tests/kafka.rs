@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 /// [`ACKNOWLEDGED_AT`], so event time begins near it, and the future begins late. (What is too late cannot be seen
 /// here, as the watermark does not pass the brokers' clock: the unit tests of the truth do that, and the tests with
 /// real brokers.)
-const EVERYTHING: &str = "both --rate 0 --seed 7 --start-time 1970-01-02T00:00:00Z --span 5m --disorder 1500ms \
+const EVERYTHING: &str = "both --rate 0 --seed 7 --start-time 2000-01-02T00:00:00Z --span 5m --disorder 1500ms \
      --max-future-skew-ms 31536000000 --late 5% --too-late 2% --duplicates 3% --bad 4% --future 1%";
 const ACKNOWLEDGED_AT: i64 = 1_234;
 const SKEW: i64 = 31_536_000_000;

@@ -51,7 +51,7 @@ What is compared:
 
 What is not compared, and said:
   windows that may have records before the beginning of the log (retention), windows that are being counted while
-  this runs, and letters that are seconds old.
+  this runs, rows older than the TTL of ctr_results_raw (beyond retention), and letters that are seconds old.
 
 Examples:
   ctr-verify reconcile                                         everything the log holds

@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 pub(crate) use code::Code;
 pub(crate) use event::read as read_event;
 pub(crate) use log_count::{Known, LogCount, Verdict};
-pub(crate) use recount::{Recount, Redriven};
+pub(crate) use recount::Recount;
 pub(crate) use rules::Rules;
 
 /// One record as the log has it.
@@ -24,8 +24,6 @@ pub(crate) struct Record<'a> {
     /// The record's Kafka timestamp, epoch ms; `None` where it has none.
     pub(crate) timestamp: Option<i64>,
     pub(crate) value: Option<&'a [u8]>,
-    /// What the header says of a record that was sent once more.
-    pub(crate) redriven: Option<Redriven>,
 }
 
 /// Impressions and clicks.

@@ -87,7 +87,7 @@ mod tests {
         let mut logs = [(); 2].map(|()| LogCount::begin(rules, i64::MIN..i64::MAX, Known::default()));
         for FileRecord { side, offset, timestamp, value } in &file.records {
             let value = value.as_ref().map(|value| value.as_bytes());
-            logs[*side].take(&Record { offset: *offset, timestamp: *timestamp, value, redriven: None });
+            logs[*side].take(&Record { offset: *offset, timestamp: *timestamp, value });
         }
 
         let (mut rows, mut letters) = (BTreeMap::new(), BTreeSet::new());

@@ -52,13 +52,6 @@ impl PartitionLetters {
         self.0.iter().filter_map(|packed| Letter::unpack(*packed))
     }
 
-    /// The code of the letter at an offset, of letters in the order of the log.
-    pub(crate) fn code_at(&self, offset: i64) -> Option<Code> {
-        let index =
-            self.0.partition_point(|packed| Letter::unpack(*packed).is_some_and(|letter| letter.offset < offset));
-        Letter::unpack(*self.0.get(index)?).filter(|letter| letter.offset == offset).map(|letter| letter.code)
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

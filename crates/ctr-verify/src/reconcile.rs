@@ -115,7 +115,8 @@ impl<'a> Reconciliation<'a> {
 
     async fn compare(&mut self) -> anyhow::Result<Report> {
         self.comparisons += 1;
-        let mut comparison = Comparison::begin(self.comparisons, self.args.show);
+        let dropped_up_to = tables::dropped_up_to(&self.clickhouse).await?;
+        let mut comparison = Comparison::begin(self.comparisons, self.args.show, dropped_up_to);
         let mut rows = Vec::new();
         tables::rows(&self.clickhouse, &self.compared, |row| rows.push(row)).await?;
         let sums = tables::window_sums(&self.clickhouse, &self.compared).await?;

@@ -198,7 +198,9 @@ fn consumer_config(kafka: &KafkaConfig) -> ClientConfig {
         // Questions wait behind a fetch that waits for records.
         .set("fetch.wait.max.ms", "20")
         .set("queued.min.messages", "20000")
-        .set("queued.max.messages.kbytes", "8192");
+        .set("queued.max.messages.kbytes", "8192")
+        // A batch that weighs a megabyte may unpack to a hundred: librdkafka unpacks no more than it would receive.
+        .set("receive.message.max.bytes", "1000000000");
     for (name, value) in kafka.properties.iter() {
         config.set(name, value);
     }

@@ -57,7 +57,7 @@ impl Story {
             let maximum = log.maximum();
             let value = record.value.as_ref().map(|value| value.as_bytes());
             let FileRecord { offset, timestamp, .. } = *record;
-            let verdict = log.take(&Record { offset, timestamp, value, redriven: None });
+            let verdict = log.take(&Record { offset, timestamp, value });
             if let Some(event_time) = event_time(rules, record, product, start) {
                 let (outcome, why) = explain(rules, start, maximum, verdict);
                 let event_time = event_time.map(time);

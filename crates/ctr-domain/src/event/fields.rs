@@ -6,6 +6,10 @@ use super::{Event, EventKind};
 use crate::rejection::{Rejection, RejectionCode, quote};
 use crate::timestamp;
 
+/// The longest product id and event id, in bytes of UTF-8. Both are kept for as long as their window: a bound on them is a
+/// bound on what a window, a row and a firing can weigh.
+pub const MAX_ID_BYTES: usize = 1_024;
+
 /// A field that means something to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
@@ -120,10 +124,12 @@ impl<'a> Fields<'a> {
         let Some(json) = self.get(Field::ProductId) else {
             return Err(missing(RejectionCode::MissingProductId, "product_id"));
         };
-        self.text(json).filter(|product_id| !is_blank(product_id)).ok_or_else(|| {
-            let message = format!("product_id: expected a string that is not blank, found {}", quote(json));
-            Rejection::new(RejectionCode::InvalidProductId, message)
-        })
+        let invalid = |message| Rejection::new(RejectionCode::InvalidProductId, message);
+        match self.text(json) {
+            Some(product_id) if product_id.len() > MAX_ID_BYTES => Err(invalid(too_long("product_id", &product_id))),
+            Some(product_id) if !is_blank(&product_id) => Ok(product_id),
+            _ => Err(invalid(format!("product_id: expected a string that is not blank, found {}", quote(json)))),
+        }
     }
 
     fn timestamp(&self) -> Result<i64, Rejection> {
@@ -143,6 +149,9 @@ impl<'a> Fields<'a> {
     fn event_id(&self) -> Result<Option<Cow<'a, str>>, Rejection> {
         let Some(json) = self.get(Field::EventId) else { return Ok(None) };
         match self.text(json) {
+            Some(event_id) if event_id.len() > MAX_ID_BYTES => {
+                Err(Rejection::new(RejectionCode::InvalidField, too_long("event_id", &event_id)))
+            }
             Some(event_id) => Ok(Some(event_id).filter(|event_id| !is_blank(event_id))),
             None => Err(invalid_field("event_id", json)),
         }
@@ -173,6 +182,11 @@ fn missing(code: RejectionCode, name: &str) -> Rejection {
 fn invalid_field(name: &str, json: &str) -> Rejection {
     let message = format!("{name}: expected a string or null, found {}", quote(json));
     Rejection::new(RejectionCode::InvalidField, message)
+}
+
+#[cold]
+fn too_long(name: &str, id: &str) -> String {
+    format!("{name}: {} bytes; at most {MAX_ID_BYTES} are allowed; it begins: {}", id.len(), quote(id))
 }
 
 #[cfg(test)]

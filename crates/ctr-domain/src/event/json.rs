@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::beginning;
 use super::fields::{Field, Fields};
 use crate::rejection::{Rejection, RejectionCode, quote};
 
@@ -16,7 +17,8 @@ pub const MAX_NESTING: usize = 127;
 /// Reads the known fields of a JSON object.
 pub(super) fn read(text: &str) -> Result<Fields<'_>, Rejection> {
     let invalid = |reason: &dyn fmt::Display| {
-        let message = format!("the value is not JSON: {reason}; it begins: {}", quote(text));
+        let hint = beginning::hint(text.as_bytes());
+        let message = format!("{hint}the value is not JSON: {reason}; it begins: {}", quote(text));
         Rejection::new(RejectionCode::InvalidJson, message)
     };
     let is_object = text.trim_ascii_start().starts_with('{');

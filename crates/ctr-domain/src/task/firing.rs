@@ -1,8 +1,15 @@
 //! Firing: when rows are seen.
 
+use super::open_window::FiringRoom;
 use super::{Partition, Task};
 use crate::counts::CtrResult;
 use crate::watermark::{Input, Watermark, firing_watermark};
+
+/// Bytes of product ids that one firing hands out at most, and the rest of the last one: with [`MAX_ID_BYTES`] what bounds
+/// the memory of a batch of rows whatever producers send.
+///
+/// [`MAX_ID_BYTES`]: crate::event::MAX_ID_BYTES
+pub const MAX_FIRING_ID_BYTES: usize = 4 << 20;
 
 /// What one call of [`Task::fire`] has handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,14 +43,15 @@ impl Firings {
 
 impl Task {
     /// Hands out the rows that are due: of windows that the watermark has reached, and of windows that have changed since
-    /// they were last shown, each once however many events changed it. At most `limit` rows; what is left comes with the
-    /// next call. `None` where nothing is due, or while the task is replaying.
+    /// they were last shown, each once however many events changed it. At most `limit` rows and [`MAX_FIRING_ID_BYTES`]; what
+    /// is left comes with the next call. `None` where nothing is due, or while the task is replaying.
     pub fn fire(&mut self, now: i64, limit: usize, mut row: impl FnMut(CtrResult<'_>)) -> Option<RowBatch> {
         if !self.is_replayed() {
             return None;
         }
         self.fired = self.fired.max(self.firing_watermark(now));
         let number = self.rows.issued + 1;
+        let mut room = FiringRoom::new(limit, MAX_FIRING_ID_BYTES);
         let mut rows = 0;
         let releasable = self.newest_releasable();
         for open in self.windows.iter_mut() {
@@ -52,14 +60,14 @@ impl Task {
                 continue;
             }
             let (window, source_partition) = (open.window, self.source_partition);
-            rows += open.show(limit - rows, |product_id, counts| {
+            rows += open.show(&mut room, |product_id, counts| {
                 row(CtrResult { product_id, window, source_partition, counts });
             });
             open.last_batch = number;
             if open.is_shown() {
                 self.firings.note(!std::mem::replace(&mut open.fired, true));
             }
-            if rows == limit {
+            if !room.is_left() {
                 break;
             }
         }

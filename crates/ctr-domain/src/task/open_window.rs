@@ -37,6 +37,31 @@ pub(crate) struct OpenWindow {
     pub(super) fired: bool,
 }
 
+/// How much one firing may still hand out: rows, and bytes of their product ids. (What else a row has is of fixed size.)
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FiringRoom {
+    rows: usize,
+    id_bytes: usize,
+}
+
+impl FiringRoom {
+    /// Room without an end.
+    pub(crate) const UNBOUNDED: Self = Self { rows: usize::MAX, id_bytes: usize::MAX };
+
+    pub(crate) const fn new(rows: usize, id_bytes: usize) -> Self {
+        Self { rows, id_bytes }
+    }
+
+    pub(crate) const fn is_left(self) -> bool {
+        self.rows > 0 && self.id_bytes > 0
+    }
+
+    const fn take(&mut self, product_id: &str) {
+        self.rows -= 1;
+        self.id_bytes = self.id_bytes.saturating_sub(product_id.len());
+    }
+}
+
 #[derive(Debug, Default)]
 struct Product {
     counts: Counts,
@@ -94,22 +119,24 @@ impl OpenWindow {
         self.shown == self.products.len() && self.changed.is_empty()
     }
 
-    /// Hands out the rows that were not sent as they are now, at most `limit`; returns how many.
-    pub(crate) fn show(&mut self, limit: usize, mut row: impl FnMut(&str, Counts)) -> usize {
+    /// Hands out the rows that were not sent as they are now, as many as `room` has; returns how many.
+    pub(crate) fn show(&mut self, room: &mut FiringRoom, mut row: impl FnMut(&str, Counts)) -> usize {
         let mut sent = 0;
-        while sent < limit
+        while room.is_left()
             && let Some(index) = self.changed.pop()
         {
             if let Some((product_id, product)) = self.products.get_index_mut(index) {
                 product.changed = false;
                 row(product_id, product.counts);
+                room.take(product_id);
                 sent += 1;
             }
         }
-        while sent < limit
+        while room.is_left()
             && let Some((product_id, product)) = self.products.get_index(self.shown)
         {
             row(product_id, product.counts);
+            room.take(product_id);
             self.shown += 1;
             sent += 1;
         }

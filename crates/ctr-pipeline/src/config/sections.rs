@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ctr_domain::timestamp;
 use serde::{Deserialize, Deserializer};
 
 use super::properties::Properties;
@@ -123,6 +124,9 @@ pub struct JobConfig {
     pub idle_hold_ms: i64,
     /// How far one partition is read ahead of the other, event time.
     pub max_drift_ms: i64,
+    /// The first event time that is accepted, epoch ms.
+    #[serde(deserialize_with = "event_time")]
+    pub min_event_time: i64,
     /// How far an event may be ahead of its record's Kafka timestamp.
     pub max_future_skew_ms: i64,
     /// Whether a repeated `event_id` counts again.
@@ -254,6 +258,10 @@ impl fmt::Debug for Secret {
 
 fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     u64::deserialize(deserializer).map(Duration::from_millis)
+}
+
+fn event_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    timestamp::parse_text(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
 fn mebibytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {

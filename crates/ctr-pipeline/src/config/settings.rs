@@ -222,6 +222,12 @@ pub const SETTINGS: &[Setting] = &[
         "60000",
         "How far, in event time, one partition of a pair is read ahead of the other while that has records.",
     ),
+    text(
+        "ctr.job.min-event-time",
+        TextRule::EventTime,
+        "2000-01-01T00:00:00Z",
+        "The first event time that is accepted. An earlier one, as of a producer that sends seconds, is a dead letter.",
+    ),
     ms(
         "ctr.job.max-future-skew-ms",
         (0, 365 * DAY),

@@ -1,5 +1,6 @@
 //! The rules for settings that are text.
 
+use ctr_domain::timestamp;
 use tracing_subscriber::EnvFilter;
 
 use super::original;
@@ -34,6 +35,8 @@ pub enum TextRule {
     LogFilter,
     /// A folder; empty for none.
     Folder,
+    /// A moment of event time.
+    EventTime,
 }
 
 impl TextRule {
@@ -52,6 +55,7 @@ impl TextRule {
                 "a level (off, error, warn, info, debug, trace), also by part: info,ctr_pipeline::sink=debug"
             }
             Self::Folder => "a folder, or none for no log files",
+            Self::EventTime => "an RFC 3339 time, for instance 2000-01-01T00:00:00Z",
         }
     }
 
@@ -77,6 +81,7 @@ impl TextRule {
             Self::Identifier => identifier(text)?,
             Self::Host => host(text)?,
             Self::LogFilter => log_filter(text)?,
+            Self::EventTime => event_time(text)?,
             Self::Name | Self::Password => {}
         }
         Ok(text.to_owned())
@@ -159,6 +164,10 @@ fn split_port(address: &str) -> Option<(&str, Option<u16>)> {
             Some((&address[..colon], Some(port)))
         }
     }
+}
+
+fn event_time(text: &str) -> Result<(), String> {
+    timestamp::parse_text(text).map(drop).map_err(|error| format!("{} {error}", quote(text)))
 }
 
 /// `EnvFilter` takes a misspelt level for the name of a module and then logs nothing of anything else: a bare word must be

@@ -1,14 +1,15 @@
 //! What can be done with a letter: what its topic says of it, and the rules for events.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use ctr_domain::dead_letter::TOO_LATE;
 use ctr_domain::event::Event;
-use ctr_domain::redriven::DeadLetterId;
+use ctr_domain::redriven::{DeadLetterId, HEADER};
 use ctr_domain::rules::Rules;
-use ctr_domain::timestamp::to_rfc3339;
 
-use super::letter::Letter;
+use super::letter::{Letter, RecordHeader};
 use super::mend::mend;
 use crate::config::Config;
 use crate::recount::{Progress, now_ms};
@@ -21,21 +22,29 @@ use crate::source::redriven::origin_of;
 pub(super) enum Action {
     /// It is put back.
     Send(Redriven, i64),
-    /// It was put back before.
-    Already(i64),
+    /// It was put back before: the event's time, and the offset of the copy.
+    Already(i64, i64),
     /// Its record is valid and lies in its topic: the recount counts it there.
     InTheLog(i64),
     /// It stays where it is.
     Leave(String),
 }
 
+/// A copy that lies in its topic.
+#[derive(Debug, Clone, Copy)]
+struct FoundCopy {
+    /// Epoch ms.
+    event_time: i64,
+    offset: i64,
+}
+
 /// The topics that records came from.
 pub(super) struct Logs {
     reader: LogReader,
-    /// The first offset of each partition that letters came from.
-    starts: HashMap<(String, i32), i64>,
-    /// Event times of the copies that lie in the topics already.
-    copies: HashMap<DeadLetterId, i64>,
+    /// The offsets that each partition has.
+    bounds: HashMap<(String, i32), Range<i64>>,
+    /// The copies that lie in the topics already.
+    copies: HashMap<DeadLetterId, FoundCopy>,
     counted: [String; 2],
 }
 
@@ -44,7 +53,7 @@ impl Logs {
         let topics = &config.kafka.topics;
         Ok(Self {
             reader: LogReader::new(&config.kafka)?,
-            starts: HashMap::new(),
+            bounds: HashMap::new(),
             copies: HashMap::new(),
             counted: [topics.impression.clone(), topics.click.clone()],
         })
@@ -53,21 +62,28 @@ impl Logs {
     /// Looks for copies behind the oldest record of each partition that is meant.
     pub(super) fn find_copies(&mut self, oldest: &BTreeMap<(String, i32), i64>) -> anyhow::Result<()> {
         let mut parts = Vec::new();
+        let mut partitions = HashMap::new();
+        for topic in &self.counted {
+            partitions.insert(topic, self.reader.partitions(topic)?);
+        }
         for ((topic, partition), offset) in oldest {
-            if self.counted.contains(topic) {
+            // Anybody may have written the letter: what it names need not be there.
+            if partitions.get(topic).is_some_and(|partitions| (0..*partitions).contains(partition)) {
                 let part = self.reader.whole(topic, *partition)?;
-                self.starts.insert((topic.clone(), *partition), part.start);
+                self.bounds.insert((topic.clone(), *partition), part.start..part.end);
                 parts.push(LogPart { start: part.start.max(*offset), ..part });
             }
         }
-        let mut progress = Progress::new("looking for what was put back", parts.iter().map(|p| p.end - p.start).sum());
+        let mut progress =
+            Progress::new("looking for what was put back", parts.iter().map(|p| (p.end - p.start).max(0)).sum());
         for part in &parts {
             self.reader.read(part, |record| {
                 progress.step();
                 if let Some(id) = origin_of(record, &part.topic, part.partition)
                     && let Ok(event) = Event::parse(record.payload)
                 {
-                    self.copies.entry(id).or_insert(event.timestamp);
+                    let copy = FoundCopy { event_time: event.timestamp, offset: record.mark.offset };
+                    self.copies.entry(id).or_insert(copy);
                 }
                 Ok(())
             })?;
@@ -79,30 +95,58 @@ impl Logs {
     /// Why nothing can be said of a record any more, if so.
     fn loss(&self, letter: &Letter) -> Option<String> {
         let Letter { raw_topic: topic, partition, offset, .. } = letter;
-        match self.starts.get(&(topic.clone(), *partition)) {
+        match self.bounds.get(&(topic.clone(), *partition)) {
+            None if self.counted.contains(topic) => Some(format!("{topic} has no partition {partition}")),
             None => Some(format!("`{topic}` is none of the topics of this job")),
-            Some(start) if offset < start => Some(format!(
-                "its record has left {topic}-{partition}, which begins at offset {start}: its window is not in the log, and \
-                 whether it was put back before cannot be told"
+            Some(bounds) if *offset < bounds.start => Some(format!(
+                "its record has left {topic}-{partition}, which begins at offset {}: its window is not in the log, and \
+                 whether it was put back before cannot be told",
+                bounds.start
             )),
+            Some(bounds) if *offset >= bounds.end => {
+                Some(format!("{topic}-{partition} has no record at this offset; it ends at offset {}", bounds.end))
+            }
             Some(_) => None,
         }
     }
 
-    /// A record as its topic has it: key and value.
-    fn fetch(&mut self, letter: &Letter) -> anyhow::Result<Option<KeyAndValue>> {
+    /// A record as its topic has it.
+    fn fetch(&mut self, letter: &Letter) -> anyhow::Result<Option<WholeRecord>> {
         let Letter { raw_topic, partition, offset, .. } = letter;
-        let part = LogPart { topic: raw_topic.clone(), partition: *partition, start: *offset, end: offset + 1 };
+        let part =
+            LogPart { topic: raw_topic.clone(), partition: *partition, start: *offset, end: offset.saturating_add(1) };
         let mut found = None;
         self.reader.read(&part, |record| {
-            found = Some((record.key.map(<[u8]>::to_vec), record.payload.map(<[u8]>::to_vec)));
+            found = Some(WholeRecord {
+                key: record.key.map(<[u8]>::to_vec),
+                payload: record.payload.map(<[u8]>::to_vec),
+                headers: record.headers().into_iter().filter(|(name, _)| name != HEADER).map(owned).collect(),
+            });
             Ok(())
         })?;
         Ok(found)
     }
 }
 
-type KeyAndValue = (Option<Vec<u8>>, Option<Vec<u8>>);
+/// All of a record that goes into its copy.
+#[derive(Debug)]
+struct WholeRecord {
+    key: Option<Vec<u8>>,
+    payload: Option<Vec<u8>>,
+    /// Without the one that redriving sets.
+    headers: Vec<RecordHeader>,
+}
+
+impl WholeRecord {
+    /// The record as its letter has it.
+    fn of(letter: &Letter) -> anyhow::Result<Self> {
+        Ok(Self { key: letter.key()?, payload: letter.payload()?, headers: letter.headers()? })
+    }
+}
+
+fn owned((name, value): (Cow<'_, str>, Option<&[u8]>)) -> RecordHeader {
+    (name.into_owned(), value.map(<[u8]>::to_vec))
+}
 
 /// Decides what is done with a letter.
 pub(super) struct Judge<'a> {
@@ -120,27 +164,32 @@ impl<'a> Judge<'a> {
     /// Decides.
     ///
     /// # Errors
-    /// Where a topic cannot be read, or the letter is damaged.
+    /// Where a topic cannot be read.
     pub(super) fn judge(&mut self, letter: &Letter) -> anyhow::Result<Action> {
         let id = letter.id();
         if let Some(loss) = self.logs.loss(letter) {
             return Ok(Action::Leave(loss));
         }
-        if let Some(time) = self.logs.copies.get(&id) {
-            return Ok(Action::Already(*time));
+        if let Some(copy) = self.logs.copies.get(&id) {
+            return Ok(Action::Already(copy.event_time, copy.offset));
         }
         if let (TOO_LATE, Some(time)) = (letter.code.as_str(), letter.event_time_millis_utc) {
             return Ok(Action::InTheLog(time));
         }
-        let whole =
-            if letter.is_whole()? { Some((letter.key()?, letter.payload()?)) } else { self.logs.fetch(letter)? };
-        let Some((key, payload)) = whole else {
+        let read = letter.is_whole().and_then(|is_whole| is_whole.then(|| WholeRecord::of(letter)).transpose());
+        let whole = match read {
+            Ok(Some(whole)) => Some(whole),
+            Ok(None) => self.logs.fetch(letter)?,
+            // One damaged letter is left; the others have nothing to do with it.
+            Err(error) => return Ok(Action::Leave(error.to_string())),
+        };
+        let Some(WholeRecord { key, payload, headers }) = whole else {
             return Ok(Action::Leave("the letter has only a part of it, and its topic no longer has it".to_owned()));
         };
         let payload = payload.unwrap_or_default();
         let mended = self.mend.map_or_else(|| Ok(payload.clone()), |command| mend(command, &id, &payload));
         Ok(match mended {
-            Ok(payload) => self.by_the_rules(Redriven { id, key, payload }),
+            Ok(payload) => self.by_the_rules(Redriven { id, key, payload, headers }),
             Err(error) => Action::Leave(error.to_string()),
         })
     }
@@ -148,11 +197,10 @@ impl<'a> Judge<'a> {
     /// A record must be an event before it is put back.
     fn by_the_rules(&self, record: Redriven) -> Action {
         let time = Event::parse(Some(&record.payload)).map(|event| event.timestamp);
-        let reason = match time {
-            Ok(time) if !self.rules.is_future(time, Some(now_ms())) => return Action::Send(record, time),
-            Ok(time) => format!("its time, {}, is still too far ahead", to_rfc3339(time)),
-            Err(rejection) => rejection.to_string(),
-        };
-        Action::Leave(format!("it would be rejected again: {reason}"))
+        let accepted = time.and_then(|time| self.rules.accept_time(time, Some(now_ms())).map(|()| time));
+        match accepted {
+            Ok(time) => Action::Send(record, time),
+            Err(rejection) => Action::Leave(format!("it would be rejected again: {rejection}")),
+        }
     }
 }

@@ -3,10 +3,11 @@
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ctr_domain::redriven::DeadLetterId;
+use ctr_domain::redriven::{DeadLetterId, HEADER};
+use ctr_domain::timestamp::to_rfc3339;
 use serde::Deserialize;
 
-use crate::sink::dead_letter_record::MAX_KEY_BYTES;
+use crate::sink::dead_letter_record::{LetterHeader, MAX_KEY_BYTES};
 
 /// What [`crate::sink::dead_letter_record`] writes, as far as it is needed to find and mend the record.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,8 +23,7 @@ pub(super) struct Letter {
     pub(super) code: String,
     /// The same for people.
     pub(super) error_message: String,
-    /// When the letter was made, RFC 3339.
-    pub(super) created_at_utc: String,
+    created_at_utc: Moment,
     /// The event's time, epoch ms, where it could be read.
     pub(super) event_time_millis_utc: Option<i64>,
     raw_data: Option<String>,
@@ -33,6 +33,22 @@ pub(super) struct Letter {
     key_encoding: Option<String>,
     #[serde(default)]
     truncated: bool,
+    #[serde(default)]
+    headers: Vec<LetterHeader<'static>>,
+    /// The letter that the record says it is a copy of.
+    #[serde(default)]
+    redriven_from: Option<String>,
+}
+
+/// A header as the record had it.
+pub(super) type RecordHeader = (String, Option<Vec<u8>>);
+
+/// When a letter was made: a number as in the original, or the text that earlier versions wrote.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Moment {
+    Millis(i64),
+    Text(String),
 }
 
 impl Letter {
@@ -51,9 +67,33 @@ impl Letter {
         }
     }
 
+    /// When it was made, RFC 3339.
+    pub(super) fn created_at(&self) -> String {
+        match &self.created_at_utc {
+            Moment::Millis(millis) => to_rfc3339(*millis),
+            Moment::Text(text) => text.clone(),
+        }
+    }
+
+    /// What identifies the letter that its record is a copy of, as far as the record's header can be believed.
+    pub(super) fn origin(&self) -> Option<DeadLetterId> {
+        let header = self.redriven_from.as_deref()?.as_bytes();
+        DeadLetterId::of_origin(header, &self.raw_topic, self.partition, self.offset)
+    }
+
+    /// The record's headers, without the one that redriving sets.
+    pub(super) fn headers(&self) -> anyhow::Result<Vec<RecordHeader>> {
+        let header = |header: &LetterHeader<'_>| {
+            let encoding = header.encoding.as_deref().unwrap_or("utf8");
+            let value = header.value.as_deref().map(|value| decode(value, encoding)).transpose()?;
+            Ok((header.name.clone().into_owned(), value))
+        };
+        self.headers.iter().filter(|header| header.name != HEADER).map(header).collect()
+    }
+
     /// Whether the letter has all of the record: of a very large one only the beginning is kept.
     pub(super) fn is_whole(&self) -> anyhow::Result<bool> {
-        // A key is cut without a word, at a boundary of characters.
+        // Earlier versions cut a key without a word, at a boundary of characters.
         Ok(!self.truncated && self.key()?.is_none_or(|key| key.len() + 4 <= MAX_KEY_BYTES))
     }
 
@@ -79,6 +119,8 @@ fn decode(text: &str, encoding: &str) -> anyhow::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use ctr_domain::checkpoint::RecordMark;
     use ctr_domain::dead_letter::DeadLetterReason;
     use ctr_domain::event::Event;
@@ -87,8 +129,16 @@ mod tests {
     use crate::sink::dead_letter_record::{Origin, encode};
 
     fn written(key: Option<&[u8]>, payload: Option<&[u8]>) -> Letter {
+        with_headers(key, payload, Vec::new())
+    }
+
+    fn with_headers<'a>(
+        key: Option<&'a [u8]>,
+        payload: Option<&'a [u8]>,
+        headers: Vec<(Cow<'a, str>, Option<&'a [u8]>)>,
+    ) -> Letter {
         let mark = RecordMark { offset: 17, timestamp: Some(1_700_000_000_500) };
-        let origin = Origin { source: "Click", topic: "clicks", partition: 3, mark, key, payload };
+        let origin = Origin { source: "Click", topic: "clicks", partition: 3, mark, key, payload, headers };
         let reason = DeadLetterReason::Rejected(Event::parse(payload).unwrap_err());
         Letter::read(Some(&encode(&origin, &reason))).unwrap()
     }
@@ -105,6 +155,35 @@ mod tests {
         }
         assert_eq!(written(None, None).payload().unwrap(), None);
         assert_eq!(written(None, Some(b"{")).id().to_string(), "clicks/3/17/INVALID_JSON");
+    }
+
+    #[test]
+    fn headers_come_back_but_for_the_one_that_names_an_origin() {
+        let headers = || -> Vec<(Cow<'_, str>, Option<&[u8]>)> {
+            vec![
+                ("traceparent".into(), Some(b"00-1")),
+                (HEADER.into(), Some(b"clicks/3/9/INVALID_JSON")),
+                ("bytes".into(), Some(b"\xff")),
+                ("bytes".into(), None),
+            ]
+        };
+        let letter = with_headers(None, Some(b"{"), headers());
+        let kept = [("traceparent", Some(&b"00-1"[..])), ("bytes", Some(b"\xff")), ("bytes", None)];
+        let kept = kept.map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
+        assert_eq!(letter.headers().unwrap(), kept);
+        assert_eq!(letter.origin().unwrap().to_string(), "clicks/3/9/INVALID_JSON");
+        assert!(letter.is_whole().unwrap());
+        let huge = vec![b'x'; 100_000];
+        assert!(!with_headers(None, Some(b"{"), vec![("a".into(), Some(&huge))]).is_whole().unwrap());
+    }
+
+    #[test]
+    fn letters_of_earlier_versions_are_read() {
+        let old = br#"{"rawTopic":"clicks","partition":3,"offset":7,"code":"TOO_LATE","errorMessage":"",
+            "createdAtUtc":"2026-01-01T00:00:00.000Z","eventTimeMillisUtc":null,"rawData":null,"rawEncoding":"utf8","key":null}"#;
+        assert_eq!(Letter::read(Some(old)).unwrap().created_at(), "2026-01-01T00:00:00.000Z");
+        let new = String::from_utf8_lossy(old).replace("\"2026-01-01T00:00:00.000Z\"", "1767225600000");
+        assert_eq!(Letter::read(Some(new.as_bytes())).unwrap().created_at(), "2026-01-01T00:00:00.000Z");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use super::show::say_others;
 use crate::config::Config;
 use crate::job;
 use crate::recount;
-use crate::sink::redrive::{Redriven, Redriver};
+use crate::sink::redrive::{RedriveError, Redriven, Redriver};
 use crate::source::log_reader::LogReader;
 use crate::source::topics::ClusterFacts;
 
@@ -109,36 +109,32 @@ struct Run {
     /// `None` in a dry run.
     redriver: Option<Redriver>,
     window_size: WindowSize,
-    batch: Vec<Redriven>,
+    /// With their event times.
+    batch: Vec<(Redriven, i64)>,
     bytes: usize,
     tally: Tally,
 }
 
 impl Run {
     fn act(&mut self, id: &DeadLetterId, action: Action) -> anyhow::Result<()> {
-        let (word, detail, time) = match action {
+        match action {
+            // What becomes of it is known when its batch is written.
             Action::Send(copy, time) => {
-                self.bytes += copy.payload.len();
-                self.batch.push(copy);
-                self.tally.sent += 1;
-                ("send", String::new(), Some(time))
+                self.bytes += copy.bytes();
+                self.batch.push((copy, time));
             }
-            Action::Already(time) => {
+            Action::Already(time, offset) => {
                 self.tally.already += 1;
-                ("already", String::new(), Some(time))
+                say("already", id, &format!("{}, as offset {offset}", to_rfc3339(time)));
+                self.count_window(time);
             }
             Action::InTheLog(time) => {
                 self.tally.in_the_log += 1;
-                ("recount", String::new(), Some(time))
+                say("recount", id, &to_rfc3339(time));
+                self.count_window(time);
             }
-            Action::Leave(reason) => {
-                self.tally.left += 1;
-                ("leave", reason, None)
-            }
-        };
-        let detail = time.map_or(detail, to_rfc3339);
-        let _ = writeln!(io::stdout(), "{word:8}  {id}  {detail}");
-        self.tally.windows.extend(time.map(|time| self.window_size.window_of(time).start));
+            Action::Leave(reason) => self.leave(id, &reason),
+        }
         if self.batch.len() >= BATCH.0 || self.bytes >= BATCH.1 {
             self.flush()?;
         }
@@ -148,9 +144,59 @@ impl Run {
     fn flush(&mut self) -> anyhow::Result<()> {
         let batch = std::mem::take(&mut self.batch);
         self.bytes = 0;
-        match &self.redriver {
-            Some(redriver) if !batch.is_empty() => Ok(redriver.write(&batch)?),
+        self.write(&batch)
+    }
+
+    /// Writes a batch. Where one of it is refused for its size, nothing of the batch is written, and nobody says which one it
+    /// was: it is halved until the others are written and that one is alone.
+    fn write(&mut self, batch: &[(Redriven, i64)]) -> anyhow::Result<()> {
+        let written = match &self.redriver {
+            Some(redriver) if !batch.is_empty() => redriver.write(batch.iter().map(|(copy, _)| copy)),
             _ => Ok(()),
+        };
+        match (written, batch) {
+            (Ok(()), _) => {
+                for (copy, time) in batch {
+                    self.tally.sent += 1;
+                    say("send", &copy.id, &to_rfc3339(*time));
+                    self.count_window(*time);
+                }
+                Ok(())
+            }
+            (Err(RedriveError::TooLarge), [(copy, _)]) => {
+                let reason = self.too_large(copy);
+                self.leave(&copy.id, &reason);
+                Ok(())
+            }
+            (Err(RedriveError::TooLarge), _) => {
+                let (first, second) = batch.split_at(batch.len() / 2);
+                self.write(first)?;
+                self.write(second)
+            }
+            (Err(error), _) => Err(error.into()),
         }
     }
+
+    fn too_large(&self, copy: &Redriven) -> String {
+        let limit = self.redriver.as_ref().and_then(|redriver| redriver.largest(&copy.id.topic));
+        let limit = limit.map_or_else(String::new, |limit| format!(", which is {limit}"));
+        format!(
+            "the copy has {} bytes with its key and headers, more than its topic takes: max.message.bytes of {}{limit}",
+            copy.bytes(),
+            copy.id.topic
+        )
+    }
+
+    fn leave(&mut self, id: &DeadLetterId, reason: &str) {
+        self.tally.left += 1;
+        say("leave", id, reason);
+    }
+
+    fn count_window(&mut self, event_time: i64) {
+        self.tally.windows.insert(self.window_size.window_of(event_time).start);
+    }
+}
+
+fn say(word: &str, id: &DeadLetterId, detail: &str) {
+    let _ = writeln!(io::stdout(), "{word:8}  {id}  {detail}");
 }

@@ -1,8 +1,9 @@
 //! The dead letter topic, read once from its beginning to its end.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use clap::Args;
+use ctr_domain::redriven::DeadLetterId;
 use ctr_domain::timestamp;
 
 use super::letter::Letter;
@@ -41,6 +42,8 @@ impl Filter {
 pub(super) struct Others {
     /// Letters that were written more than once: shown once.
     pub(super) repeated: u64,
+    /// Letters about copies whose origin's letter is shown.
+    pub(super) copies: u64,
     /// Records that are no letters of this pipeline.
     pub(super) foreign: u64,
 }
@@ -55,6 +58,8 @@ pub(super) fn parts(reader: &LogReader, topic: &str) -> anyhow::Result<Vec<LogPa
 }
 
 /// Shows every letter that the filter takes, each once, with its bytes: partition by partition, in the order of writing.
+/// A letter about a redriven copy is not shown where the topic has the letter of its origin: it is the same record. Where it
+/// has not, because the header that names it was made up or the letter is gone, the copy's own letter is shown, at the end.
 ///
 /// # Errors
 /// Where the topic cannot be read, and whatever `visit` fails with.
@@ -65,22 +70,99 @@ pub(super) fn each_letter(
     mut visit: impl FnMut(Letter, &[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Others> {
     let mut others = Others::default();
-    let mut seen = HashSet::new();
+    let mut sorting = Sorting::default();
+    read_letters(reader, parts, |letter, written, bytes| {
+        let Some(letter) = letter else {
+            others.foreign += 1;
+            return Ok(());
+        };
+        let takes = filter.takes(&letter, written);
+        match sorting.place(&letter) {
+            Place::Repeated => others.repeated += u64::from(takes),
+            Place::CopyOf(_) => {}
+            Place::First if takes => visit(letter, bytes)?,
+            Place::First => {}
+        }
+        Ok(())
+    })?;
+    let orphans = sorting.orphans();
+    if orphans.is_empty() {
+        others.copies = sorting.copies.len() as u64;
+        return Ok(others);
+    }
+    others.copies = (sorting.copies.len() - orphans.len()) as u64;
+    let mut left = orphans;
+    read_letters(reader, parts, |letter, written, bytes| match letter {
+        Some(letter) if left.remove(&letter.id()) && filter.takes(&letter, written) => visit(letter, bytes),
+        _ => Ok(()),
+    })?;
+    Ok(others)
+}
+
+/// Shows every record of the topic: the letter that it is, if it is one, its Kafka timestamp (epoch ms) and its bytes.
+///
+/// # Errors
+/// Where the topic cannot be read, and whatever `take` fails with.
+pub(super) fn read_letters(
+    reader: &mut LogReader,
+    parts: &[LogPart],
+    mut take: impl FnMut(Option<Letter>, Option<i64>, &[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut progress = Progress::new("dead letters", parts.iter().map(|part| part.end - part.start).sum());
     for part in parts {
         reader.read(part, |record| {
             progress.step();
-            match Letter::read(record.payload) {
-                None => others.foreign += 1,
-                Some(letter) if !filter.takes(&letter, record.mark.timestamp) => {}
-                Some(letter) if !seen.insert(letter.id()) => others.repeated += 1,
-                Some(letter) => visit(letter, record.payload.unwrap_or_default())?,
-            }
-            Ok(())
+            take(Letter::read(record.payload), record.mark.timestamp, record.payload.unwrap_or_default())
         })?;
     }
     progress.finish();
-    Ok(others)
+    Ok(())
+}
+
+/// Which letters there are.
+#[derive(Debug, Default)]
+struct Sorting {
+    seen: HashSet<DeadLetterId>,
+    /// Letters about copies, with their origins.
+    copies: HashMap<DeadLetterId, DeadLetterId>,
+}
+
+/// What a letter is among those before it.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    First,
+    Repeated,
+    /// It is about a copy of the record that this letter is about.
+    CopyOf(DeadLetterId),
+}
+
+impl Sorting {
+    fn place(&mut self, letter: &Letter) -> Place {
+        let id = letter.id();
+        if let Some(origin) = letter.origin() {
+            return match self.copies.insert(id, origin.clone()) {
+                Some(_) => Place::Repeated,
+                None => Place::CopyOf(origin),
+            };
+        }
+        if self.seen.insert(id) { Place::First } else { Place::Repeated }
+    }
+
+    /// The letters about copies whose origin has no letter, nor is a copy of one that has: a chain ends, because every origin lies
+    /// before its copy.
+    fn orphans(&self) -> HashSet<DeadLetterId> {
+        self.copies.iter().filter(|(_, origin)| !self.has_letter(origin)).map(|(id, _)| id.clone()).collect()
+    }
+
+    fn has_letter<'a>(&'a self, mut origin: &'a DeadLetterId) -> bool {
+        while !self.seen.contains(origin) {
+            match self.copies.get(origin) {
+                Some(before) => origin = before,
+                None => return false,
+            }
+        }
+        true
+    }
 }
 
 #[cfg(test)]
@@ -88,9 +170,37 @@ mod tests {
     use super::*;
 
     fn letter() -> Letter {
-        let json = r#"{"rawTopic":"clicks","partition":3,"offset":7,"code":"TOO_LATE","errorMessage":"","createdAtUtc":"",
-            "eventTimeMillisUtc":null,"rawData":null,"rawEncoding":"utf8","key":null}"#;
+        letter_at(7, None)
+    }
+
+    fn letter_at(offset: i64, origin: Option<i64>) -> Letter {
+        let origin =
+            origin.map_or_else(String::new, |origin| format!(r#","redrivenFrom":"clicks/3/{origin}/TOO_LATE""#));
+        let json = format!(
+            r#"{{"rawTopic":"clicks","partition":3,"offset":{offset},"code":"TOO_LATE","errorMessage":"","createdAtUtc":1,
+            "eventTimeMillisUtc":null,"rawData":null,"rawEncoding":"utf8","key":null{origin}}}"#
+        );
         Letter::read(Some(json.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn a_record_is_shown_once_however_many_letters_it_has() {
+        let mut sorting = Sorting::default();
+        assert_eq!(sorting.place(&letter_at(7, None)), Place::First);
+        assert_eq!(sorting.place(&letter_at(7, None)), Place::Repeated);
+        assert!(matches!(sorting.place(&letter_at(9, Some(7))), Place::CopyOf(origin) if origin.offset == 7));
+        assert_eq!(sorting.place(&letter_at(9, Some(7))), Place::Repeated);
+        sorting.place(&letter_at(12, Some(9)));
+        // A header that names what nobody has a letter of, and one that names itself.
+        sorting.place(&letter_at(20, Some(8)));
+        sorting.place(&letter_at(21, Some(20)));
+        assert_eq!(sorting.place(&letter_at(22, Some(22))), Place::First);
+        let mut orphans: Vec<_> = sorting.orphans().into_iter().map(|id| id.offset).collect();
+        orphans.sort_unstable();
+        assert_eq!(orphans, [20, 21]);
+        // The origin's letter may come later, from another partition.
+        sorting.place(&letter_at(8, None));
+        assert!(sorting.orphans().is_empty());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use ctr_domain::timestamp::to_rfc3339;
 use serde_json::{Value, json};
 
 use super::letter::Letter;
-use super::scan::{Filter, Others, each_letter, parts};
+use super::scan::{Filter, Others, each_letter, parts, read_letters};
 use crate::source::log_reader::LogReader;
 
 /// The letters, a line each.
@@ -21,7 +21,7 @@ pub(super) fn list(reader: &mut LogReader, topic: &str, filter: &Filter, as_json
             return Ok(writeln!(out)?);
         }
         let event_time = letter.event_time_millis_utc.map_or_else(|| "-".to_owned(), to_rfc3339);
-        let (written, id) = (&letter.created_at_utc, letter.id());
+        let (written, id) = (letter.created_at(), letter.id());
         Ok(writeln!(out, "{written:24}  {event_time:24}  {id}  {}", letter.error_message)?)
     })?;
     say_others(others);
@@ -32,8 +32,9 @@ pub(super) fn list(reader: &mut LogReader, topic: &str, filter: &Filter, as_json
 pub(super) fn one(reader: &mut LogReader, topic: &str, id: &DeadLetterId, raw: bool) -> anyhow::Result<bool> {
     let mut found: Option<(Letter, Vec<u8>)> = None;
     let parts = parts(reader, topic)?;
-    each_letter(reader, &parts, &Filter::default(), |letter, bytes| {
-        if letter.id() == *id {
+    // Also one about a copy, which the others leave out.
+    read_letters(reader, &parts, |letter, _, bytes| {
+        if let Some(letter) = letter.filter(|letter| found.is_none() && letter.id() == *id) {
             found = Some((letter, bytes.to_vec()));
         }
         Ok(())
@@ -67,7 +68,7 @@ pub(super) fn stats(reader: &mut LogReader, topic: &str, filter: &Filter, as_jso
     let mut groups: BTreeMap<(String, String), Group> = BTreeMap::new();
     let parts = parts(reader, topic)?;
     let others = each_letter(reader, &parts, filter, |letter, _| {
-        let written = letter.created_at_utc;
+        let written = letter.created_at();
         let group = groups.entry((letter.raw_topic, letter.code)).or_insert_with(|| Group {
             letters: 0,
             first: written.clone(),
@@ -96,11 +97,17 @@ pub(super) fn stats(reader: &mut LogReader, topic: &str, filter: &Filter, as_jso
 
 /// What the filter did not see, on standard error.
 pub(super) fn say_others(others: Others) {
-    let Others { repeated, foreign } = others;
+    let Others { repeated, copies, foreign } = others;
     if repeated > 0 {
         let _ = writeln!(
             io::stderr(),
             "{repeated} letters were written more than once (after a crash, or by another group) and are shown once"
+        );
+    }
+    if copies > 0 {
+        let _ = writeln!(
+            io::stderr(),
+            "{copies} letters are about redriven copies that were not counted either; their origins are shown"
         );
     }
     if foreign > 0 {

@@ -1,22 +1,32 @@
-//! The dead letter as it lies in the topic: the original's JSON, with what was missing there to find and mend the record.
+//! The dead letter as it lies in the topic: the original's JSON, with what was missing there to find and repair the record.
+
+mod cut;
+mod headers;
 
 use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use chrono::{SecondsFormat, Utc};
+use chrono::Utc;
 use ctr_domain::checkpoint::RecordMark;
 use ctr_domain::dead_letter::DeadLetterReason;
-use serde::Serialize;
+use ctr_domain::redriven::{DeadLetterId, HEADER};
+use ctr_domain::timestamp::to_rfc3339;
+use serde::{Deserialize, Serialize};
 
-/// The largest dead letter, in bytes: below what a broker takes by default (1 MiB with its overhead).
+pub use cut::cut;
+pub use headers::LetterHeader;
+use headers::MAX_HEADER_BYTES;
+
+/// The largest dead letter, in bytes: below what a broker takes by default (1 MiB with its overhead). A topic that takes
+/// less gets less: see [`cut`].
 pub const MAX_BYTES: usize = 900_000;
 
-/// The largest part of a key that is kept.
+/// The largest part of a key that is kept, in the letter and as the key of the letter.
 pub(crate) const MAX_KEY_BYTES: usize = 16_384;
 
 /// The record that cannot be counted, and where it was found.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Origin<'a> {
     /// Whether it lay among the impressions or the clicks: the original's word for it.
     pub source: &'static str,
@@ -30,35 +40,59 @@ pub struct Origin<'a> {
     pub key: Option<&'a [u8]>,
     /// Its value; `None` is a tombstone.
     pub payload: Option<&'a [u8]>,
+    /// Its headers, in their order: name and value.
+    pub headers: Vec<(Cow<'a, str>, Option<&'a [u8]>)>,
+}
+
+impl Origin<'_> {
+    /// The dead letter that the record says it was redriven from. Anybody may write such a header: it is told, and decides
+    /// nothing.
+    fn redriven_from(&self) -> Option<String> {
+        let (_, value) = self.headers.iter().rev().find(|(name, _)| name == HEADER)?;
+        DeadLetterId::of_origin((*value)?, self.topic, self.partition, self.mark.offset).map(|id| id.to_string())
+    }
 }
 
 /// The JSON object. The first eight fields are the original's; the others are ours.
-#[derive(Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Record<'a> {
-    source: &'a str,
-    raw_topic: &'a str,
-    error_code: &'a str,
+    source: Cow<'a, str>,
+    raw_topic: Cow<'a, str>,
+    error_code: Cow<'a, str>,
     error_message: Cow<'a, str>,
     raw_data: Option<Cow<'a, str>>,
     event_time_millis_utc: Option<i64>,
     stack_trace: Option<()>,
-    created_at_utc: String,
+    /// Epoch ms, as in the original.
+    created_at_utc: i64,
 
-    code: &'a str,
+    /// The same moment for people.
+    created_at_rfc3339: Cow<'a, str>,
+    code: Cow<'a, str>,
     partition: i32,
     offset: i64,
     record_time_millis_utc: Option<i64>,
     key: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_encoding: Option<&'a str>,
-    raw_encoding: &'a str,
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key_encoding: Option<Cow<'a, str>>,
+    raw_encoding: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<LetterHeader<'a>>,
+    /// The dead letter that the record says it is a copy of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    redriven_from: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "is_false")]
     closed_early: bool,
-    #[serde(skip_serializing_if = "is_false")]
+    /// Something of the record was cut off: it has the lengths of what it was.
+    #[serde(default, skip_serializing_if = "is_false")]
     truncated: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     raw_length: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key_length: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    headers_dropped: Option<usize>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -67,14 +101,17 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// Encodes a dead letter, never larger than [`MAX_BYTES`]: of a record that does not fit, the beginning is kept, marked
-/// `truncated` with its whole `rawLength`.
+/// `truncated` with its whole `rawLength`, `keyLength` or the number of `headersDropped`.
 #[must_use]
 pub fn encode(origin: &Origin<'_>, reason: &DeadLetterReason) -> Vec<u8> {
-    let created_at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    encode_at(origin, reason, Utc::now().timestamp_millis())
+}
+
+fn encode_at(origin: &Origin<'_>, reason: &DeadLetterReason, created_at: i64) -> Vec<u8> {
     let whole = origin.payload.map_or(0, <[u8]>::len);
     let mut keep = whole.min(MAX_BYTES);
     loop {
-        let bytes = encode_prefix(origin, reason, &created_at, keep);
+        let bytes = to_json(&record(origin, reason, created_at, keep));
         if bytes.len() <= MAX_BYTES || keep == 0 {
             return bytes;
         }
@@ -83,46 +120,68 @@ pub fn encode(origin: &Origin<'_>, reason: &DeadLetterReason) -> Vec<u8> {
     }
 }
 
-fn encode_prefix(origin: &Origin<'_>, reason: &DeadLetterReason, created_at: &str, keep: usize) -> Vec<u8> {
+fn record<'a>(origin: &'a Origin<'_>, reason: &'a DeadLetterReason, created_at: i64, keep: usize) -> Record<'a> {
     let raw = origin.payload.map(|payload| text(payload, keep));
     let key = origin.key.map(|key| text(key, MAX_KEY_BYTES));
-    let truncated = origin.payload.is_some_and(|payload| keep < payload.len());
-    let record = Record {
-        source: origin.source,
-        raw_topic: origin.topic,
-        error_code: original_code(reason),
+    let (headers, headers_dropped) = headers::bounded(&origin.headers, MAX_HEADER_BYTES);
+    let raw_length = origin.payload.map(<[u8]>::len).filter(|length| keep < *length);
+    let key_length = origin.key.map(<[u8]>::len).filter(|length| MAX_KEY_BYTES < *length);
+    Record {
+        source: origin.source.into(),
+        raw_topic: origin.topic.into(),
+        error_code: original_code(reason).into(),
         error_message: message(reason),
-        raw_encoding: raw.as_ref().map_or("utf8", |raw| raw.1),
+        raw_encoding: raw.as_ref().map_or("utf8", |raw| raw.1).into(),
         raw_data: raw.map(|raw| raw.0),
         event_time_millis_utc: reason.event_time(),
         stack_trace: None,
-        created_at_utc: created_at.to_owned(),
-        code: reason.code(),
+        created_at_utc: created_at,
+        created_at_rfc3339: to_rfc3339(created_at).into(),
+        code: reason.code().into(),
         partition: origin.partition,
         offset: origin.mark.offset,
         record_time_millis_utc: origin.mark.timestamp,
-        key_encoding: key.as_ref().map(|key| key.1).filter(|encoding| *encoding != "utf8"),
+        key_encoding: key.as_ref().map(|key| key.1.into()).filter(|encoding| encoding != "utf8"),
         key: key.map(|key| key.0),
+        headers,
+        redriven_from: origin.redriven_from().map(Cow::Owned),
         closed_early: matches!(reason, DeadLetterReason::TooLate(late) if late.closed_early),
-        truncated,
-        raw_length: truncated.then(|| origin.payload.map_or(0, <[u8]>::len)),
-    };
-    // Strings and numbers always serialise.
-    serde_json::to_vec(&record).unwrap_or_default()
+        truncated: raw_length.is_some() || key_length.is_some() || headers_dropped.is_some(),
+        raw_length,
+        key_length,
+        headers_dropped,
+    }
+}
+
+fn to_json(record: &Record<'_>) -> Vec<u8> {
+    let mut json = Vec::with_capacity(1_024);
+    let written = serde_json::to_writer(&mut json, record);
+    debug_assert!(written.is_ok(), "strings and numbers always serialize, and a vector takes all bytes: {written:?}");
+    json
+}
+
+/// The key that a letter is written with: its record's, so that letters of a product lie together. Of one that is longer
+/// than any product id the beginning, which is the same for the same key.
+#[must_use]
+pub(crate) fn letter_key(key: &[u8]) -> &[u8] {
+    &key[..key.len().min(MAX_KEY_BYTES)]
 }
 
 /// The first `keep` bytes as text: as they are if they are UTF-8, otherwise as base64; and which of the two.
 fn text(bytes: &[u8], keep: usize) -> (Cow<'_, str>, &'static str) {
     match std::str::from_utf8(bytes) {
-        Ok(text) => {
-            let mut end = keep.min(text.len());
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            (Cow::Borrowed(&text[..end]), "utf8")
-        }
+        Ok(text) => (Cow::Borrowed(beginning(text, keep)), "utf8"),
         Err(_) => (Cow::Owned(BASE64.encode(&bytes[..keep.min(bytes.len())])), "base64"),
     }
+}
+
+/// The longest beginning of a text that has at most `keep` bytes and ends between two characters.
+fn beginning(text: &str, keep: usize) -> &str {
+    let mut end = keep.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 fn original_code(reason: &DeadLetterReason) -> &'static str {
@@ -135,90 +194,19 @@ fn original_code(reason: &DeadLetterReason) -> &'static str {
 
 /// Why, for people.
 pub(crate) fn message(reason: &DeadLetterReason) -> Cow<'_, str> {
+    let window = |start, end| format!("[{}, {})", to_rfc3339(start), to_rfc3339(end));
     match reason {
         DeadLetterReason::Rejected(rejection) => Cow::Borrowed(&rejection.message),
         DeadLetterReason::TooLate(late) if late.closed_early => Cow::Owned(format!(
-            "the window [{}, {}) was let go before this record arrived",
-            late.window.start, late.window.end
+            "the window {} was closed before this record arrived",
+            window(late.window.start, late.window.end)
         )),
         DeadLetterReason::TooLate(late) => Cow::Owned(format!(
-            "the watermark of its partition had passed the window [{}, {}) and the allowed lateness",
-            late.window.start, late.window.end
+            "the watermark of its partition had passed the window {} and the allowed lateness",
+            window(late.window.start, late.window.end)
         )),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use ctr_domain::dead_letter::TooLate;
-    use ctr_domain::event::Event;
-    use ctr_domain::window::Window;
-    use serde_json::{Value, json};
-
-    fn origin(payload: Option<&[u8]>) -> Origin<'_> {
-        Origin {
-            source: "Click",
-            topic: "clicks",
-            partition: 3,
-            mark: RecordMark { offset: 17, timestamp: Some(1_700_000_000_500) },
-            key: Some(b"product1"),
-            payload,
-        }
-    }
-
-    fn letter(payload: Option<&[u8]>) -> Value {
-        let reason = DeadLetterReason::Rejected(Event::parse(payload).unwrap_err());
-        let bytes = encode(&origin(payload), &reason);
-        assert!(bytes.len() <= MAX_BYTES, "{}", bytes.len());
-        serde_json::from_slice(&bytes).unwrap()
-    }
-
-    #[test]
-    fn it_is_the_originals_record_with_position_code_and_bytes() {
-        let mut value = letter(Some(b"{\"event_type\":\"tap\"}"));
-        let created = value.as_object_mut().unwrap().remove("createdAtUtc").unwrap();
-        assert!(created.as_str().unwrap().ends_with('Z'), "{created}");
-        assert_eq!(value["rawData"], json!("{\"event_type\":\"tap\"}"));
-        assert_eq!(value["rawEncoding"], json!("utf8"));
-        assert_eq!((&value["source"], &value["rawTopic"]), (&json!("Click"), &json!("clicks")));
-        assert_eq!((&value["partition"], &value["offset"], &value["key"]), (&json!(3), &json!(17), &json!("product1")));
-        assert_eq!(value["stackTrace"], Value::Null);
-        assert!(value.get("truncated").is_none() && value.get("closedEarly").is_none());
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_are_kept_as_base64() {
-        let value = letter(Some(&[0xff, 0xfe]));
-        assert_eq!((&value["rawData"], &value["rawEncoding"]), (&json!("//4="), &json!("base64")));
-    }
-
-    #[test]
-    fn a_tombstone_has_no_data() {
-        assert_eq!(letter(None)["rawData"], Value::Null);
-    }
-
-    #[test]
-    fn what_does_not_fit_is_cut_and_says_so() {
-        let control = vec![1u8; 1_000_000];
-        let binary = vec![0xffu8; 1_000_000];
-        let wide = "한".repeat(333_333);
-        for payload in [&control[..], &binary[..], wide.as_bytes()] {
-            let value = letter(Some(payload));
-            assert_eq!(value["truncated"], json!(true));
-            assert_eq!(value["rawLength"], json!(payload.len()));
-            let kept = value["rawData"].as_str().unwrap().len();
-            assert!(kept > 100_000, "only {kept} kept");
-        }
-    }
-
-    #[test]
-    fn a_late_event_says_which_window_it_missed() {
-        let late = TooLate { event_time: 12_345, window: Window { start: 10_000, end: 20_000 }, closed_early: true };
-        let bytes = encode(&origin(Some(b"{}")), &DeadLetterReason::TooLate(late));
-        let value: Value = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!((&value["code"], &value["closedEarly"]), (&json!("TOO_LATE"), &json!(true)));
-        assert_eq!(value["eventTimeMillisUtc"], json!(12_345));
-        assert!(value["errorMessage"].as_str().unwrap().contains("[10000, 20000)"));
-    }
-}
+mod tests;

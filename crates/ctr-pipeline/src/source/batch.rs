@@ -8,6 +8,7 @@
 #![allow(unsafe_code, reason = "the crate has no batch read; every call below says why it is sound")]
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
 use std::ptr;
@@ -67,6 +68,31 @@ impl<'a> Record<'a> {
         }
         // SAFETY: pointer and length of bytes that live as long as the message's headers, which is as long as the message.
         unsafe { bytes(value, len) }
+    }
+
+    /// All headers in their order: name and value. A name that is not UTF-8 is told as far as it is.
+    #[must_use]
+    pub fn headers(&self) -> Vec<(Cow<'a, str>, Option<&'a [u8]>)> {
+        let mut headers = ptr::null_mut();
+        // SAFETY: as in `header`.
+        let found = unsafe { sys::rd_kafka_message_headers(self.message, &raw mut headers) };
+        if found != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Vec::new();
+        }
+        let next = |index| {
+            let (mut name, mut value, mut len) = (ptr::null(), ptr::null(), 0);
+            // SAFETY: the headers were just given; the three others are locals to write to.
+            let found =
+                unsafe { sys::rd_kafka_header_get_all(headers, index, &raw mut name, &raw mut value, &raw mut len) };
+            if found != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR || name.is_null() {
+                return None;
+            }
+            // SAFETY: librdkafka's names end with a zero byte and live as long as the message's headers.
+            let name: &'a CStr = unsafe { CStr::from_ptr(name) };
+            // SAFETY: as in `header`.
+            Some((name.to_string_lossy(), unsafe { bytes(value, len) }))
+        };
+        (0..).map_while(next).collect()
     }
 }
 

@@ -20,7 +20,6 @@ use crate::sink::writer::{RowChunk, RowSink};
 use crate::sink::{Receipt, TaskId};
 use crate::source::assignment::{AssignedPair, Topics};
 use crate::source::batch::{BatchBuffer, Entry, PartitionQueue, Record};
-use crate::source::redriven;
 use crate::status::snapshot::{RecentLetter, WorkerTotals};
 
 /// Something in a partition's queue that the task cannot go on after.
@@ -117,11 +116,6 @@ impl Pair {
                         Outcome::DeadLetter(reason) => {
                             let number = self.task.letters_issued();
                             let origin = origin(side, self.partition, &record, input.topics);
-                            if redriven::origin_of(&record, origin.topic, origin.partition).is_some() {
-                                // The record that it is a copy of lies among the dead letters already.
-                                self.letters.acknowledge(number, &mut self.task);
-                                continue;
-                            }
                             input.outbox.remember(recent(&origin, &reason));
                             input.outbox.push(Letter {
                                 task: self.id,
@@ -189,6 +183,7 @@ fn origin<'a>(side: Side, partition: i32, record: &Record<'a>, topics: &'a Topic
         mark: record.mark,
         key: record.key,
         payload: record.payload,
+        headers: record.headers(),
     }
 }
 

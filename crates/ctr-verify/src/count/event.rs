@@ -10,8 +10,11 @@ use serde_json::value::RawValue;
 
 use super::code::Code;
 
-/// Event times that are believed, in epoch ms: from 1970-01-01T00:00:10Z up to, and without, 2200-01-01.
+/// Event times that any setting can believe, in epoch ms: from 1970-01-01T00:00:10Z up to, and without, 2200-01-01.
 const BELIEVED: std::ops::Range<i64> = 10_000..7_258_118_400_000;
+
+/// The longest product id and event id, in bytes.
+const LONGEST_ID: usize = 1_024;
 
 /// The most objects and arrays within each other.
 const MAX_DEPTH: usize = 127;
@@ -49,10 +52,11 @@ pub(crate) fn read(value: Option<&[u8]>) -> Result<Event<'_>, Code> {
         Some("click") => Kind::Click,
         _ => return Err(Code::InvalidEventType),
     };
-    let product = string(product.ok_or(Code::MissingProductId)?).filter(|text| !is_blank(text));
-    let product = product.ok_or(Code::InvalidProductId)?;
+    let product = string(product.ok_or(Code::MissingProductId)?);
+    let product = product.filter(|text| !is_blank(text) && text.len() <= LONGEST_ID).ok_or(Code::InvalidProductId)?;
     let time = event_time(time.ok_or(Code::MissingTimestamp)?).ok_or(Code::InvalidTimestamp)?;
-    let id = id.map(|json| string(json).ok_or(Code::InvalidField)).transpose()?.filter(|text| !is_blank(text));
+    let id = id.map(|json| string(json).filter(|text| text.len() <= LONGEST_ID).ok_or(Code::InvalidField));
+    let id = id.transpose()?.filter(|text| !is_blank(text));
     // Nobody reads these two; that they are strings is asked all the same.
     if [user, session].into_iter().flatten().any(|json| !json.starts_with('"')) {
         return Err(Code::InvalidField);
@@ -208,6 +212,18 @@ mod tests {
         ] {
             assert_eq!(code(text), Some(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn ids_have_at_most_1024_bytes() {
+        let event = |product: &str, id: &str| {
+            format!(r#"{{"event_type":"click","product_id":"{product}","timestamp":99999,"event_id":"{id}"}}"#)
+        };
+        let (longest, longer) = ("é".repeat(512), "é".repeat(513));
+        assert_eq!(code(&event(&longest, &longest)), None);
+        assert_eq!(code(&event(&longer, "a")), Some(Code::InvalidProductId));
+        assert_eq!(code(&event("p", &longer)), Some(Code::InvalidField));
+        assert_eq!(code(&event("p", &" ".repeat(1_025))), Some(Code::InvalidField), "blank, but too long");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::ops::Range;
 use foldhash::fast::RandomState;
 
 use super::event::{self, Event};
-use super::{Code, Counts, Record, Recount, Redriven, Rules, change};
+use super::{Code, Counts, Record, Recount, Rules, change};
 use crate::letters::{Letter, OffsetRuns, PartitionLetters};
 
 /// What becomes of a record.
@@ -57,10 +57,6 @@ pub(crate) struct LogCount {
     /// The windows that are compared, by start.
     compared: Range<i64>,
     maximum: Option<i64>,
-    /// The first offset that was read.
-    first: Option<i64>,
-    /// Origins of which a copy has counted in a recount.
-    copied: HashSet<i64, RandomState>,
     ids: BTreeMap<i64, HashSet<Box<str>, RandomState>>,
     /// By window start.
     pub(crate) windows: BTreeMap<i64, Products>,
@@ -69,8 +65,6 @@ pub(crate) struct LogCount {
     /// Valid events of windows that are not compared.
     pub(crate) apart: OffsetRuns,
     pub(crate) records: u64,
-    /// Redriven records that would be letters and, as copies, are not.
-    pub(crate) silent: u64,
 }
 
 impl LogCount {
@@ -81,14 +75,11 @@ impl LogCount {
             known,
             compared,
             maximum: None,
-            first: None,
-            copied: HashSet::default(),
             ids: BTreeMap::new(),
             windows: BTreeMap::new(),
             letters: PartitionLetters::default(),
             apart: OffsetRuns::default(),
             records: 0,
-            silent: 0,
         }
     }
 
@@ -107,7 +98,6 @@ impl LogCount {
     /// Takes the next record of the log.
     pub(crate) fn take(&mut self, record: &Record<'_>) -> Verdict {
         self.records += 1;
-        self.first.get_or_insert(record.offset);
         let verdict = match self.read(record) {
             Ok(event) => self.judge(record, &event),
             Err(code) => Verdict::Letter(code),
@@ -137,6 +127,9 @@ impl LogCount {
 
     fn read<'r>(&self, record: &Record<'r>) -> Result<Event<'r>, Code> {
         let event = event::read(record.value)?;
+        if event.time < self.rules.first_time {
+            return Err(Code::InvalidTimestamp);
+        }
         match record.timestamp {
             Some(now) if event.time > now.saturating_add(self.rules.future_skew) => Err(Code::FutureTimestamp),
             _ => Ok(event),
@@ -147,13 +140,10 @@ impl LogCount {
         let start = self.rules.window_start(event.time);
         let before = self.maximum;
         self.maximum = before.max(Some(record.timestamp.map_or(event.time, |limit| limit.min(event.time))));
-        let is_copy = record.redriven.is_some_and(|origin| self.repeats_origin(origin));
         if !self.compared.contains(&start) {
             return Verdict::Apart;
         }
-        if let Some(recount) = self.known.recounts.get_mut(&start)
-            && !is_copy
-        {
+        if let Some(recount) = self.known.recounts.get_mut(&start) {
             recount.take(&self.rules, record, event);
             // Rows are compared product by product: it must be known here, also where it counts nothing else.
             self.change(start, &event.product, |_| {});
@@ -170,16 +160,6 @@ impl LogCount {
         }
         self.change(start, &event.product, |product| product.counts.add(event.kind));
         if before >= Some(self.rules.fires_at(start)) { Verdict::CountedLate } else { Verdict::Counted }
-    }
-
-    /// Whether a recount leaves a copy out: its origin is a valid record, which counts itself, or another copy has counted.
-    fn repeats_origin(&mut self, origin: Redriven) -> bool {
-        let is_valid = if self.first <= Some(origin.offset) {
-            self.letters.code_at(origin.offset).is_none_or(Code::is_late)
-        } else {
-            origin.code.is_late()
-        };
-        is_valid || !self.copied.insert(origin.offset)
     }
 
     fn change(&mut self, start: i64, product: &str, by: impl FnOnce(&mut Product)) {
@@ -199,10 +179,6 @@ impl LogCount {
     }
 
     fn expect_letter(&mut self, record: &Record<'_>, code: Code) {
-        if record.redriven.is_some() {
-            self.silent += 1;
-            return;
-        }
         let may_be_gone = record.timestamp < self.known.letters_kept_since;
         self.letters.push(Letter { offset: record.offset, code, may_be_gone });
     }
@@ -215,20 +191,25 @@ mod tests {
     const CLICK: &[u8] = br#"{"event_type":"click","product_id":"p","timestamp":1700000000000}"#;
 
     #[test]
-    fn in_a_recount_a_copy_counts_once_and_never_beside_its_origin() {
+    fn a_recount_takes_what_came_too_late_and_no_record_twice() {
         let window = 1_700_000_000_000;
-        let known = Known { recounts: [(window, Recount::up_to(9))].into_iter().collect(), ..Known::default() };
+        let known = Known { recounts: [(window, Recount::up_to(4))].into_iter().collect(), ..Known::default() };
         let mut log = LogCount::begin(Rules::default(), i64::MIN..i64::MAX, known);
-        // 0: counts. 1, 2: break a rule. Then copies: of a record that counts, of one, once more, of the other; too late to be read.
-        let copies = [(3, 0), (4, 1), (5, 1), (6, 2), (9, 2)];
-        let copies =
-            copies.map(|(offset, origin)| (offset, CLICK, Some(Redriven { offset: origin, code: Code::InvalidJson })));
-        for (offset, value, redriven) in [(0, CLICK, None), (1, b"{", None), (2, b"{", None)].into_iter().chain(copies)
-        {
-            log.take(&Record { offset, timestamp: None, value: Some(value), redriven });
+        let later = br#"{"event_type":"click","product_id":"p","timestamp":1700000060000}"#;
+        for (offset, value) in [(0, CLICK), (1, b"{".as_slice()), (2, later), (3, CLICK), (9, CLICK)] {
+            log.take(&Record { offset, timestamp: None, value: Some(value) });
         }
         let counts = log.recount(window).unwrap().products["p"];
-        assert_eq!(counts, Counts { impressions: 0, clicks: 3 });
-        assert_eq!(log.windows[&window]["p"].counts.clicks, 6);
+        assert_eq!(counts, Counts { impressions: 0, clicks: 2 });
+        assert_eq!(log.windows[&window]["p"].counts.clicks, 1);
+        assert_eq!(log.letters.len(), 3);
+    }
+
+    #[test]
+    fn what_is_older_than_all_moves_nothing() {
+        let rules = Rules { first_time: 1_700_000_000_001, ..Rules::default() };
+        let mut log = LogCount::begin(rules, i64::MIN..i64::MAX, Known::default());
+        let verdict = log.take(&Record { offset: 0, timestamp: None, value: Some(CLICK) });
+        assert_eq!((verdict, log.maximum()), (Verdict::Letter(Code::InvalidTimestamp), None));
     }
 }

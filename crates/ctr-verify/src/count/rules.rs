@@ -9,6 +9,8 @@ pub(crate) struct Rules {
     /// How far the watermark stays behind the maximum.
     pub(crate) disorder: i64,
     pub(crate) lateness: i64,
+    /// The first event time that is accepted, epoch ms.
+    pub(crate) first_time: i64,
     pub(crate) future_skew: i64,
     /// Whether an event id counts once per window and partition.
     pub(crate) ids_count_once: bool,
@@ -21,6 +23,7 @@ impl Rules {
             window: job.window_size_ms,
             disorder: job.max_out_of_orderness_ms,
             lateness: job.allowed_lateness_ms,
+            first_time: job.min_event_time,
             future_skew: job.max_future_skew_ms,
             ids_count_once: job.deduplication == Deduplication::EventId,
         }
@@ -51,7 +54,14 @@ impl Rules {
 impl Default for Rules {
     /// The pipeline's defaults.
     fn default() -> Self {
-        Self { window: 10_000, disorder: 2_000, lateness: 5_000, future_skew: 300_000, ids_count_once: false }
+        Self {
+            window: 10_000,
+            disorder: 2_000,
+            lateness: 5_000,
+            first_time: 946_684_800_000,
+            future_skew: 300_000,
+            ids_count_once: false,
+        }
     }
 }
 

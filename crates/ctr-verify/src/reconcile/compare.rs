@@ -48,6 +48,10 @@ pub(super) struct Comparison {
     pub(super) recounted: u64,
     /// Rows of windows that are not wholly in the log.
     pub(super) rows_apart: u64,
+    /// Rows of windows so old that the table may have dropped them, in the log or in the table.
+    pub(super) beyond_retention: u64,
+    /// Windows that end here (epoch ms) or before are that old.
+    dropped_up_to: Option<i64>,
     /// Rows that differ in windows whose log is growing: they are not final, and not judged.
     pub(super) rows_moving: u64,
     /// Letters that are not there, of records that are seconds old.
@@ -141,12 +145,15 @@ impl Logs<'_> {
 
 impl Comparison {
     /// Begins the comparison with this number, from 1.
-    pub(super) fn begin(number: u32, keep: usize) -> Self {
+    /// `dropped_up_to`: the end of the newest window that the table may have dropped.
+    pub(super) fn begin(number: u32, keep: usize, dropped_up_to: Option<i64>) -> Self {
         Self {
             differences: Differences::keeping(keep),
             rows: 0,
             recounted: 0,
             rows_apart: 0,
+            beyond_retention: 0,
+            dropped_up_to,
             rows_moving: 0,
             letters_under_way: 0,
             letters: 0,
@@ -166,6 +173,11 @@ impl Comparison {
             self.rows_apart += 1;
             return;
         }
+        if self.is_beyond_retention(logs, start) {
+            self.beyond_retention += 1;
+            logs.mark(partition, start, &row.product, self.number);
+            return;
+        }
         self.rows += 1;
         let is_window = row.window.end == start + logs.rules.window;
         let expected = if is_window { logs.expected(partition, start, &row.product) } else { Expected::default() };
@@ -179,10 +191,19 @@ impl Comparison {
     pub(super) fn missing_rows(&mut self, logs: &Logs<'_>) {
         for (partition, start, product) in logs.unmet(self.number) {
             let expected = logs.expected(partition, start, product);
-            if logs.compares(partition, start) && !expected.allows(Counts::default()) {
+            if !logs.compares(partition, start) || expected.allows(Counts::default()) {
+                continue;
+            }
+            if self.is_beyond_retention(logs, start) {
+                self.beyond_retention += 1;
+            } else {
                 self.judge(logs, (partition, start, product), &expected, None);
             }
         }
+    }
+
+    fn is_beyond_retention(&self, logs: &Logs<'_>, start: i64) -> bool {
+        Some(start.saturating_add(logs.rules.window)) <= self.dropped_up_to
     }
 
     fn judge(&mut self, logs: &Logs<'_>, key: (usize, i64, &str), expected: &Expected, found: Option<Counts>) {
@@ -223,7 +244,7 @@ impl Comparison {
 
     fn view_window(&mut self, logs: &Logs<'_>, start: i64, expected: Counts, (found, surplus): (Counts, u64)) {
         let is_moving = (0..logs.topics[0].logs.len()).any(|partition| logs.is_moving(partition, start));
-        if (found == expected && surplus == 0) || is_moving {
+        if (found == expected && surplus == 0) || is_moving || self.is_beyond_retention(logs, start) {
             return;
         }
         self.differences.push(|| Difference {

@@ -31,6 +31,17 @@ pub(super) struct WindowSum {
 /// How far recounts have read: (partition, window start) -> end offsets of impressions and clicks, exclusive.
 pub(super) type Recounts = HashMap<(usize, i64), [i64; 2], RandomState>;
 
+/// The end of the newest window whose rows the table may have dropped by now, epoch ms; `None` where it keeps rows for ever.
+/// ClickHouse drops them when it merges, so they may be there too.
+pub(super) async fn dropped_up_to(clickhouse: &ClickHouse) -> anyhow::Result<Option<i64>> {
+    // `toIntervalDay(N)` at the end of the TTL, as clickhouse/retention/limit.sql writes it.
+    const DAYS: &str = "SELECT toUnixTimestamp64Milli(now64(3)) - toInt64(extract(engine_full, \
+                        ' TTL .*toIntervalDay\\\\((\\\\d+)\\\\)')) * 86400000 \
+                        FROM system.tables WHERE database = currentDatabase() AND name = 'ctr_results_raw' \
+                        AND match(engine_full, ' TTL .*toIntervalDay\\\\(\\\\d+\\\\)')";
+    Ok(clickhouse.all::<i64>(DAYS).await?.first().copied())
+}
+
 /// Calls `take` with every row of windows that begin in `compared`.
 pub(super) async fn rows(
     clickhouse: &ClickHouse,

@@ -6,13 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chrono::Utc;
 use ctr_pipeline::config::KafkaConfig;
 use rdkafka::Message as _;
-use rdkafka::message::{BorrowedMessage, Headers as _};
 
-use crate::count::{Known, LogCount, Record, Redriven, Rules};
+use crate::count::{Known, LogCount, Record, Rules};
 use crate::topic_reader::{Progress, TopicReader};
-
-/// The header of a record that was sent once more.
-const REDRIVEN: &str = "ctr-redriven";
 
 /// The letter of a record younger than this may still be under way.
 const UNDER_WAY_MS: i64 = 10_000;
@@ -59,12 +55,7 @@ impl TopicCount {
             if timestamp < Some(young) {
                 under_way[partition] = message.offset() + 1;
             }
-            log.take(&Record {
-                offset: message.offset(),
-                timestamp,
-                value: message.payload(),
-                redriven: redriven(message),
-            });
+            log.take(&Record { offset: message.offset(), timestamp, value: message.payload() });
             progress.fetch_add(1, Ordering::Relaxed);
             Ok(())
         })?;
@@ -97,10 +88,4 @@ impl TopicCount {
     pub(super) fn under_way(&self, partition: usize) -> i64 {
         self.under_way[partition]
     }
-}
-
-fn redriven(message: &BorrowedMessage<'_>) -> Option<Redriven> {
-    let headers = message.headers()?;
-    let header = headers.iter().find(|header| header.key == REDRIVEN)?;
-    Redriven::parse(header.value?, message.topic(), message.partition(), message.offset())
 }
