@@ -346,7 +346,7 @@ fn a_time_in_another_unit_is_told_in_that_unit() {
         for part in parts {
             assert!(rejection.message.contains(part), "{part} in {}", rejection.message);
         }
-        assert!(rejection.message.contains("instead") == !parts[1].is_empty(), "{}", rejection.message);
+        assert_eq!(rejection.message.contains("instead"), !parts[1].is_empty(), "{}", rejection.message);
     }
 }
 

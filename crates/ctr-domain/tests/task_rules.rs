@@ -431,7 +431,7 @@ fn a_time_before_the_first_that_is_accepted_moves_nothing_and_counts_nowhere() {
 #[test]
 fn one_firing_hands_out_a_bounded_number_of_bytes() {
     let mut stage = stage(Rules::default());
-    let longest: Vec<String> = (0..10_000).map(|number| format!("{number:01$}", MAX_ID_BYTES)).collect();
+    let longest: Vec<String> = (0..10_000).map(|number| format!("{number:0MAX_ID_BYTES$}")).collect();
     for product in &longest {
         stage.feed(IMPRESSIONS, product, &[1_000]);
     }

@@ -225,7 +225,10 @@ fn connection(options: Options) -> Result<Connection, Error> {
         )));
     }
     if kafka.linger > LONGEST_LINGER {
-        return Err(usage(format!("--linger takes at most {} minutes, as librdkafka does", LONGEST_LINGER.as_secs() / 60)));
+        return Err(usage(format!(
+            "--linger takes at most {} minutes, as librdkafka does",
+            LONGEST_LINGER.as_secs() / 60
+        )));
     }
     for (key, _) in &kafka.properties {
         if let Some((_, why)) = RESERVED_PROPERTIES.iter().find(|(reserved, _)| reserved == key) {
