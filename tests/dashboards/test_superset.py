@@ -33,6 +33,15 @@ def test_a_second_import_adds_nothing_and_undoes_changes(superset: Superset) -> 
     assert counts(admin) == before and names(admin) == charts
 
 
+def test_another_key_has_two_ways_out_and_no_traceback(superset: Superset) -> None:
+    before = counts(superset.admin())
+    done = superset.try_to_provision(SUPERSET_SECRET_KEY="the-key-of-another-env-file-long-enough")
+    assert done.returncode == 1
+    assert "SUPERSET_SECRET_KEY is not the one" in done.stderr and "put the old .env" in done.stderr and "remove the metadata" in done.stderr
+    assert "Traceback" not in done.stderr.rpartition("SUPERSET_SECRET_KEY is not the one")[2]
+    assert counts(superset.admin()) == before
+
+
 def sql_lab(api: Api, database: int, schema: str, sql: str) -> list[dict]:
     return api.change("POST", "/api/v1/sqllab/execute/", {"database_id": database, "schema": schema, "sql": sql, "runAsync": False, "queryLimit": 10})["data"]
 

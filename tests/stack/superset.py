@@ -28,10 +28,14 @@ class Superset:
         })
         self.process = Process("superset", [RUN, "superset"], self._environment, folder / "superset.log")
 
+    def try_to_provision(self, **settings: str) -> subprocess.CompletedProcess[str]:
+        """What superset-init does, with other settings."""
+        return subprocess.run([RUN, "superset-init"], env={**self._environment, **settings}, cwd=CHECKOUT, stdin=subprocess.DEVNULL, timeout=240,
+                              capture_output=True, text=True)
+
     def provision(self) -> str:
         """Metadata, users and assets; what it said last."""
-        done = subprocess.run([RUN, "superset-init"], env=self._environment, cwd=CHECKOUT, stdin=subprocess.DEVNULL, timeout=240,
-                              capture_output=True, text=True)
+        done = self.try_to_provision()
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.splitlines()[-1]
 
