@@ -140,6 +140,7 @@ def remove_everything(engine: DockerEngine) -> None:
     if volumes := engine("volume", "ls", "--quiet").split():
         engine("volume", "rm", "--force", *volumes)
     engine("network", "prune", "--force")
+    engine("image", "prune", "--force")
 
 
 @contextmanager

@@ -123,6 +123,14 @@ def make(docker: Docker, recipe: Recipe, base: str, work: Path) -> None:
         docker("build", "--network", "none", "--build-arg", f"BASE={base}", "--tag", tag, str(context))
         shutil.rmtree(context)
     docker("tag", tag, recipe.name)
+    forget_older(docker, recipe.folder, key)
+
+
+def forget_older(docker: Docker, folder: str, key: str) -> None:
+    """Images of earlier contents: the binaries' has another with every change of our code."""
+    tags = docker("images", f"ctr-test/{folder}", "--format", "{{.Tag}}").split()
+    for old in (tag for tag in tags if tag != key):
+        docker("rmi", "--force", f"ctr-test/{folder}:{old}")
 
 
 def make_all(docker: Docker, cache: Path, work: Path) -> None:
