@@ -125,8 +125,12 @@ mod tests {
     use ctr_domain::dead_letter::DeadLetterReason;
     use ctr_domain::event::Event;
 
+    use rand::rngs::Xoshiro256PlusPlus;
+    use rand::seq::IndexedRandom as _;
+    use rand::{RngExt as _, SeedableRng as _};
+
     use super::*;
-    use crate::sink::dead_letter_record::{Origin, encode};
+    use crate::sink::dead_letter_record::{Origin, cut, encode};
 
     fn written(key: Option<&[u8]>, payload: Option<&[u8]>) -> Letter {
         with_headers(key, payload, Vec::new())
@@ -191,6 +195,42 @@ mod tests {
         assert!(!written(None, Some(&[1; 1_000_000])).is_whole().unwrap());
         assert!(!written(Some(&[b'k'; 20_000]), Some(b"{")).is_whole().unwrap());
         assert!(!written(Some(&[0xff; 20_000]), Some(b"{")).is_whole().unwrap());
+    }
+
+    #[test]
+    fn damaged_letters_are_read_or_refused_and_never_more() {
+        let headers = vec![(HEADER.into(), Some(&b"clicks/3/9/INVALID_JSON"[..])), ("b".into(), Some(b"\xff"))];
+        let mark = RecordMark { offset: 17, timestamp: None };
+        let (key, payload) = (Some(&b"\xff"[..]), Some(&b"\xfe{"[..]));
+        let origin = Origin { source: "Click", topic: "clicks", partition: 3, mark, key, payload, headers };
+        let whole = encode(&origin, &DeadLetterReason::Rejected(Event::parse(payload).unwrap_err()));
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+        let mut read = 0;
+        for _ in 0..20_000 {
+            let mut damaged = whole.clone();
+            for _ in 0..rng.random_range(1..4) {
+                let at = rng.random_range(0..damaged.len());
+                match rng.random_range(0..3) {
+                    0 => damaged[at] = rng.random(),
+                    1 => damaged.truncate(at.max(1)),
+                    _ => damaged.insert(at, *b"\"\\{}[],:09-e".choose(&mut rng).unwrap()),
+                }
+            }
+            let smaller = cut(damaged.clone(), 300);
+            assert!(smaller.len() <= damaged.len() + 200, "{}", damaged.escape_ascii());
+            if let Some(letter) = Letter::read(Some(&damaged)) {
+                read += 1;
+                drop((
+                    letter.is_whole(),
+                    letter.payload(),
+                    letter.key(),
+                    letter.headers(),
+                    letter.origin(),
+                    letter.created_at(),
+                ));
+            }
+        }
+        assert!(read > 1_000, "{read}");
     }
 
     #[test]
