@@ -153,4 +153,5 @@ wait_for_clickhouse
 if [ -n "$CLUSTER" ]; then init_cluster; else init_server; fi
 keep_rows ctr_results_raw "$RAW_TTL_DAYS"
 keep_rows ctr_window_history "$HISTORY_TTL_DAYS"
+if [ -n "$CLUSTER" ]; then say_missing_settings; fi
 echo "database $CLICKHOUSE_DB at $(clickhouse_url) is ready"

@@ -66,3 +66,12 @@ check_cluster() {
         return 1
     fi
 }
+
+# Says which of the settings that an acknowledgement rests on the user who asks does not have: the one who writes must have them.
+say_missing_settings() {
+    local missing
+    missing="$(printf '%s' "SELECT arrayStringConcat(groupArray(name || ' = ' || value), ', ') FROM system.settings" \
+        " WHERE name = 'distributed_foreground_insert' AND value != '1' OR name = 'insert_quorum' AND value IN ('0', '1')" | clickhouse_request -)" || return 1
+    [ -z "$missing" ] || echo "user $CLICKHOUSE_USER has $missing: whoever the pipeline writes as must have 1 and auto," \
+        "or rows that were acknowledged may be lost with a node (clickhouse/cluster/users.d, docs/cluster.md)"
+}

@@ -64,6 +64,8 @@ class Shards(Database):
     def __init__(self, engine: EngineProcess, *names: str, **settings: str):
         super().__init__(engine, names[0])
         self.names = names
+        # The key by which Distributed shares out the rows of each table.
+        self.keys: dict[str, str] = {}
         for name in names:
             for statement in printed(name, "--this-node", **settings):
                 engine.query(self._stand_in(statement), database="system")
@@ -71,13 +73,14 @@ class Shards(Database):
         for number, name in enumerate(names):
             # Distributed sends a row to the shard whose number is the key's remainder.
             engine.query(f"CREATE MATERIALIZED VIEW to_shard_{number} TO {name}.ctr_results_raw_local AS SELECT * FROM arrivals"
-                         f" WHERE cityHash64(product_id) % {len(names)} = {number}", database=self.name)
+                         f" WHERE {self.keys['ctr_results_raw']} % {len(names)} = {number}", database=self.name)
 
     def _stand_in(self, statement: str) -> str:
         statement = re.sub(r"ENGINE = Replicated(\w+)\('[^']*', '\{replica\}'(?:, )?([^)]*)\)", r"ENGINE = \1(\2)", statement)
-        databases = "|".join(self.names)
-        statement, count = re.subn(r"Distributed\('ctr', '\w+', '(\w+)', [^\n]*\)\n", rf"Merge(REGEXP('^({databases})$'), '^\1$')\n", statement)
-        assert count == ("Distributed" in statement or count)
+        distributed = re.search(r"Distributed\('ctr', '\w+', '(\w+)_local', (.*)\)\n", statement)
+        if distributed:
+            self.keys[distributed[1]] = distributed[2]
+            statement = statement.replace(distributed[0], f"Merge(REGEXP('^({'|'.join(self.names)})$'), '^{distributed[1]}_local$')\n")
         return statement.replace(", replicated_deduplication_window = 0", "")
 
     def query(self, sql: str, data: bytes = b"", **parameters: str) -> str:

@@ -18,10 +18,9 @@ def copy(single, shards):
     for statement in statements():
         table = re.match(r"INSERT INTO (\w+)", statement)[1]
         statement = re.sub(r"remote\('OLD', 'DATABASE', '(\w+)'\)", rf"{single.name}.\1", statement)
-        key = "window_start, source_partition" if table == "ctr_recounts" else "product_id"
         for number, name in enumerate(shards.names):
             local = statement.replace(f"INSERT INTO {table}", f"INSERT INTO {name}.{table}_local", 1)
-            shards.engine.query(f"{local} WHERE cityHash64({key}) % {len(shards.names)} = {number}", max_partitions_per_insert_block="0", final="0")
+            shards.engine.query(f"{local} WHERE {shards.keys[table]} % {len(shards.names)} = {number}", max_partitions_per_insert_block="0", final="0")
 
 
 def test_every_table_is_copied(single):

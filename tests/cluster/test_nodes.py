@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 
@@ -102,6 +103,19 @@ def test_an_unknown_cluster_and_a_node_without_a_place_are_named(made, single):
     assert done.returncode == 1 and "knows no cluster 'nowhere'" in done.stderr
     done = single.run_script("init-clickhouse.sh", "--cluster", "default")
     assert done.returncode == 1 and ("macros shard and replica" in done.stderr or "knows no cluster" in done.stderr)
+
+
+def test_a_user_whose_inserts_may_be_lost_is_told(made):
+    """What clickhouse/cluster/users.d sets is not what a server does by itself."""
+    assert "distributed_foreground_insert = 0, insert_quorum = 0: whoever the pipeline writes as must have" in made[0].init("ctr").stdout
+
+
+def test_the_writers_profile_sets_what_an_acknowledgement_rests_on(made):
+    profiles = ElementTree.parse(CHECKOUT / "clickhouse/cluster/users.d/ctr-cluster.xml").find("profiles")
+    assert {setting.tag: setting.text for setting in profiles.find("writer")} == {
+        "distributed_foreground_insert": "1", "insert_quorum": "auto", "insert_deduplicate": "0"}
+    for setting in [*profiles.find("writer"), *profiles.find("default")]:
+        made[0].query(f"SELECT 1 SETTINGS {setting.tag} = '{setting.text}'")
 
 
 @pytest.mark.parametrize("arguments", [["--cluster"], ["--print"], ["--this-node"], ["--cluster", "a'b"], ["--cluster", "c", "--wrong"]])
