@@ -4,6 +4,8 @@ set -euo pipefail
 
 # shellcheck source=lib/workshop.sh
 source "$(dirname "$0")/lib/workshop.sh"
+# shellcheck source=lib/steps.sh
+source "$CHECKOUT/scripts/lib/steps.sh"
 
 USAGE="usage: ./scripts/test.sh [--unit | --containers | --long]
 
@@ -50,6 +52,14 @@ stage() {
 
 skip() { SKIPPED+=("$1: $2"); }
 
+# join_stage NAME: waits for what start_step has begun beside the stages, and counts it as one.
+join_stage() {
+    local code=0
+    say "== $1 (begun beside the checks)"
+    end_step "$1" || code=$?
+    if [ "$code" -eq 0 ]; then PASSED+=("$1"); else FAILED+=("$1"); fi
+}
+
 # have_or_skip NAME ROWS: what only some checks need. False, and those checks are skipped, if it is not there and nobody may install it.
 have_or_skip() {
     if [ -n "$(missing_prerequisites "$2")" ] && ! can_install; then
@@ -69,7 +79,8 @@ check_shell() {
 test_rust() {
     # The property tests read how many histories they try.
     if [ "$EXTENT" = long ]; then export CTR_HISTORIES="${CTR_HISTORIES:-1000000}" PROPTEST_CASES="${PROPTEST_CASES:-100000}"; fi
-    without_settings cargo test --workspace --locked --quiet
+    # With crash points, which do nothing unless a test arms them: so the binary that dies at them is built by this, too.
+    without_settings cargo test --workspace --features ctr-pipeline/crash-points --locked --quiet
 }
 
 prepare_python() {
@@ -87,7 +98,7 @@ run_pytest() {
     local name="$1" marks="not long"
     shift
     [ "$EXTENT" != long ] || marks=""
-    without_settings "$VENV/bin/python" -m pytest -m "$marks" -rfEs --tb=short --durations=10 -p no:cacheprovider \
+    without_settings "$VENV/bin/python" -m pytest -m "$marks" -rfEs --tb=short --durations=20 -p no:cacheprovider \
         --junit-xml="$LOCAL_DIR/logs/test/pytest-$name.xml" "$@"
 }
 
@@ -133,8 +144,8 @@ integration_stages() {
     have_or_skip "Chromium" "$PREREQUISITES_PAGES" || true
     have_or_skip "promtool" "$PREREQUISITES_ALERTS" || true
     have_or_skip "ss or lsof" "$PREREQUISITES_PORTS" || true
-    stage "Python environment" prepare_python
-    stage "Kafka's jars" install_kafka
+    join_stage "Python environment"
+    join_stage "Kafka's jars"
     stage "release build" build_binaries
     stage "build with crash points" build_crashing_pipeline
     stage "integration tests (pytest)" test_stack
@@ -159,13 +170,22 @@ summary() {
 
 parse_options "$@"
 STARTED="$(now)"
+trap stop_steps EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 cd "$CHECKOUT"
+check_folders
 mkdir -p "$LOCAL_DIR/logs/setup" "$LOCAL_DIR/logs/test"
 require_prerequisites "$PREREQUISITES_BUILD"
 if [ "$EXTENT" = containers ]; then
     container_stages
     summary
     exit
+fi
+if [ "$EXTENT" != unit ]; then
+    # They wait for the network, the checks for the processor.
+    start_step "Python environment" prepare_python
+    start_step "Kafka's jars" install_kafka
 fi
 if have_or_skip "shellcheck" "$PREREQUISITES_TEST"; then stage "shell scripts (shellcheck)" check_shell; fi
 stage "formatting (cargo fmt)" cargo fmt --all --check

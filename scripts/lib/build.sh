@@ -28,10 +28,10 @@ install_python() {
 
 install_kafka() { "$CHECKOUT/local/kafka/fetch.sh" "$LOCAL_DIR/kafka/lib"; }
 
-# The pipeline with places where a test ends it (crates/ctr-pipeline/src/crash_point.rs): what `cargo test` of test.sh has built,
-# since that has the same features.
+# The pipeline with places where a test ends it (crates/ctr-pipeline/src/crash_point.rs). The command is that of test.sh's unit
+# tests: with another choice of packages or features cargo would build most dependencies once more.
 build_crashing_pipeline() {
-    cargo build --manifest-path "$CHECKOUT/Cargo.toml" --locked --quiet -p ctr-pipeline --features crash-points
+    cargo test --manifest-path "$CHECKOUT/Cargo.toml" --workspace --features ctr-pipeline/crash-points --locked --quiet --no-run
 }
 
 # fetch_crates: the sources of all dependencies, so that a machine without a network is told so before anything is built.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::config::SETTINGS;
 use crate::{dlq, recount};
@@ -30,6 +31,11 @@ pub enum Command {
     ///
     /// Exit code: 0 if all is well, 2 if not.
     Check(Source),
+    /// Print the settings as they are in force, each with what it does and where it comes from, as a file that can be used.
+    /// Secrets are left out.
+    ///
+    /// Exit code: 0, or 2 if settings are wrong.
+    Config(Source),
     /// Ask a running job whether it is ready: partitions assigned, replay over, ClickHouse acknowledging.
     ///
     /// Exit code: 0 if it is, 1 if not, with the reasons.
@@ -66,6 +72,16 @@ pub enum Command {
         /// What to do with them.
         #[command(subcommand)]
         command: dlq::Command,
+    },
+    /// Print what makes a shell complete the commands and options: `source <(ctr-pipeline completions bash)`.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write the man pages, one for each command, into a folder: `ctr-pipeline man ~/.local/share/man/man1`.
+    Man {
+        /// The folder; it must exist.
+        folder: PathBuf,
     },
 }
 

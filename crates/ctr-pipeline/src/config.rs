@@ -8,6 +8,7 @@
 //! is reported at once, so that a file is mended in one go and not in as many starts as it has mistakes.
 
 mod checks;
+pub mod commented;
 mod document;
 mod error;
 mod layers;

@@ -1,9 +1,10 @@
 //! The `ctr-pipeline` binary: read the settings, do what was asked, say how it went by the exit code.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use ctr_pipeline::cli::{Cli, Command, Source};
 use ctr_pipeline::config::{self, Config};
 use ctr_pipeline::{check, dlq, job, logging, probe, recount};
@@ -21,11 +22,14 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(source) => with_config(&source, run),
         Command::Check(source) => with_config(&source, run_check),
+        Command::Config(source) => with_config(&source, |config| print(config::commented::in_force(config).as_bytes())),
         Command::Probe { source, live } => with_config(&source, |config| run_probe(config, live)),
         Command::Recount { source, options } => {
             with_config(&source, |config| end_of_repair(recount::run(config, &options)))
         }
         Command::Dlq { source, command } => with_config(&source, |config| end_of_repair(dlq::run(config, &command))),
+        Command::Completions { shell } => print(&completions(shell)),
+        Command::Man { folder } => write_man_pages(&folder),
     }
 }
 
@@ -108,6 +112,34 @@ fn end_of_repair(ended: anyhow::Result<bool>) -> ExitCode {
         Err(error) => {
             complain(&format!("{error:#}"));
             ExitCode::from(if error.is::<recount::NotUsable>() { NOT_USABLE } else { FAILED })
+        }
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "ctr-pipeline", &mut script);
+    script
+}
+
+fn write_man_pages(folder: &Path) -> ExitCode {
+    match clap_mangen::generate_to(Cli::command(), folder) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{}: {error}", folder.display()));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Something for another program on standard output; an unfinished one must not look like a whole one.
+fn print(text: &[u8]) -> ExitCode {
+    let mut output = io::stdout();
+    match output.write_all(text).and_then(|()| output.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("cannot write: {error}"));
+            ExitCode::from(FAILED)
         }
     }
 }

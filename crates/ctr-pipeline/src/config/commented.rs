@@ -1,0 +1,230 @@
+//! The settings as a YAML file with a comment for each: the defaults (`config/application.yml`), or what is in force.
+
+use std::collections::BTreeMap;
+
+use serde_yaml::Value as Yaml;
+
+use super::error::Origin;
+use super::properties;
+use super::settings::{SECTIONS, SETTINGS, Setting};
+use super::value::Kind;
+use super::{Config, SettingRow};
+
+/// Comments are broken at this column.
+const COLUMNS: usize = 118;
+
+/// What stands for the value of a secret in [`Config::describe`].
+const MASK: &str = "***";
+
+const ABOUT_DEFAULTS: &str = "\
+# Settings of ctr-pipeline, with their defaults: a file that says only what differs does as well, and so does none.
+# A variable in the environment, the key in upper case with underscores, goes before the file
+# (ctr.job.checkpoint-interval: CTR_JOB_CHECKPOINT_INTERVAL); an empty one does not count.
+# `ctr-pipeline config` says what is in force. Written from the table of settings, like docs/configuration.md.
+";
+
+const ABOUT_IN_FORCE: &str = "\
+# Settings of ctr-pipeline as they are in force, with where each that is no default comes from. It can be used as a file:
+# `ctr-pipeline run --config FILE`. Secrets are left out; give them by the environment.
+";
+
+/// What a file says of one setting.
+struct Line {
+    /// Nothing, or one more line of comment.
+    remark: String,
+    /// The YAML value; none if the setting must stay out of the file.
+    value: Option<String>,
+}
+
+/// All settings with their defaults.
+#[must_use]
+pub fn defaults() -> String {
+    write(ABOUT_DEFAULTS, |setting, _| Line { remark: String::new(), value: Some(default_literal(setting)) })
+}
+
+/// All settings as they are in force. What is left at its default is written as the default of the table, so that a process
+/// elsewhere has its own host name and not this one's.
+#[must_use]
+pub fn in_force(config: &Config) -> String {
+    let rows: BTreeMap<&str, &SettingRow> = config.describe().iter().map(|row| (row.key.as_str(), row)).collect();
+    write(ABOUT_IN_FORCE, |setting, indent| match (setting.kind, rows.get(setting.key)) {
+        (Kind::Properties, _) => properties_line(&rows, indent),
+        (_, Some(row)) if row.origin != Origin::Default => given(setting, row),
+        _ => Line { remark: String::new(), value: Some(default_literal(setting)) },
+    })
+}
+
+fn given(setting: &Setting, row: &SettingRow) -> Line {
+    let from = origin(row.origin, &setting.variable());
+    if setting.secret && !row.value.is_empty() {
+        return Line { remark: format!("set {from}, and not shown"), value: None };
+    }
+    Line { remark: from, value: Some(literal(setting.kind, &row.value)) }
+}
+
+fn origin(origin: Origin, variable: &str) -> String {
+    match origin {
+        Origin::Env => format!("by the environment ({variable})"),
+        Origin::File => "by the file".to_owned(),
+        Origin::Default => "by default".to_owned(),
+    }
+}
+
+/// The properties of librdkafka, a line each below their setting.
+fn properties_line(rows: &BTreeMap<&str, &SettingRow>, indent: &str) -> Line {
+    let prefix = format!("{}.", properties::KEY);
+    let (mut value, mut hidden) = (String::new(), Vec::new());
+    for (name, row) in rows.iter().filter_map(|(key, row)| Some((key.strip_prefix(&prefix)?, row))) {
+        if row.value == MASK {
+            hidden.push(name);
+        } else {
+            value.push_str(&format!("\n{indent}  {name}: {}", quoted(&row.value)));
+        }
+    }
+    let remark =
+        if hidden.is_empty() { String::new() } else { format!("also set, and not shown: {}", hidden.join(", ")) };
+    Line { remark, value: Some(if value.is_empty() { "{}".to_owned() } else { value }) }
+}
+
+fn write(about: &str, line_of: impl Fn(&'static Setting, &str) -> Line) -> String {
+    let mut file = about.to_owned();
+    for (section, about) in SECTIONS {
+        file.push('\n');
+        comment(&mut file, "", about);
+        let mut indent = String::new();
+        for name in section.split('.') {
+            file.push_str(&format!("{indent}{name}:\n"));
+            indent.push_str("  ");
+        }
+        let prefix = format!("{section}.");
+        let mut open_group = "";
+        for (setting, name) in SETTINGS.iter().filter_map(|setting| Some((setting, setting.key.strip_prefix(&prefix)?)))
+        {
+            let (group, name) = name.split_once('.').unwrap_or(("", name));
+            if group != open_group {
+                open_group = group;
+                if !group.is_empty() {
+                    file.push_str(&format!("{indent}{group}:\n"));
+                }
+            }
+            let indent = if group.is_empty() { indent.clone() } else { format!("{indent}  ") };
+            write_setting(&mut file, &indent, name, setting, &line_of(setting, &indent));
+        }
+    }
+    file
+}
+
+fn write_setting(file: &mut String, indent: &str, name: &str, setting: &Setting, line: &Line) {
+    comment(file, indent, setting.doc);
+    comment(file, indent, &range(setting));
+    if !line.remark.is_empty() {
+        comment(file, indent, &line.remark);
+    }
+    match &line.value {
+        Some(value) if value.starts_with('\n') => file.push_str(&format!("{indent}{name}:{value}\n")),
+        Some(value) => file.push_str(&format!("{indent}{name}: {value}\n")),
+        None => file.push_str(&format!("{indent}# {name}:\n")),
+    }
+}
+
+fn comment(file: &mut String, indent: &str, text: &str) {
+    let mut line = format!("{indent}#");
+    for word in text.split_whitespace() {
+        if line.len() + 1 + word.len() > COLUMNS {
+            file.push_str(&line);
+            file.push('\n');
+            line = format!("{indent}#");
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    file.push_str(&line);
+    file.push('\n');
+}
+
+/// The line below what a setting does: what it takes, and its default.
+fn range(setting: &Setting) -> String {
+    let default = if setting.default.is_empty() { "empty" } else { setting.default };
+    match setting.kind {
+        Kind::Integer { min, max, unit: "" } => format!("{min} to {max}; default {default}"),
+        Kind::Integer { min, max, unit } => format!("{min} to {max} {unit}; default {default}"),
+        Kind::Only { value, because } => format!("only {value}: {because}"),
+        kind => format!("{}; default {default}", kind.expects()),
+    }
+}
+
+fn default_literal(setting: &Setting) -> String {
+    match setting.kind {
+        Kind::Properties => "{}".to_owned(),
+        kind => literal(kind, setting.default),
+    }
+}
+
+/// A value as YAML: a number or boolean where the setting takes one, otherwise text.
+fn literal(kind: Kind, value: &str) -> String {
+    match kind {
+        Kind::Integer { .. } | Kind::Boolean | Kind::Only { .. } => value.to_owned(),
+        _ => quoted(value),
+    }
+}
+
+/// Text for YAML: bare where every reader takes it for the same text, otherwise in quotes.
+fn quoted(text: &str) -> String {
+    // Booleans to readers of YAML 1.1.
+    const BOOLEANS: [&str; 6] = ["on", "off", "yes", "no", "y", "n"];
+    let bare = serde_yaml::from_str::<Yaml>(text).is_ok_and(|read| read.as_str() == Some(text))
+        && !BOOLEANS.contains(&text.to_ascii_lowercase().as_str())
+        && !text.contains(['#', '\n', '\'', '"', '{', '}', '[', ']']);
+    if bare { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(yaml: &str, variables: &[(&str, &str)]) -> Config {
+        let mut env: BTreeMap<String, String> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        env.insert("HOSTNAME".to_owned(), "this-host".to_owned());
+        Config::from_yaml(yaml, &env).unwrap()
+    }
+
+    /// Everything but where it comes from, and what is secret, is the same after the file was used.
+    #[test]
+    fn what_is_in_force_can_be_used_as_a_file() {
+        let yaml = "kafka: {properties: {ssl.ca.location: 'a: b', check.crcs: 'true'}, topics: {click: '0815'}}\n\
+                    clickhouse: {user: 'off'}\nlogging: {directory: ''}";
+        let first = config(yaml, &[("CTR_JOB_PARALLELISM", "3"), ("LOGGING_LEVEL", "info,ctr_pipeline::sink=debug")]);
+        let text = in_force(&first);
+        let second = config(&text, &[]);
+        let values = |config: &Config| -> Vec<(String, String)> {
+            config.describe().iter().map(|row| (row.key.clone(), row.value.clone())).collect()
+        };
+        assert_eq!(values(&first), values(&second), "{text}");
+    }
+
+    #[test]
+    fn it_says_where_values_come_from() {
+        let text = in_force(&config("clickhouse: {batch-size: 7}", &[("CTR_JOB_PARALLELISM", "3")]));
+        assert!(text.contains("# by the environment (CTR_JOB_PARALLELISM)\n    parallelism: 3\n"), "{text}");
+        assert!(text.contains("# by the file\n  batch-size: 7\n"), "{text}");
+        assert!(!text.contains("this-host"), "another process has another host name: {text}");
+    }
+
+    #[test]
+    fn secrets_stay_out_of_it() {
+        let secrets = [("CLICKHOUSE_PASSWORD", "geheim"), ("KAFKA_PROPERTIES", "sasl.password=auch,ssl.ca.location=r")];
+        let text = in_force(&config("", &secrets));
+        assert!(!text.contains("geheim") && !text.contains("auch"), "{text}");
+        assert!(
+            text.contains("# set by the environment (CLICKHOUSE_PASSWORD), and not shown\n  # password:\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("# also set, and not shown: sasl.password\n  properties:\n    ssl.ca.location: r\n"),
+            "{text}"
+        );
+        let used = config(&text, &[]);
+        assert!(!used.describe().iter().any(|row| row.value.contains(MASK)), "no mask becomes a password");
+    }
+}
