@@ -1,6 +1,8 @@
 //! The consumer's settings: what the recovery protocol rests on, and what decides speed and memory.
 
 use rdkafka::config::ClientConfig;
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::producer::BaseProducer;
 
 use crate::config::KafkaConfig;
 
@@ -19,7 +21,7 @@ pub(crate) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
     let mut config = ClientConfig::new();
     // A broker that is back is used again within a second, not within the ten of the default.
     config.set("reconnect.backoff.max.ms", "1000");
-    for (name, value) in kafka.properties.iter() {
+    for (name, value) in kafka.properties.of_every_client() {
         config.set(name, value);
     }
     config.set("bootstrap.servers", &kafka.bootstrap_servers).set("client.id", env!("CARGO_PKG_NAME"));
@@ -59,4 +61,43 @@ pub fn consumer_config(kafka: &KafkaConfig, member_id: &str) -> ClientConfig {
         .set("auto.offset.reset", "error")
         .set("enable.partition.eof", "true");
     config
+}
+
+/// What librdkafka says against `kafka.properties`, by name: found by making a client of each kind, which asks nobody.
+#[must_use]
+pub(crate) fn refused_properties(kafka: &KafkaConfig) -> Option<String> {
+    let member = consumer_config(kafka, "check").create::<BaseConsumer>().err();
+    let asking = || client_config(kafka).create::<BaseConsumer>().err();
+    let writing = || {
+        let mut config = client_config(kafka);
+        config.set("enable.idempotence", "true");
+        config.create::<BaseProducer>().err()
+    };
+    member.or_else(asking).or_else(writing).map(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn refused(properties: &str) -> Option<String> {
+        let env = BTreeMap::from([
+            ("CTR_JOB_INSTANCE_ID".to_owned(), "t".to_owned()),
+            ("KAFKA_PROPERTIES".to_owned(), properties.to_owned()),
+        ]);
+        refused_properties(&Config::from_yaml("", &env).unwrap().kafka)
+    }
+
+    #[test]
+    fn properties_that_no_client_takes_are_refused_by_name() {
+        assert_eq!(refused(""), None);
+        assert_eq!(refused("max.poll.interval.ms=20000"), None, "above the members' session time");
+        assert_eq!(refused("statistics.interval.ms=1000"), None);
+        assert!(refused("fetch.max.bytes=1024").unwrap().contains("fetch.max.bytes"));
+        assert!(refused("max.poll.interval.ms=10000").unwrap().contains("max.poll.interval.ms"));
+        assert!(refused("no.such.property=1").unwrap().contains("no.such.property"));
+    }
 }
