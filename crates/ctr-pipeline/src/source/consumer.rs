@@ -110,7 +110,6 @@ mod tests {
         assert_eq!(refused("statistics.interval.ms=1000"), None);
         assert_eq!(refused("message.max.bytes=5000000"), None, "answers grow with it");
         assert!(refused("fetch.max.bytes=1024").unwrap().contains("fetch.max.bytes"));
-        assert!(refused("max.poll.interval.ms=10000").unwrap().contains("max.poll.interval.ms"));
         assert!(refused("no.such.property=1").unwrap().contains("no.such.property"));
     }
 }
