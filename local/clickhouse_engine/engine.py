@@ -36,6 +36,7 @@ PROTOCOL_PARAMETERS = frozenset((
 ))
 _STREAMABLE_STATEMENTS = (b"SELECT", b"WITH", b"FROM")
 _READING_STATEMENTS = _STREAMABLE_STATEMENTS + (b"SHOW", b"DESCRIBE", b"DESC", b"EXPLAIN", b"EXISTS", b"CHECK")
+_SESSION_STATEMENTS = (b"SET", b"USE")
 # The server itself, for what it asks of the engine on its own account.
 _OWNER = User("owner", read_only=False)
 # A formatted result that cannot be streamed leaves in pieces of this size.
@@ -172,8 +173,10 @@ def _settings_of(connection: Connection, query: Query) -> Iterator[None]:
         connection.run(f"USE {identifier(database)}")
     settings = query.settings
     in_session = "session_id" in query.parameters
-    if query.read_only and not in_session:
-        settings.setdefault("readonly", "2")
+    # Neither the request nor its session may lift this. A session's own setting cannot be put back from read-only: what its
+    # GETs may do is decided by the statement alone.
+    if query.read_only and not in_session and settings.get("readonly") != "1":
+        settings["readonly"] = "2"
     before: dict[str, str] = {}
     if in_session:
         before = {name: connection.text(f"SELECT toString(getSetting({literal(name)})) FORMAT TSVRaw").rstrip("\n")
@@ -194,6 +197,8 @@ def _set(settings: Mapping[str, str]) -> str:
 def _run(connection: Connection, query: Query) -> Result:
     insert = parse_insert(query.sql)
     if insert is not None:
+        if query.read_only:
+            raise _changes_something()
         return _insert(connection, query, insert)
     sql = query.sql
     if query.body.size:
@@ -204,15 +209,22 @@ def _run(connection: Connection, query: Query) -> Result:
         raise error(62, "SYNTAX_ERROR", "Multi-statements are not allowed: send one statement a request")
     if kind == "CONTROL" and first in _READING_STATEMENTS:
         raise error(1, "UNSUPPORTED_METHOD", "INTO OUTFILE is not possible over HTTP: the result is the answer")
+    if query.read_only and not (kind == "READ_ONLY" or first in _SESSION_STATEMENTS):
+        raise _changes_something()
     if query.user.read_only:
         _check_reader(connection, sql, kind)
     output = output_format(sql, query.default_format)
     header = header_length(output)
     if header is not None and first in _STREAMABLE_STATEMENTS and not _wants_whole(sql, query):
-        return Result(output, joined(connection.stream(sql, query.default_format), header))
+        # As the server's: its headers leave before the rows, so they count nothing yet.
+        return Result(output, joined(connection.stream(sql, query.default_format), header), _NOTHING_YET)
     done = connection.run(sql, query.default_format)
     data = done.bytes() or b""
     return Result(output, in_pieces(data, _PIECE), _summary(done, len(data)))
+
+
+def _changes_something() -> EngineError:
+    return error(164, "READONLY", "Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly: use POST")
 
 
 def _wants_whole(sql: bytes, query: Query) -> bool:
@@ -246,6 +258,10 @@ def _insert_file(connection: Connection, query: Query, insert: Insert, data: Bod
     sql = b"%s FROM INFILE '%s' COMPRESSION '%s' %s FORMAT %s" % (
         insert.head, data.path.encode(), data.codec.encode(), insert.settings, input_format.encode())
     return Result(query.default_format, in_pieces(b"", _PIECE), _summary(connection.run(sql, "Null"), 0))
+
+
+_NOTHING_YET = {name: "0" for name in ("read_rows", "read_bytes", "written_rows", "written_bytes", "total_rows_to_read",
+                                       "result_rows", "result_bytes", "elapsed_ns")}
 
 
 def _summary(done, result_bytes: int) -> dict[str, str]:

@@ -27,17 +27,19 @@ clickhouse_url() {
 }
 
 # clickhouse_request FILE NAME=VALUE...: posts FILE (- is standard input) with URL parameters; the result goes to standard
-# output. A failure: 1 and the server's words on standard error, or 3 if there was no answer. User and password go in a
+# output. A failure: 1 and the server's words on standard error, or 3 if there was no answer, or one of something that is not
+# ClickHouse: it knows the id of the query. User and password go in a
 # configuration that curl reads from a pipe, so that the list of processes does not show them.
 clickhouse_request() {
-    local file="$1" url parameter answer status
-    url="$(clickhouse_url)/?wait_end_of_query=1"
+    local file="$1" url parameter answer status query_id
+    query_id="ctr-scripts-$$-$RANDOM$RANDOM"
+    url="$(clickhouse_url)/?wait_end_of_query=1&query_id=$query_id"
     shift
     for parameter in "$@"; do url+="&${parameter%%=*}=$(url_encode "${parameter#*=}")"; done
     answer="$(mktemp)"
     # shellcheck disable=SC2064  # the name of now
-    trap "rm -f '$answer'" RETURN
-    if ! status="$(curl --silent --show-error --noproxy '*' --output "$answer" --write-out '%{http_code}' \
+    trap "rm -f '$answer' '$answer.headers'" RETURN
+    if ! status="$(curl --silent --show-error --noproxy '*' --output "$answer" --dump-header "$answer.headers" --write-out '%{http_code}' \
         --config <(clickhouse_credentials) --header 'Expect:' --data-binary "@$file" "$url")"; then
         echo "no answer from $(clickhouse_url) (CLICKHOUSE_HOST, CLICKHOUSE_PORT)" >&2
         return 3
@@ -45,6 +47,10 @@ clickhouse_request() {
     if [ "$status" != 200 ]; then
         cat "$answer" >&2
         return 1
+    fi
+    if ! grep -qi "^x-clickhouse-query-id: $query_id" "$answer.headers"; then
+        echo "answered by something that is not ClickHouse at $(clickhouse_url) (CLICKHOUSE_HOST, CLICKHOUSE_PORT)" >&2
+        return 3
     fi
     cat "$answer"
 }

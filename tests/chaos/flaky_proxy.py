@@ -20,6 +20,7 @@ class Mood(Enum):
     LIE = "answered 500, rows taken"
     CUT = "cut in the middle of the insert"
     LOSE = "taken, and cut before the answer"
+    STRANGER = "answered 200 by something that is not ClickHouse, rows not taken"
 
 
 class FlakyProxy:
@@ -29,6 +30,8 @@ class FlakyProxy:
         self.upstream = ("127.0.0.1", upstream_port)
         self.mood = Mood.PASS
         self.delay = 0.0
+        # A header that is not passed on.
+        self.without: str | None = None
         self.spoiled = {mood: 0 for mood in Mood if mood is not Mood.PASS}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (ProxyHandler,), {"proxy": self}))
         self._server.daemon_threads = True
@@ -63,6 +66,8 @@ class ProxyHandler(BaseHTTPRequestHandler):
             case Mood.CUT:
                 self._begin_and_cut(body)
                 self._hang_up()
+            case Mood.STRANGER:
+                self._answer(200, {"Server": "a-proxy"}, b"")
             case Mood.LOSE:
                 self._ask(body)
                 self._hang_up()
@@ -82,7 +87,8 @@ class ProxyHandler(BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def _headers(self) -> dict[str, str]:
-        return {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+        dropped = HOP_BY_HOP | {(self.proxy.without or "").lower()}
+        return {name: value for name, value in self.headers.items() if name.lower() not in dropped}
 
     def _ask(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         """The answer of the server; 502 where it does not give one."""

@@ -135,11 +135,14 @@ class Engine:
             yield from response
 
     def _ask(self, sql: str, database: str, login: tuple[str, str] | None, timeout: float) -> IO[bytes]:
-        parameters = {"database": database, "output_format_json_quote_64bit_integers": "0"}
+        query_id = uuid.uuid4().hex
+        parameters = {"database": database, "output_format_json_quote_64bit_integers": "0", "query_id": query_id}
         request = urllib.request.Request(f"{self.url}/?{urllib.parse.urlencode(parameters)}", data=sql.encode())
         if login:
             request.add_header("Authorization", "Basic " + base64.b64encode(":".join(login).encode()).decode())
         try:
-            return self._opener.open(request, timeout=timeout)
+            response = self._opener.open(request, timeout=timeout)
+            assert response.headers["X-ClickHouse-Query-Id"] == query_id, f"{self.url} is not the engine"
+            return response
         except urllib.error.HTTPError as error:
             raise QueryError(error.read().decode(errors="replace").strip()) from None

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::config::{Config, KafkaConfig};
-use crate::sink::clickhouse::{ClickHouse, Column, RESULTS_TABLE};
+use crate::sink::clickhouse::{ClickHouse, ClickHouseError, Column, RESULTS_TABLE};
+use crate::sink::results_table::{self, APPLY_SCHEMA, Mismatch};
+use crate::source::consumer::refused_properties;
 use crate::source::topics::{self, ClusterFacts, TopicFacts};
 
 /// One thing that was looked at.
@@ -70,6 +72,10 @@ pub async fn kafka(config: &KafkaConfig) -> Vec<Finding> {
 /// Looks at brokers and topics. The facts come back too, if there are any.
 pub(crate) async fn kafka_facts(config: &KafkaConfig) -> (Vec<Finding>, Option<ClusterFacts>) {
     let names = [config.topics.impression.as_str(), config.topics.click.as_str(), config.dlq_topic.as_str()];
+    if let Some(problem) = refused_properties(config) {
+        let remedy = "change `kafka.properties` (KAFKA_PROPERTIES)";
+        return (vec![Finding::wrong("kafka.properties", problem, remedy)], None);
+    }
     match topics::examine(config, &names).await {
         Ok(facts) => (judge_cluster(&facts, config), Some(facts)),
         Err(error) => {
@@ -117,24 +123,33 @@ fn judge_topic(topic: &TopicFacts, config: &KafkaConfig) -> Finding {
             "set LogAppendTime (./scripts/create-topics.sh does), or set `kafka.trust-producer-timestamps` if you trust the clocks",
         ),
         Some(kind) => Finding::good(subject, format!("{partitions}, {kind}")),
-        None => Finding::good(subject, format!("{partitions}, timestamp type not visible")),
+        None if config.trust_producer_timestamps => {
+            Finding::good(subject, format!("{partitions}, timestamp type not visible"))
+        }
+        None => Finding::wrong(
+            subject,
+            "its message.timestamp.type may not be seen, and whether the clock that judges events is the broker's hangs on it",
+            "grant DescribeConfigs on the topic, or set `kafka.trust-producer-timestamps` if you trust the producers' clocks",
+        ),
     }
 }
 
-/// Looks at the server and the table that results go to.
+/// Looks at the server, the table that results go to, and the right to write to it.
 pub async fn clickhouse(config: &Config) -> Vec<Finding> {
     let server = ClickHouse::new(&config.clickhouse);
     let version = match server.version().await {
         Ok(version) => version,
-        Err(error) => {
-            let why = format!("{} ({error}); `clickhouse.url` (CLICKHOUSE_URL) names it", config.clickhouse.url);
-            return vec![Finding::unreachable("clickhouse", why)];
-        }
+        Err(error) => return vec![Finding::unreachable("clickhouse", why_not(config, &error))],
     };
     let mut findings = vec![Finding::good("clickhouse", format!("{version} at {}", config.clickhouse.url))];
-    match server.columns(RESULTS_TABLE).await {
-        Ok(columns) => findings.push(judge_table(&columns, &config.clickhouse.database)),
-        Err(error) => findings.push(Finding::unreachable(format!("table {RESULTS_TABLE}"), error.to_string())),
+    let table = match server.columns(RESULTS_TABLE).await {
+        Ok(columns) => judge_table(&columns, &config.clickhouse.database),
+        Err(error) => Finding::unreachable(format!("table {RESULTS_TABLE}"), error.to_string()),
+    };
+    let fits = !table.is_wrong() && !table.is_unreachable();
+    findings.push(table);
+    if fits && let Err(error) = server.try_insert().await {
+        findings.push(Finding::unreachable(format!("rows into {RESULTS_TABLE}"), error.to_string()));
     }
     match server.tables().await {
         Ok(tables) => findings.extend(judge_views(&tables)),
@@ -143,39 +158,21 @@ pub async fn clickhouse(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// The columns that rows are written to, with their types: RowBinary carries no names, so they must fit exactly.
-const EXPECTED: [(&str, &str); 7] = [
-    ("product_id", "String"),
-    ("ctr", "Float64"),
-    ("impressions", "UInt64"),
-    ("clicks", "UInt64"),
-    ("window_start", "DateTime64(3, 'UTC')"),
-    ("window_end", "DateTime64(3, 'UTC')"),
-    ("source_partition", "UInt32"),
-];
-
-const APPLY_SCHEMA: &str = "apply the schema: ./scripts/init-clickhouse.sh";
+/// Why it cannot be asked. What names its own setting needs no other.
+fn why_not(config: &Config, error: &ClickHouseError) -> String {
+    let url = &config.clickhouse.url;
+    match error {
+        ClickHouseError::Unreachable(_) => format!("{url} ({error}); `clickhouse.url` (CLICKHOUSE_URL) names it"),
+        _ => format!("{url}: {error}"),
+    }
+}
 
 fn judge_table(columns: &[Column], database: &str) -> Finding {
-    let subject = format!("table {database}.{RESULTS_TABLE}");
-    if columns.is_empty() {
-        return Finding::wrong(subject, "does not exist, or may not be seen by this user", APPLY_SCHEMA);
+    let subject = format!("table {}", results_table::full_name(database));
+    match results_table::mismatch(columns) {
+        Some(Mismatch { what, remedy }) => Finding::wrong(subject, what, remedy),
+        None => Finding::good(subject, format!("{} columns", columns.len())),
     }
-    for (name, expected) in EXPECTED {
-        match columns.iter().find(|column| column.name == name) {
-            None => return Finding::wrong(subject, format!("column `{name}` is missing"), APPLY_SCHEMA),
-            Some(column) if column.column_type != expected => {
-                let what = format!("column `{name}` is {} and not {expected}", column.column_type);
-                return Finding::wrong(
-                    subject,
-                    what,
-                    "rename the old table and apply the schema: ./scripts/init-clickhouse.sh",
-                );
-            }
-            Some(_) => {}
-        }
-    }
-    Finding::good(subject, format!("{} columns", columns.len()))
 }
 
 fn judge_views(tables: &[String]) -> Vec<Finding> {
@@ -238,21 +235,19 @@ mod tests {
         assert!(found[2].contains('6') && found[2].contains('4'), "{found:?}");
     }
 
-    fn columns() -> Vec<Column> {
-        EXPECTED
-            .iter()
-            .map(|(name, kind)| Column { name: (*name).to_owned(), column_type: (*kind).to_owned() })
-            .collect()
-    }
-
     #[test]
-    fn the_table_must_fit_column_by_column() {
-        assert!(!judge_table(&columns(), "default").is_wrong());
-        assert!(judge_table(&[], "default").to_string().contains("init-clickhouse.sh"));
-        assert!(judge_table(&columns()[..6], "default").to_string().contains("source_partition"));
-        let mut other = columns();
-        other[2].column_type = "Int64".to_owned();
-        assert!(judge_table(&other, "default").to_string().contains("is Int64 and not UInt64"));
+    fn a_timestamp_type_that_may_not_be_seen_is_not_taken_for_good() {
+        let unseen = || TopicFacts { timestamp_type: None, ..topic("impressions", 6, "") };
+        let topics = || vec![unseen(), topic("clicks", 6, "LogAppendTime"), topic("dlq-events", 3, "")];
+        let found = wrong(topics());
+        assert!(
+            found.len() == 1 && found[0].contains("DescribeConfigs") && found[0].contains("impressions"),
+            "{found:?}"
+        );
+        let mut trusting = config();
+        trusting.kafka.trust_producer_timestamps = true;
+        let facts = ClusterFacts { brokers: 3, topics: topics() };
+        assert!(judge_cluster(&facts, &trusting.kafka).iter().all(|finding| !finding.is_wrong()));
     }
 
     #[test]

@@ -19,7 +19,9 @@ use crate::check;
 use crate::config::{CheckpointCleanup, Config, Deduplication as DeduplicationSetting, JobConfig, OffsetStrategy};
 use crate::shutdown::{Shutdown, StopKind};
 use crate::sink::backoff::Backoff;
+use crate::sink::clickhouse::ClickHouse;
 use crate::sink::dead_letter::DeadLetterSink;
+use crate::sink::state::SinkState;
 use crate::sink::writer::{RowSink, row_sink};
 use crate::source::assignment::Topics;
 use crate::source::cluster_watch::ClusterWatch;
@@ -31,6 +33,7 @@ use crate::status::board::WorkerBoard;
 use crate::status::cluster::ClusterBoard;
 use crate::status::report::StatusSources;
 use crate::status::server;
+use crate::stopped;
 use crate::supervisor;
 use crate::worker::WorkerSetup;
 
@@ -55,6 +58,7 @@ pub struct NotUsable(String);
 pub fn run(config: &Config) -> anyhow::Result<()> {
     let shutdown = Shutdown::default();
     shutdown.on_signals()?;
+    stopped::start()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SERVICE_THREADS)
         .thread_name("service")
@@ -67,7 +71,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let sources = StatusSources::new(config, Arc::clone(&board), Arc::clone(rows.state()), Arc::clone(&shown));
     server::start(&config.status, sources)?;
 
-    let Some(cluster) = runtime.block_on(wait_until_usable(config, &shutdown))? else { return Ok(()) };
+    let Some(cluster) = runtime.block_on(wait_until_usable(config, rows.state(), &shutdown))? else { return Ok(()) };
     say_if_workers_are_idle(config, &cluster);
     let Some(commits) = read_group(config, &cluster, &shutdown) else { return Ok(()) };
     let rejoin = prepare_group(config, &commits)?;
@@ -101,11 +105,22 @@ pub fn rules(job: &JobConfig) -> anyhow::Result<Rules> {
 }
 
 /// Waits for Kafka and ClickHouse, for as long as it takes; what is there must be right. `None` where asked to stop.
-async fn wait_until_usable(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Option<ClusterFacts>> {
+async fn wait_until_usable(
+    config: &Config,
+    sink: &SinkState,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Option<ClusterFacts>> {
     let mut backoff = Backoff::new(RETRY.0, RETRY.1);
     while !shutdown.is_requested() {
         let (mut findings, cluster) = check::kafka_facts(&config.kafka).await;
-        findings.extend(check::clickhouse(config).await);
+        let of_clickhouse = check::clickhouse(config).await;
+        if of_clickhouse.iter().any(check::Finding::is_unreachable)
+            && let Err(error) = ClickHouse::new(&config.clickhouse).try_insert().await
+        {
+            // So that the page says it while the start waits.
+            sink.failed(&error);
+        }
+        findings.extend(of_clickhouse);
         let wrong: Vec<String> =
             findings.iter().filter(|finding| finding.is_wrong()).map(|finding| format!("  {finding}")).collect();
         if !wrong.is_empty() {

@@ -20,12 +20,15 @@ pub mod sink;
 pub mod source;
 
 pub mod check;
+pub mod failures;
 pub mod status;
 
 pub mod dlq;
 pub mod recount;
 
+pub mod descriptors;
 mod kafka_log;
 pub mod logging;
 pub mod probe;
 mod shutdown;
+mod stopped;

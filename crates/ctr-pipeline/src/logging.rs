@@ -5,9 +5,12 @@ mod repeats;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context as _;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use serde::Serialize;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::time::ChronoUtc;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -20,36 +23,83 @@ pub(crate) use repeats::Repeats;
 /// Times in every line: UTC, milliseconds.
 const TIME_FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.3fZ";
 
-/// Sets up logging for the process. Lines are written as long as the guard lives; dropping it writes what is left.
+/// Lines that wait for their reader, for the console and for the files each. What is more is dropped and counted: a reader that
+/// is slow, or a pipe that nobody reads, must not stop the work.
+const WAITING_LINES: usize = 8_192;
+
+/// Writes what is left when it is dropped, for at most a second or so.
+pub struct Guard(#[allow(dead_code, reason = "held, not read")] Vec<WorkerGuard>);
+
+/// What counts the lines that the console and the files dropped.
+static DROPPED: OnceLock<[Option<ErrorCounter>; 2]> = OnceLock::new();
+
+/// Lines that a file could not be written.
+static UNWRITTEN: AtomicU64 = AtomicU64::new(0);
+
+/// Lines of this process' log that nobody will read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LostLines {
+    /// Dropped because whoever reads standard error was too slow.
+    pub console: u64,
+    /// Dropped because the disk was too slow.
+    pub file: u64,
+    /// Not written because the disk was full, or the file could not be opened.
+    pub unwritten: u64,
+}
+
+/// How many lines were lost so far.
+#[must_use]
+pub fn lost_lines() -> LostLines {
+    let dropped = |index: usize| {
+        let counters = DROPPED.get()?;
+        Some(counters[index].as_ref()?.dropped_lines() as u64)
+    };
+    LostLines {
+        console: dropped(0).unwrap_or(0),
+        file: dropped(1).unwrap_or(0),
+        unwritten: UNWRITTEN.load(Ordering::Relaxed),
+    }
+}
+
+/// Sets up logging for the process. Writing never makes anybody wait. Lines are written as long as the guard lives.
 ///
 /// # Errors
 /// Where the filter cannot be read or the folder cannot be written, naming the setting.
-pub fn start(config: &LoggingConfig) -> anyhow::Result<Option<WorkerGuard>> {
+pub fn start(config: &LoggingConfig) -> anyhow::Result<Guard> {
     let filter = EnvFilter::try_new(&config.level).with_context(|| format!("`logging.level`: {}", config.level))?;
     let timer = ChronoUtc::new(TIME_FORMAT.to_owned());
+    let (writer, guard) = never_waiting(io::stderr(), "log-console");
+    let mut guards = vec![guard];
+    let on_console = writer.error_counter();
     let console = match config.format {
         LogFormat::Text => fmt::layer()
-            .with_writer(io::stderr)
+            .with_writer(writer)
             .with_timer(timer.clone())
             .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
             .boxed(),
         LogFormat::Json => {
-            fmt::layer().json().flatten_event(true).with_writer(io::stderr).with_timer(timer.clone()).boxed()
+            fmt::layer().json().flatten_event(true).with_writer(writer).with_timer(timer.clone()).boxed()
         }
     };
-    let (files, guard) = match &config.directory {
-        None => (None, None),
-        Some(directory) => {
-            let file = RotatingFile::open(directory, config.max_file_bytes, config.max_files)
-                .with_context(|| format!("`logging.directory` (LOGGING_DIRECTORY): {}", directory.display()))?;
-            // Never lossy: a line that is worth logging is worth waiting for.
-            let (writer, guard) = NonBlockingBuilder::default().lossy(false).thread_name("log-files").finish(file);
-            let layer = fmt::layer().json().flatten_event(true).with_writer(writer).with_timer(timer);
-            (Some(layer), Some(guard))
-        }
-    };
+    let (mut files, mut in_files) = (None, None);
+    if let Some(directory) = &config.directory {
+        let file = RotatingFile::open(directory, config.max_file_bytes, config.max_files)
+            .with_context(|| format!("`logging.directory` (LOGGING_DIRECTORY): {}", directory.display()))?;
+        let (writer, guard) = never_waiting(file, "log-files");
+        guards.push(guard);
+        in_files = Some(writer.error_counter());
+        files = Some(fmt::layer().json().flatten_event(true).with_writer(writer).with_timer(timer));
+    }
+    // Set once: a process has one log.
+    let _ = DROPPED.set([Some(on_console), in_files]);
     tracing_subscriber::registry().with(filter).with(console).with(files).init();
-    Ok(guard)
+    // The default hook writes to standard error itself, and waits for its reader.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    Ok(Guard(guards))
+}
+
+fn never_waiting(writer: impl Write + Send + 'static, thread: &str) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING_LINES).thread_name(thread).finish(writer)
 }
 
 /// A log file that is set aside when it has reached its size: `ctr-pipeline.log`, then `.1` (the newest), `.2`, …
@@ -60,6 +110,8 @@ struct RotatingFile {
     size: u64,
     max_size: u64,
     max_files: usize,
+    /// Lines that could not be written since it last worked.
+    unwritten: u64,
 }
 
 impl RotatingFile {
@@ -68,7 +120,7 @@ impl RotatingFile {
         let path = directory.join(concat!(env!("CARGO_PKG_NAME"), ".log"));
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
         let size = file.metadata()?.len();
-        Ok(Self { path, file, size, max_size, max_files })
+        Ok(Self { path, file, size, max_size, max_files, unwritten: 0 })
     }
 
     fn numbered(&self, number: usize) -> PathBuf {
@@ -96,14 +148,38 @@ impl RotatingFile {
     }
 }
 
+impl RotatingFile {
+    /// Counts a line, and says the first on the console: there is no other place left.
+    fn cannot_be_written(&mut self, error: &io::Error) {
+        self.unwritten += 1;
+        UNWRITTEN.fetch_add(1, Ordering::Relaxed);
+        if self.unwritten == 1 {
+            let path = self.path.display();
+            tracing::error!(%error, %path, "the log file cannot be written; its lines are counted (ctr_log_lines_lost_total), the work goes on");
+        }
+    }
+
+    fn works_again(&mut self) {
+        let missing = std::mem::take(&mut self.unwritten);
+        if missing > 0 {
+            tracing::warn!(missing, "the log file is written again; so many lines are missing in it");
+        }
+    }
+}
+
 impl Write for RotatingFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.size > 0 && self.size + line.len() as u64 > self.max_size && self.rotate().is_err() {
             // Try again after another file's worth of lines.
             self.size = 0;
         }
-        self.file.write_all(line)?;
-        self.size += line.len() as u64;
+        match self.file.write_all(line) {
+            Ok(()) => {
+                self.size += line.len() as u64;
+                self.works_again();
+            }
+            Err(error) => self.cannot_be_written(&error),
+        }
         Ok(line.len())
     }
 
@@ -144,6 +220,21 @@ mod tests {
             RotatingFile::open(directory.path(), 100, 2).unwrap().write_all(line.as_bytes()).unwrap();
         }
         assert_eq!(fs::read_to_string(directory.path().join("ctr-pipeline.log")).unwrap(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn a_full_disk_is_counted_and_no_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = RotatingFile::open(directory.path(), 100, 2).unwrap();
+        file.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let before = lost_lines().unwritten;
+        for _ in 0..3 {
+            assert_eq!(file.write(b"line\n").unwrap(), 5);
+        }
+        assert_eq!((file.unwritten, lost_lines().unwritten - before), (3, 3));
+        file.file = File::create(directory.path().join("ctr-pipeline.log")).unwrap();
+        file.write_all(b"line\n").unwrap();
+        assert_eq!(file.unwritten, 0);
     }
 
     #[test]

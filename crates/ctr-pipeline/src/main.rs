@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 use ctr_pipeline::cli::{Cli, Command, Source};
 use ctr_pipeline::config::{self, Config};
-use ctr_pipeline::{check, dlq, job, logging, probe, recount};
+use ctr_pipeline::{check, descriptors, dlq, job, logging, probe, recount};
 
 /// The job failed, or is not ready.
 const FAILED: u8 = 1;
@@ -52,6 +52,7 @@ fn run(config: &Config) -> ExitCode {
             return ExitCode::from(NOT_USABLE);
         }
     };
+    descriptors::raise_limit();
     let file = config.file.as_ref().map_or_else(|| "none".to_owned(), |file| file.display().to_string());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), file, instance_id = config.job.instance_id, "starting");
     for notice in &config.notices {

@@ -113,6 +113,7 @@ pub(crate) fn execute(
 ) -> anyhow::Result<Report> {
     let rules = job::rules(&config.job)?;
     let results = Results::connect(config, runtime)?;
+    let drops_until = results.drops_until(now_ms())?;
     let mut reader = LogReader::new(&config.kafka)?;
     let Plan { pairs, range, refused } = plan::make(config, cluster, &rules, request.range, &mut reader)?;
     let mut report = Report::new(request.dry_run, refused);
@@ -124,10 +125,11 @@ pub(crate) fn execute(
         let mut recount = Recount::new(rules, range, pair.source_partition());
         count(pair, &mut recount, &mut reader, &mut progress)?;
         let stored = results.stored(pair.source_partition(), &range)?;
-        let encoded = rows::compare(recount, stored, |start| is_wanted(request, start), &rules, &mut report);
+        let is_wanted = |start| is_wanted(request, start);
+        let encoded = rows::compare(recount, stored, is_wanted, &rules, drops_until, &mut report);
         if !request.dry_run {
             results.write(&encoded)?;
-            results.note(pair, range.windows().filter(|window| is_wanted(request, window.start)))?;
+            results.note(pair, range.windows().filter(|window| is_wanted(window.start)))?;
         }
     }
     progress.finish();

@@ -15,3 +15,4 @@ mod page;
 pub mod report;
 pub mod server;
 pub mod snapshot;
+mod visitors;

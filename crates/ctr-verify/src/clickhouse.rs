@@ -1,6 +1,6 @@
 //! The ClickHouse client of this binary: questions only.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clickhouse::query::RowCursor;
 use clickhouse::{Client, Compression, RowOwned, RowRead};
 use ctr_pipeline::config::ClickHouseConfig;
@@ -25,7 +25,8 @@ impl ClickHouse {
         Self { client, place: format!("ClickHouse at {}, database {}", config.url, config.database) }
     }
 
-    /// The rows of a query, one after another.
+    /// The rows of a query, one after another. That it is ClickHouse who answers is proved by the names and types of the columns
+    /// before the first row: nothing else can know them.
     pub(crate) fn rows<R: RowOwned + RowRead>(&self, sql: &str) -> anyhow::Result<RowCursor<R>> {
         self.client.query(sql).fetch().with_context(|| self.place.clone())
     }
@@ -39,6 +40,7 @@ impl ClickHouse {
     pub(crate) async fn answer_length(&self, sql: &str) -> anyhow::Result<u64> {
         let mut cursor = self.client.query(sql).fetch_bytes("TabSeparated")?;
         while cursor.next().await?.is_some() {}
+        ensure!(cursor.summary().is_some(), "{}: answered by something that is not ClickHouse", self.place);
         Ok(cursor.received_bytes())
     }
 

@@ -127,3 +127,20 @@ def test_the_reader_comes_from_this_machine_only():
         with pytest.raises(EngineError):
             access.admit({}, {}, address)
     assert not access.admit({"user": "ctr_writer", "password": "secret"}, {}, "10.0.0.1").read_only
+
+
+@pytest.mark.parametrize("parameters", [{}, {"readonly": "0"}, {"session_id": "one"}, {"session_id": "two", "readonly": "0"}])
+@pytest.mark.parametrize("sql", ["INSERT INTO t VALUES (9, 9)", "TRUNCATE TABLE t", "CREATE TABLE u (a UInt64) ENGINE = Memory", "SYSTEM START MERGES t",
+                                 "ALTER TABLE t DELETE WHERE 1", "DROP TABLE t"])
+def test_a_get_changes_nothing_whoever_asks(writer, sql, parameters):
+    response, body = writer.raw(sql, method="GET", **parameters)
+    assert response.status >= 400 and b"readonly" in body.lower(), body
+    assert writer.query("SELECT max(v), count() FROM t FINAL") == "2\t1"
+
+
+def test_a_session_is_set_and_read_by_get(writer):
+    for sql in ("SET max_threads = 1", "USE system"):
+        response, body = writer.raw(sql, method="GET", session_id="three")
+        assert response.status == 200, body
+    response, body = writer.raw("SELECT currentDatabase(), getSetting('max_threads')", method="GET", session_id="three")
+    assert body == b"system\t1\n"

@@ -1,6 +1,7 @@
 """Inserts: every byte arrives, or no row does."""
 
 import gzip
+import json
 import socket
 import threading
 import time
@@ -142,3 +143,35 @@ def test_slow_queries_run_side_by_side(engine):
     for client in clients:
         client.join()
     assert time.monotonic() - started < 6
+
+
+def names_and_types(*columns):
+    texts = [name for name, _ in columns] + [kind for _, kind in columns]
+    return bytes([len(columns)]) + b"".join(bytes([len(text)]) + text.encode() for text in texts)
+
+
+def test_rows_with_names_and_types_are_refused_by_name(engine, table):
+    sql = f"INSERT INTO {table} (a, s) FORMAT RowBinaryWithNamesAndTypes"
+    good = names_and_types(("a", "UInt64"), ("s", "String"))
+    engine.query(sql, good + row_binary([(1, b"x"), (2, b"y")]))
+    response, _ = engine.raw(sql, good)
+    assert response.status == 200, "no row at all is no error"
+    for columns in ((("a", "UInt32"), ("s", "String")), (("a", "UInt64"), ("t", "String"))):
+        with pytest.raises(QueryFailed, match="'a'|`?t`?"):
+            engine.query(sql, names_and_types(*columns) + row_binary([(3, b"z")]), input_format_skip_unknown_fields="0")
+    assert content(engine, table) == [["1", "x"], ["2", "y"]]
+
+
+def test_every_answer_says_who_gave_it(engine, table):
+    """What clients prove an answer by: the id they sent, and a summary."""
+    for sql, data in ((f"INSERT INTO {table} FORMAT TSV", b"1\tx\n"), ("SELECT 1", b""), (f"EXISTS TABLE {table}", b""), ("nonsense", b"")):
+        response, _ = engine.raw(sql, data, query_id="an-id-of-mine")
+        assert response.getheader("X-ClickHouse-Query-Id") == "an-id-of-mine", sql
+        assert response.status != 200 or '"written_rows":' in response.getheader("X-ClickHouse-Summary"), sql
+
+
+def test_the_rows_of_views_are_counted_or_not_but_never_less(engine, table):
+    engine.query(f"CREATE TABLE {table}_to (a UInt64) ENGINE = MergeTree ORDER BY a")
+    engine.query(f"CREATE MATERIALIZED VIEW {table}_mv TO {table}_to AS SELECT a FROM {table}")
+    response, _ = engine.raw(f"INSERT INTO {table} FORMAT TSV", b"1\tx\n2\ty\n", wait_end_of_query="1")
+    assert int(json.loads(response.getheader("X-ClickHouse-Summary"))["written_rows"]) >= 2

@@ -46,6 +46,26 @@ const FIXED: [&str; 17] = [
     "transactional.id",
 ];
 
+/// Properties of a member that reads: no client that only answers questions, or only writes, is given them. It would refuse them
+/// (a poll interval below the session time it has by default), or collect events that nobody fetches (statistics).
+const OF_WORKERS: [&str; 12] = [
+    "check.crcs",
+    "coordinator.query.interval.ms",
+    "fetch.error.backoff.ms",
+    "fetch.max.bytes",
+    "fetch.message.max.bytes",
+    "fetch.min.bytes",
+    "fetch.queue.backoff.ms",
+    "fetch.wait.max.ms",
+    "heartbeat.interval.ms",
+    "max.partition.fetch.bytes",
+    "max.poll.interval.ms",
+    "statistics.interval.ms",
+];
+
+/// The beginning of further names of that kind.
+const OF_WORKERS_PREFIX: &str = "queued.m";
+
 /// Parts of the names of librdkafka's properties whose values are secrets (passwords, private keys, OAuth credentials).
 const SECRET_PARTS: [&str; 7] = ["password", "passphrase", "secret", "pem", "ssl_key", "oauthbearer.config", "token"];
 
@@ -58,6 +78,11 @@ impl Properties {
     /// Names and values, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The same without those of members that read: what every client is given.
+    pub fn of_every_client(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.iter().filter(|(name, _)| !OF_WORKERS.contains(name) && !name.starts_with(OF_WORKERS_PREFIX))
     }
 
     /// One value.
@@ -194,6 +219,23 @@ mod tests {
     fn commas_split_unless_escaped() {
         assert_eq!(split_unescaped(r"a=b,c=d\,e,f=\\"), ["a=b", "c=d,e", r"f=\"]);
         assert_eq!(split_unescaped(r"a=C:\x"), [r"a=C:\x"]);
+    }
+
+    #[test]
+    fn what_only_members_understand_goes_to_them_alone() {
+        let of = |name: &str| Properties([(name.to_owned(), "1".to_owned())].into()).of_every_client().count();
+        for name in [
+            "max.poll.interval.ms",
+            "statistics.interval.ms",
+            "fetch.max.bytes",
+            "queued.min.messages",
+            "queued.max.messages.kbytes",
+        ] {
+            assert_eq!(of(name), 0, "{name}");
+        }
+        for name in ["security.protocol", "receive.message.max.bytes", "message.max.bytes", "socket.timeout.ms"] {
+            assert_eq!(of(name), 1, "{name}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub struct Report {
     larger: usize,
     unknown: usize,
     unsettled: usize,
+    beyond_retention: usize,
 }
 
 /// A row of the table beside what the log says.
@@ -66,6 +67,11 @@ impl Report {
         self.unsettled += usize::from(!settled && matches!(finding, Finding::Missing | Finding::Grown));
     }
 
+    /// Notes a row that the table does not keep, because its window is older than its TTL.
+    pub(super) fn note_beyond_retention(&mut self) {
+        self.beyond_retention += 1;
+    }
+
     /// Notes rows of the table, of windows that both logs have passed, of which they have no event.
     pub(super) fn note_unknown(&mut self, rows: usize) {
         self.unknown += rows;
@@ -88,6 +94,13 @@ impl fmt::Display for Report {
                 "note      {} rows of the table are larger than the log says, and of {} it has no event: they stay. Were the \
                  topics made anew, or rows put in by hand?",
                 self.larger, self.unknown
+            )?;
+        }
+        if self.beyond_retention > 0 {
+            writeln!(
+                f,
+                "note      {} rows are beyond retention: their windows are older than the table keeps them (RAW_TTL_DAYS); left out",
+                self.beyond_retention
             )?;
         }
         if self.unsettled > 0 {
@@ -113,9 +126,11 @@ mod tests {
         report.note("a", Finding::Missing, true);
         report.note("a", Finding::Grown, false);
         report.note("b", Finding::Same, false);
+        report.note_beyond_retention();
         let text = report.to_string();
         assert!(text.contains("rows      3 would be written: 1 were missing, 1 grew"), "{text}");
         assert!(text.contains("windows   2\nproducts  2\n") && text.contains("note      1 of the rows"), "{text}");
+        assert!(text.contains("note      1 rows are beyond retention"), "{text}");
         assert!(!text.contains("larger") && !report.has_refused());
     }
 }

@@ -1,6 +1,7 @@
 //! The rows of a recount beside those of the table, and into it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -14,15 +15,23 @@ use tokio::runtime::Runtime;
 use super::NotUsable;
 use super::plan::Pair;
 use super::report::{Finding, Report};
-use crate::config::Config;
-use crate::sink::clickhouse::ClickHouse;
+use crate::config::{ClickHouseConfig, Config};
+use crate::sink::clickhouse::{ClickHouse, Rows, StoredRow};
+use crate::sink::results_table::ColumnType;
+use crate::sink::retention::Retention;
 use crate::sink::row_binary;
 
 /// The table that says which windows were counted again.
 const RECOUNTS_TABLE: &str = "ctr_recounts";
 
 /// Its columns, in the order in which they are encoded.
-const RECOUNTS_COLUMNS: &str = "window_start, window_end, source_partition, impressions_end, clicks_end";
+const RECOUNTS_COLUMNS: [ColumnType; 5] = [
+    ColumnType { name: "window_start", column_type: "DateTime64(3, 'UTC')" },
+    ColumnType { name: "window_end", column_type: "DateTime64(3, 'UTC')" },
+    ColumnType { name: "source_partition", column_type: "UInt32" },
+    ColumnType { name: "impressions_end", column_type: "UInt64" },
+    ColumnType { name: "clicks_end", column_type: "UInt64" },
+];
 
 /// What the table has: by product and window end.
 type Stored = HashMap<(String, i64), Counts>;
@@ -32,6 +41,7 @@ pub(super) struct Results<'a> {
     server: ClickHouse,
     runtime: &'a Runtime,
     max_batch_bytes: usize,
+    patience: Duration,
 }
 
 impl<'a> Results<'a> {
@@ -45,7 +55,8 @@ impl<'a> Results<'a> {
                 "table {database}.{RECOUNTS_TABLE} does not exist; apply the schema: ./scripts/init-clickhouse.sh"
             )));
         }
-        Ok(Self { server, runtime, max_batch_bytes: config.clickhouse.max_batch_bytes })
+        let ClickHouseConfig { max_batch_bytes, request_timeout: patience, .. } = config.clickhouse;
+        Ok(Self { server, runtime, max_batch_bytes, patience })
     }
 
     /// What the table has of a pair.
@@ -54,15 +65,25 @@ impl<'a> Results<'a> {
             .runtime
             .block_on(self.server.results(source_partition, range.start(), range.end()))
             .context("the results could not be read")?;
-        let counts = |(product, end, impressions, clicks)| ((product, end), Counts { impressions, clicks });
+        let counts = |row: StoredRow| {
+            ((row.product_id, row.window_end), Counts { impressions: row.impressions, clicks: row.clicks })
+        };
         Ok(rows.into_iter().map(counts).collect())
+    }
+
+    /// Rows of windows that end at or before this moment, epoch ms, are dropped by the table's TTL; `None` where it keeps all.
+    pub(super) fn drops_until(&self, now: i64) -> anyhow::Result<Option<i64>> {
+        let retention =
+            self.runtime.block_on(Retention::ask(&self.server)).context("how long the table keeps rows is unknown")?;
+        Ok(retention.drops_until(now))
     }
 
     /// Writes encoded rows of results, in requests of bounded size.
     pub(super) fn write(&self, rows: &[Bytes]) -> anyhow::Result<()> {
-        for request in bounded(rows, self.max_batch_bytes) {
+        for chunks in bounded(rows, self.max_batch_bytes) {
+            let count = chunks.iter().map(|chunk| row_binary::window_ends(chunk).count()).sum();
             self.runtime
-                .block_on(self.server.insert(request))
+                .block_on(self.server.insert(Rows { chunks, count }, self.patience))
                 .context("rows could not be written; what was written is right, run it again")?;
         }
         Ok(())
@@ -70,8 +91,9 @@ impl<'a> Results<'a> {
 
     /// Notes that the windows of a pair were counted again, and up to where.
     pub(super) fn note(&self, pair: &Pair, windows: impl Iterator<Item = Window>) -> anyhow::Result<()> {
-        let mut bytes = Vec::new();
+        let (mut bytes, mut count) = (Vec::new(), 0);
         for window in windows {
+            count += 1;
             bytes.extend_from_slice(&window.start.to_le_bytes());
             bytes.extend_from_slice(&window.end.to_le_bytes());
             bytes.extend_from_slice(&pair.source_partition().to_le_bytes());
@@ -79,8 +101,10 @@ impl<'a> Results<'a> {
                 bytes.extend_from_slice(&pair.parts[side].end.to_le_bytes());
             }
         }
+        let chunks = [Bytes::from(bytes)];
+        let rows = Rows { chunks: &chunks, count };
         self.runtime
-            .block_on(self.server.insert_into(RECOUNTS_TABLE, RECOUNTS_COLUMNS, &[bytes.into()]))
+            .block_on(self.server.insert_into(RECOUNTS_TABLE, &RECOUNTS_COLUMNS, rows, self.patience))
             .context("the recount could not be noted; run it again")
     }
 }
@@ -110,14 +134,20 @@ pub(super) fn compare(
     mut stored: Stored,
     is_wanted: impl Fn(i64) -> bool,
     rules: &Rules,
+    drops_until: Option<i64>,
     report: &mut Report,
 ) -> Vec<Bytes> {
+    // What the table's TTL takes is not missing: it would be written again each time, and be gone each time.
+    let is_kept = |window_end: i64| drops_until.is_none_or(|until| window_end > until);
     let watermark = recount.watermark();
     let has_passed = |window_end| rules.has_passed(window_end, watermark);
     let (mut chunks, mut rows, mut bytes) = (Vec::new(), 0, Vec::new());
     recount.rows(
         |window| is_wanted(window.start),
         |row| {
+            if !is_kept(row.window.end) {
+                return report.note_beyond_retention();
+            }
             let known = stored.remove(&(row.product_id.to_owned(), row.window.end));
             report.note(row.product_id, judge(known, row.counts), has_passed(row.window.end));
             row_binary::encode(&row, &mut bytes);
@@ -130,7 +160,8 @@ pub(super) fn compare(
     if !bytes.is_empty() {
         chunks.push(bytes.into());
     }
-    let unknown = stored.keys().filter(|(_, end)| has_passed(*end) && is_wanted(rules.window_of(end - 1).start));
+    let unknown =
+        stored.keys().filter(|(_, end)| is_kept(*end) && has_passed(*end) && is_wanted(rules.window_of(end - 1).start));
     report.note_unknown(unknown.count());
     chunks
 }

@@ -1,42 +1,45 @@
-//! The ClickHouse client: one insert, one question. The only file that knows the `clickhouse` crate.
+//! The ClickHouse client: one insert, one question. What counts as an answer: docs/adr/0018.
+
+mod block;
+mod error;
+mod http;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use clickhouse::{Client, Compression};
-use hyper_util::client::legacy::Client as HttpPool;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use serde::de::DeserializeOwned;
 
-use super::row_binary::COLUMNS;
+use super::results_table::{self, ColumnType};
 use crate::config::ClickHouseConfig;
+pub use error::ClickHouseError;
+use http::{Http, Query};
 
 /// The table that results go to; everything else is fed from it by views.
 pub const RESULTS_TABLE: &str = "ctr_results_raw";
 
-const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
+/// What every insert says, whatever the server's or the user's profile has.
+const INSERT_SETTINGS: [(&str, &str); 7] = [
+    // An answer must mean that the rows are written, not queued.
+    ("async_insert", "0"),
+    // A batch may hold windows of many months (a replay of old events): that is no mistake here.
+    ("max_partitions_per_insert_block", "0"),
+    // Do not answer before everything, views included, has succeeded; then the headers count what was written.
+    ("wait_end_of_query", "1"),
+    ("send_progress_in_http_headers", "0"),
+    // A column that was changed or is gone is refused by name.
+    ("input_format_with_names_use_header", "1"),
+    ("input_format_with_types_use_header", "1"),
+    ("input_format_skip_unknown_fields", "0"),
+];
 
-/// Less than the 3 s after which ClickHouse closes a connection that nobody uses.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Why ClickHouse did not take or answer something. Every kind is worth trying again: nothing is ever given up.
-#[derive(Debug, thiserror::Error)]
-pub enum ClickHouseError {
-    /// It could not be reached, or the connection broke.
-    #[error("no connection: {0}")]
-    Unreachable(String),
-    /// It did not answer in time.
-    #[error("no answer within {} s", .0.as_secs_f64())]
-    TimedOut(Duration),
-    /// It answered with an exception.
-    #[error("{0}")]
-    Refused(String),
-}
+/// 64-bit numbers as numbers, and texts as they are.
+const QUESTION_SETTINGS: [(&str, &str); 2] =
+    [("output_format_json_quote_64bit_integers", "0"), ("send_progress_in_http_headers", "0")];
 
 /// A connection to one ClickHouse, for inserts and small questions.
 #[derive(Clone)]
 pub struct ClickHouse {
-    client: Client,
+    http: Http,
     timeout: Duration,
 }
 
@@ -49,69 +52,82 @@ pub struct Column {
     pub column_type: String,
 }
 
-/// Bytes of rows that are compressed as one block at most. ClickHouse's own blocks are of a mebibyte; LZ4's frames, through
-/// which the local stack's engine reads them, end at four.
-const MAX_BLOCK_BYTES: usize = 1 << 20;
+/// Encoded rows of one insert.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// The rows, in pieces.
+    pub chunks: &'a [Bytes],
+    /// How many they are.
+    pub count: usize,
+}
 
-/// A client for the server of the settings; nothing is connected yet. Without https none of the system's trusted certificates
-/// are read: that takes a tenth of a second of CPU, a quarter of the start of the process.
-fn client(config: &ClickHouseConfig) -> Client {
-    let client = if config.url.starts_with("https:") {
-        Client::default()
-    } else {
-        let mut connector = HttpConnector::new();
-        connector.set_keepalive(Some(TCP_KEEPALIVE));
-        Client::with_http_client(
-            HttpPool::builder(TokioExecutor::new()).pool_idle_timeout(POOL_IDLE_TIMEOUT).build(connector),
-        )
-    };
-    client
-        .with_url(&config.url)
-        .with_database(&config.database)
-        .with_user(&config.user)
-        .with_password(config.password.expose())
-        .with_compression(Compression::Lz4)
+/// One row that the results table has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRow {
+    /// The product.
+    pub product_id: String,
+    /// The end of its window, epoch ms.
+    pub window_end: i64,
+    /// Impressions.
+    pub impressions: u64,
+    /// Clicks.
+    pub clicks: u64,
 }
 
 impl ClickHouse {
     /// A client for the server of the settings. Nothing is connected yet.
     #[must_use]
     pub fn new(config: &ClickHouseConfig) -> Self {
-        let client = client(config).with_product_info(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-        Self { client, timeout: config.request_timeout }
+        Self { http: Http::new(config), timeout: config.request_timeout }
     }
 
-    /// Inserts encoded rows in one request. Once this is `Ok`, the rows are in the table and everything that is fed by it.
+    /// Inserts encoded rows in one request, waiting at most `patience` for the answer. Once this is `Ok`, the rows are in the
+    /// table and everything that is fed by it: ClickHouse has said so itself.
     ///
     /// # Errors
     /// Any [`ClickHouseError`]: the rows may or may not have been written. Sending the same again is always right.
-    pub async fn insert(&self, chunks: &[Bytes]) -> Result<(), ClickHouseError> {
-        self.insert_into(RESULTS_TABLE, COLUMNS, chunks).await
+    pub async fn insert(&self, rows: Rows<'_>, patience: Duration) -> Result<(), ClickHouseError> {
+        self.insert_into(RESULTS_TABLE, &results_table::COLUMNS, rows, patience).await
     }
 
     /// The same for any table: `columns` in the order in which the rows are encoded.
     ///
     /// # Errors
     /// As [`ClickHouse::insert`].
-    pub async fn insert_into(&self, table: &str, columns: &str, chunks: &[Bytes]) -> Result<(), ClickHouseError> {
-        let sql = format!("INSERT INTO {table} ({columns}) FORMAT RowBinary");
-        let mut insert = self
-            .client
-            .insert_formatted_with(sql)
-            // An answer must mean that the rows are written, not queued.
-            .with_setting("async_insert", "0")
-            // A batch may hold windows of many months (a replay of old events): that is no mistake here.
-            .with_setting("max_partitions_per_insert_block", "0")
-            // Do not answer 200 before everything, views included, has succeeded.
-            .with_setting("wait_end_of_query", "1")
-            .with_timeouts(Some(self.timeout), Some(self.timeout));
-        for chunk in chunks {
-            for begin in (0..chunk.len()).step_by(MAX_BLOCK_BYTES) {
-                let block = chunk.slice(begin..chunk.len().min(begin + MAX_BLOCK_BYTES));
-                insert.send(block).await.map_err(|error| self.error(&error))?;
-            }
+    pub async fn insert_into(
+        &self,
+        table: &str,
+        columns: &[ColumnType],
+        rows: Rows<'_>,
+        patience: Duration,
+    ) -> Result<(), ClickHouseError> {
+        let names = columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ");
+        let sql = format!("INSERT INTO {table} ({names}) FORMAT RowBinaryWithNamesAndTypes");
+        let mut data = vec![results_table::header(columns)];
+        data.extend_from_slice(rows.chunks);
+        let query = Query { sql: &sql, settings: &INSERT_SETTINGS, data: &data, patience };
+        let answer = self.http.ask(&query).await?;
+        let written = answer.written_rows();
+        answer.finish(patience).await?;
+        // Rows of the views count too, so there may be more.
+        match written {
+            Some(written) if written >= rows.count as u64 => Ok(()),
+            Some(written) => Err(ClickHouseError::NotClickHouse(format!(
+                "{written} rows written, as the answer says, of {} that were sent",
+                rows.count
+            ))),
+            None => Err(ClickHouseError::NotClickHouse(
+                "the answer does not say how many rows were written (X-ClickHouse-Summary)".to_owned(),
+            )),
         }
-        insert.end().await.map_err(|error| self.error(&error))
+    }
+
+    /// Asks whether the results table would take rows as they are encoded here, of this user: an insert without any.
+    ///
+    /// # Errors
+    /// Any [`ClickHouseError`].
+    pub async fn try_insert(&self) -> Result<(), ClickHouseError> {
+        self.insert(Rows { chunks: &[], count: 0 }, self.timeout).await
     }
 
     /// Asks whether the server takes requests of this user in this database.
@@ -119,11 +135,10 @@ impl ClickHouse {
     /// # Errors
     /// Any [`ClickHouseError`].
     pub async fn ping(&self) -> Result<(), ClickHouseError> {
-        self.ask::<u8>("SELECT 1").await.map(|_| ())
+        self.all::<(u8,)>("SELECT 1").await.map(|_| ())
     }
 
-    /// The rows that the results table has of one Kafka partition and of windows that end in `(after, until]`, epoch ms:
-    /// product, window end, impressions, clicks.
+    /// The rows that the results table has of one Kafka partition and of windows that end in `(after, until]`, epoch ms.
     ///
     /// # Errors
     /// Any [`ClickHouseError`].
@@ -132,13 +147,18 @@ impl ClickHouse {
         source_partition: u32,
         after: i64,
         until: i64,
-    ) -> Result<Vec<(String, i64, u64, u64)>, ClickHouseError> {
-        self.ask(&format!(
-            "SELECT product_id, toUnixTimestamp64Milli(window_end), impressions, clicks FROM {RESULTS_TABLE} FINAL \
-             WHERE window_end > fromUnixTimestamp64Milli({after}, 'UTC') \
-             AND window_end <= fromUnixTimestamp64Milli({until}, 'UTC') AND source_partition = {source_partition}"
-        ))
-        .await
+    ) -> Result<Vec<StoredRow>, ClickHouseError> {
+        let rows: Vec<(String, i64, u64, u64)> = self
+            .all(&format!(
+                "SELECT product_id, toUnixTimestamp64Milli(window_end), impressions, clicks FROM {RESULTS_TABLE} FINAL \
+                 WHERE window_end > fromUnixTimestamp64Milli(toInt64({after}), 'UTC') \
+                 AND window_end <= fromUnixTimestamp64Milli(toInt64({until}), 'UTC') \
+                 AND source_partition = {source_partition}"
+            ))
+            .await?;
+        let row =
+            |(product_id, window_end, impressions, clicks)| StoredRow { product_id, window_end, impressions, clicks };
+        Ok(rows.into_iter().map(row).collect())
     }
 
     /// The server's version.
@@ -146,7 +166,8 @@ impl ClickHouse {
     /// # Errors
     /// Any [`ClickHouseError`].
     pub async fn version(&self) -> Result<String, ClickHouseError> {
-        Ok(self.ask::<String>("SELECT version()").await?.pop().unwrap_or_default())
+        let mut rows: Vec<(String,)> = self.all("SELECT version()").await?;
+        Ok(rows.pop().map(|(version,)| version).unwrap_or_default())
     }
 
     /// The names of all tables and views of the database.
@@ -154,7 +175,28 @@ impl ClickHouse {
     /// # Errors
     /// Any [`ClickHouseError`].
     pub async fn tables(&self) -> Result<Vec<String>, ClickHouseError> {
-        self.ask("SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY name").await
+        let sql = "SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY name";
+        Ok(self.all::<(String,)>(sql).await?.into_iter().map(|(name,)| name).collect())
+    }
+
+    /// How a table was made: its engine with keys, TTL and settings; `None` where there is no such table.
+    ///
+    /// # Errors
+    /// Any [`ClickHouseError`].
+    pub async fn engine(&self, table: &str) -> Result<Option<String>, ClickHouseError> {
+        let sql =
+            format!("SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = '{table}'");
+        Ok(self.all::<(String,)>(&sql).await?.pop().map(|(engine,)| engine))
+    }
+
+    /// How long an interval is, counted back from now by the server's clock: `toIntervalMonth(3)` has no length of its own.
+    ///
+    /// # Errors
+    /// Any [`ClickHouseError`].
+    pub(super) async fn length_of(&self, interval: &str) -> Result<Option<Duration>, ClickHouseError> {
+        let sql = format!("SELECT dateDiff('second', now('UTC') - {interval}, now('UTC'))");
+        let seconds = self.all::<(i64,)>(&sql).await?.pop().map_or(0, |(seconds,)| seconds);
+        Ok(u64::try_from(seconds).ok().map(Duration::from_secs))
     }
 
     /// The columns of a table in their order; empty where there is no such table.
@@ -163,43 +205,35 @@ impl ClickHouse {
     /// Any [`ClickHouseError`].
     pub async fn columns(&self, table: &str) -> Result<Vec<Column>, ClickHouseError> {
         let sql = format!(
-            "SELECT name || '\t' || type FROM system.columns \
+            "SELECT name, type FROM system.columns \
              WHERE database = currentDatabase() AND table = '{table}' ORDER BY position"
         );
-        let rows: Vec<String> = self.ask(&sql).await?;
-        Ok(rows
-            .iter()
-            .filter_map(|row| row.split_once('\t'))
-            .map(|(name, column_type)| Column { name: name.to_owned(), column_type: column_type.to_owned() })
-            .collect())
+        let rows: Vec<(String, String)> = self.all(&sql).await?;
+        Ok(rows.into_iter().map(|(name, column_type)| Column { name, column_type }).collect())
     }
 
-    async fn ask<T>(&self, sql: &str) -> Result<Vec<T>, ClickHouseError>
-    where
-        T: clickhouse::RowOwned + clickhouse::RowRead,
-    {
-        match tokio::time::timeout(self.timeout, self.client.query(sql).fetch_all::<T>()).await {
-            Ok(answer) => answer.map_err(|error| self.error(&error)),
-            Err(_) => Err(ClickHouseError::TimedOut(self.timeout)),
-        }
-    }
-
-    fn error(&self, error: &clickhouse::error::Error) -> ClickHouseError {
-        use clickhouse::error::Error;
-        match error {
-            Error::TimedOut => ClickHouseError::TimedOut(self.timeout),
-            Error::Network(source) => ClickHouseError::Unreachable(innermost(source.as_ref())),
-            Error::BadResponse(text) => ClickHouseError::Refused(text.trim().to_owned()),
-            other => ClickHouseError::Refused(other.to_string()),
-        }
+    /// All rows of a question.
+    async fn all<R: DeserializeOwned>(&self, sql: &str) -> Result<Vec<R>, ClickHouseError> {
+        let sql = format!("{sql} FORMAT JSONCompactEachRow");
+        let query = Query { sql: &sql, settings: &QUESTION_SETTINGS, data: &[], patience: self.timeout };
+        let answer = self.http.ask(&query).await?;
+        let mut rows = Vec::new();
+        let read = answer.lines(self.timeout, |line| {
+            rows.push(serde_json::from_slice(line).map_err(|_| no_row(line))?);
+            Ok(())
+        });
+        read.await?;
+        Ok(rows)
     }
 }
 
-/// The last cause of an error, which is the one that helps: "connection refused" rather than "client error".
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+/// A line that is no row: mostly an exception in the middle of a result.
+fn no_row(line: &[u8]) -> ClickHouseError {
+    ClickHouseError::Refused(format!(
+        "in the middle of its answer: {}",
+        error::shortened(&String::from_utf8_lossy(line))
+    ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,7 @@
 
 use ctr_domain::counts::CtrResult;
 
-/// The columns in the order in which [`encode`] writes them.
-pub const COLUMNS: &str = "product_id, ctr, impressions, clicks, window_start, window_end, source_partition";
-
-/// Appends one row. The times are `DateTime64(3, 'UTC')`, on the wire an `Int64` of epoch milliseconds.
+/// Appends one row, in the order of [`super::results_table::COLUMNS`]. The times are `DateTime64(3, 'UTC')`, on the wire an `Int64` of epoch milliseconds.
 pub fn encode(row: &CtrResult<'_>, out: &mut Vec<u8>) {
     let product = row.product_id.as_bytes();
     length(product.len(), out);
@@ -20,12 +17,43 @@ pub fn encode(row: &CtrResult<'_>, out: &mut Vec<u8>) {
 
 /// An unsigned LEB128 number, as RowBinary has it before strings.
 #[allow(clippy::cast_possible_truncation, reason = "the mask leaves seven bits")]
-fn length(mut value: usize, out: &mut Vec<u8>) {
+pub(super) fn length(mut value: usize, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+/// Bytes of a row behind its product: ctr, both counts and both times of 8, the partition of 4.
+const FIXED_BYTES: usize = 5 * 8 + 4;
+
+/// Where the window's end stands in them.
+const WINDOW_END: usize = 4 * 8;
+
+/// The window ends (epoch ms) of encoded rows, one a row.
+pub fn window_ends(rows: &[u8]) -> impl Iterator<Item = i64> + '_ {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let product = read_length(&mut rest)?;
+        let fixed = rest.get(product..product + FIXED_BYTES)?;
+        rest = &rest[product + FIXED_BYTES..];
+        fixed[WINDOW_END..].first_chunk().map(|end| i64::from_le_bytes(*end))
+    })
+}
+
+/// What [`length`] wrote.
+fn read_length(rest: &mut &[u8]) -> Option<usize> {
+    let (mut value, mut shift) = (0, 0);
+    loop {
+        let (byte, after) = rest.split_first()?;
+        *rest = after;
+        value |= usize::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -54,6 +82,17 @@ mod tests {
         expected.extend([0x10, 0x27, 0, 0, 0, 0, 0, 0, 0x20, 0x4e, 0, 0, 0, 0, 0, 0]);
         expected.extend([5, 0, 0, 0]);
         assert_eq!(encoded("p1"), expected);
+    }
+
+    #[test]
+    fn the_ends_of_windows_are_read_back() {
+        let mut rows = Vec::new();
+        for product in ["", "p1", &"x".repeat(300)] {
+            rows.extend(encoded(product));
+        }
+        assert_eq!(window_ends(&rows).collect::<Vec<_>>(), [20_000; 3]);
+        assert_eq!(window_ends(&rows[..rows.len() - 1]).count(), 2, "half a row is none");
+        assert_eq!(window_ends(&[]).count(), 0);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::clickhouse::ClickHouseError;
 use crate::status::histogram::Histogram;
+use crate::stopped;
 
 /// The state of the row sink, written by it and read by whoever asks.
 #[derive(Debug, Default)]
@@ -15,6 +16,7 @@ pub struct SinkState {
     batches: AtomicU64,
     rows: AtomicU64,
     retries: AtomicU64,
+    beyond_retention: AtomicU64,
     history: Mutex<SinkHistory>,
 }
 
@@ -23,14 +25,44 @@ pub struct SinkState {
 pub struct SinkHistory {
     /// When rows were last acknowledged.
     pub last_durable: Option<Instant>,
-    /// The last failure, and when it happened.
-    pub last_error: Option<(Instant, String)>,
+    /// The last failure.
+    pub last_error: Option<SinkFailure>,
     /// Since when ClickHouse owes an answer; `None` while it is asked nothing.
-    pub asked_since: Option<Instant>,
+    pub asked_since: Option<Asked>,
     /// How long inserts took that succeeded, each from request to answer.
     pub insert_durations: Histogram,
     /// How long after the end of a window its first rows were durable, by the wall clock.
     pub end_to_end_latencies: Histogram,
+}
+
+/// A failure of the sink.
+#[derive(Debug, Clone)]
+pub struct SinkFailure {
+    /// When.
+    pub at: Instant,
+    /// Its kind in one word ([`ClickHouseError::kind`]).
+    pub kind: &'static str,
+    /// What was said.
+    pub error: String,
+}
+
+/// A question that has no answer yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    since: Instant,
+    stopped_before: Duration,
+}
+
+impl Asked {
+    fn now() -> Self {
+        Self { since: Instant::now(), stopped_before: stopped::total() }
+    }
+
+    /// How long the answer has been owed: without the time in which this process did not run itself.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.since.elapsed().saturating_sub(stopped::total().saturating_sub(self.stopped_before))
+    }
 }
 
 impl SinkState {
@@ -81,7 +113,7 @@ impl SinkState {
 
     /// ClickHouse was asked something.
     pub(super) fn asked(&self) {
-        self.lock().asked_since = Some(Instant::now());
+        self.lock().asked_since = Some(Asked::now());
     }
 
     /// It has answered, or its time is over; how long that took.
@@ -95,9 +127,20 @@ impl SinkState {
     }
 
     /// The answer was bad.
-    pub(super) fn failed(&self, error: &ClickHouseError) {
+    pub(crate) fn failed(&self, error: &ClickHouseError) {
         self.available.store(false, Ordering::Relaxed);
-        self.lock().last_error = Some((Instant::now(), error.to_string()));
+        self.lock().last_error = Some(SinkFailure { at: Instant::now(), kind: error.kind(), error: error.to_string() });
+    }
+
+    /// Rows of a batch that ClickHouse has acknowledged and drops, because they are older than the table keeps them.
+    pub(super) fn beyond_retention(&self, rows: u64) {
+        self.beyond_retention.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// How many rows were acknowledged and are dropped by the table's TTL.
+    #[must_use]
+    pub fn rows_beyond_retention(&self) -> u64 {
+        self.beyond_retention.load(Ordering::Relaxed)
     }
 
     /// An insert failed and is sent again.

@@ -1,15 +1,18 @@
 //! The row sink: gathers rows of all workers into batches and writes them, one after another, until each is acknowledged.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use crossbeam_channel::Sender;
 use tokio::sync::mpsc;
 
 use super::backoff::Backoff;
-use super::clickhouse::ClickHouse;
+use super::clickhouse::{ClickHouse, ClickHouseError, RESULTS_TABLE, Rows};
 use super::pace::Pace;
+use super::patience::Patience;
+use super::results_table::{self, Mismatch};
+use super::retention::Retention;
 use super::state::SinkState;
 use super::{Receipt, TaskId};
 use crate::config::ClickHouseConfig;
@@ -20,6 +23,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often a failure that lasts is said again.
 const REMINDER: Duration = Duration::from_secs(10);
+
+/// How often the table is asked how long it keeps rows.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Rows of one firing of one task, encoded.
 #[derive(Debug)]
@@ -78,6 +84,8 @@ pub struct Writer {
     state: Arc<SinkState>,
     config: ClickHouseConfig,
     pace: Pace,
+    retention: Retention,
+    retention_asked: Option<Instant>,
 }
 
 /// A sink for the server of the settings: the end for workers and the end to run.
@@ -94,8 +102,46 @@ pub fn row_sink(config: &ClickHouseConfig) -> (RowSink, Writer) {
         state,
         config: config.clone(),
         pace: Pace::new(config.batch_interval),
+        retention: Retention::default(),
+        retention_asked: None,
     };
     (sink, writer)
+}
+
+/// The attempts to write one batch, as the log tells them.
+struct Attempts {
+    rows: usize,
+    begun: Instant,
+    failed: u32,
+    said: Option<(Instant, &'static str)>,
+}
+
+impl Attempts {
+    fn new(rows: usize) -> Self {
+        Self { rows, begun: Instant::now(), failed: 0, said: None }
+    }
+
+    /// One failed: said at first, when the reason is another, and now and then.
+    fn say(&mut self, error: &ClickHouseError) {
+        self.failed += 1;
+        let kind = error.kind();
+        if self.said.is_some_and(|(at, said)| said == kind && at.elapsed() < REMINDER) {
+            return;
+        }
+        self.said = Some((Instant::now(), kind));
+        let duration_seconds = self.begun.elapsed().as_secs();
+        tracing::warn!(
+            %error, reason = kind, rows = self.rows, attempt = self.failed, duration_seconds,
+            "insert failed; the same rows are sent again until they are taken, nothing is read meanwhile"
+        );
+    }
+
+    fn say_that_it_worked(&self) {
+        if self.failed > 0 {
+            let duration_seconds = self.begun.elapsed().as_secs();
+            tracing::info!(rows = self.rows, attempt = self.failed + 1, duration_seconds, "insert succeeded again");
+        }
+    }
 }
 
 /// Chunks that go out together.
@@ -123,9 +169,35 @@ impl Writer {
     pub async fn run(mut self) {
         self.ping().await;
         while let Some(batch) = self.next_batch().await {
+            self.refresh_retention().await;
             self.write(&batch).await;
             self.acknowledge(batch);
         }
+    }
+
+    /// Asks for the table's TTL now and then: somebody may change it. Unanswered, what was known stays.
+    async fn refresh_retention(&mut self) {
+        if self.retention_asked.is_none_or(|asked| asked.elapsed() >= RETENTION_INTERVAL) {
+            self.retention_asked = Some(Instant::now());
+            if let Ok(retention) = Retention::ask(&self.clickhouse).await {
+                self.retention = retention;
+            }
+        }
+    }
+
+    /// Acknowledged is not kept: rows older than the table's TTL are gone at ClickHouse's next merge.
+    fn count_what_is_dropped(&mut self, batch: &Batch) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+        let dropped = self.retention.dropped(batch.chunks.iter().map(|chunk| &chunk[..]), now);
+        if dropped > 0 && self.state.rows_beyond_retention() == 0 {
+            tracing::warn!(
+                rows = dropped,
+                "rows are beyond retention: their windows are older than the table keeps them (RAW_TTL_DAYS). ClickHouse takes \
+                 and drops them; they are counted as ctr_rows_beyond_retention_total, and this is said once"
+            );
+        }
+        self.state.beyond_retention(dropped);
     }
 
     /// The next chunks to send together: bounded in rows and bytes, at the [`Pace`] of the batch interval.
@@ -171,8 +243,13 @@ impl Writer {
                 }
             }
             Err(error) => {
-                if self.state.is_available() || self.state.history().last_error.is_none() {
-                    tracing::warn!(%error, url = self.config.url, "ClickHouse does not answer; nothing is read until it does");
+                let last = self.state.history().last_error;
+                if self.state.is_available() || last.is_none_or(|last| last.kind != error.kind()) {
+                    let reason = error.kind();
+                    tracing::warn!(
+                        %error, reason, url = self.config.url,
+                        "ClickHouse does not answer as it should; nothing is read until it does"
+                    );
                 }
                 self.state.failed(&error);
             }
@@ -182,39 +259,45 @@ impl Writer {
     /// Sends a batch until it is acknowledged, however long that takes.
     async fn write(&mut self, batch: &Batch) {
         let mut backoff = Backoff::new(self.config.backoff_min, self.config.backoff_max);
-        let begun = Instant::now();
-        let mut said: Option<Instant> = None;
-        self.pace.sent(begun);
+        let mut patience = Patience::new(self.config.request_timeout);
+        let mut attempts = Attempts::new(batch.rows);
+        self.pace.sent(attempts.begun);
         loop {
             crash_point!("before-row-send");
             self.state.asked();
-            let answer = self.clickhouse.insert(&batch.chunks).await;
+            let rows = Rows { chunks: &batch.chunks, count: batch.rows };
+            let answer = self.clickhouse.insert(rows, patience.get()).await;
             let took = self.state.answered();
             let error = match answer {
                 Ok(()) => break self.state.inserted(took),
-                Err(error) => error,
+                Err(error) => self.explained(error).await,
             };
+            if matches!(error, ClickHouseError::TimedOut(_)) {
+                patience.grow();
+            }
             self.state.failed(&error);
             self.state.retried();
-            let wait = backoff.next_wait();
-            if said.is_none_or(|said| said.elapsed() >= REMINDER) {
-                said = Some(Instant::now());
-                let (attempt, duration_seconds) = (backoff.attempts(), begun.elapsed().as_secs());
-                tracing::warn!(
-                    %error, rows = batch.rows, attempt, duration_seconds,
-                    "insert failed; the same rows are sent again until they are taken, nothing is read meanwhile"
-                );
-            }
-            tokio::time::sleep(wait).await;
+            attempts.say(&error);
+            tokio::time::sleep(backoff.next_wait()).await;
         }
         crash_point!("before-row-acknowledgement");
-        if backoff.attempts() > 0 {
-            let (attempt, duration_seconds) = (backoff.attempts() + 1, begun.elapsed().as_secs());
-            tracing::info!(rows = batch.rows, attempt, duration_seconds, "insert succeeded again");
-        }
+        attempts.say_that_it_worked();
     }
 
-    fn acknowledge(&self, batch: Batch) {
+    /// What a refused insert really means: that of a table that somebody has changed names the column.
+    async fn explained(&self, error: ClickHouseError) -> ClickHouseError {
+        if !matches!(error, ClickHouseError::Refused(_)) {
+            return error;
+        }
+        let Ok(columns) = self.clickhouse.columns(RESULTS_TABLE).await else { return error };
+        results_table::mismatch(&columns).map_or(error, |Mismatch { what, remedy }| {
+            let table = results_table::full_name(&self.config.database);
+            ClickHouseError::TableChanged(format!("{table}: {what}; {remedy}"))
+        })
+    }
+
+    fn acknowledge(&mut self, batch: Batch) {
+        self.count_what_is_dropped(&batch);
         self.state.acknowledged(batch.rows, batch.bytes, &batch.shown_first);
         for (task, number, reply) in batch.receipts {
             // A worker that is gone needs no receipt: its successor sends the rows of all windows it holds again.

@@ -122,8 +122,12 @@ async fn ask(admin: &AdminClient<AdminContext>, topics: &[&str]) -> Result<Clust
         let (partitions, settings) = match settings(admin, name).await {
             // The broker that was asked this time does not know the topic, or not yet.
             Err(RDKafkaErrorCode::UnknownTopicOrPartition) => (0, None),
-            // Reading a topic does not need the right to see its configuration.
-            Err(_) => (listed, None),
+            // Not seen, and never will be: a person must decide.
+            Err(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed) => {
+                (listed, None)
+            }
+            // Not seen this time.
+            Err(code) => return Err(KafkaError::AdminOp(code)),
             Ok(settings) => (listed, settings),
         };
         let setting = |name: &str| settings.as_ref()?.get(name)?.value.clone();

@@ -264,6 +264,22 @@ pub const METRICS: &[Metric] = &[
     counter("ctr_sink_retries_total", "Inserts that failed and were sent again.", |report| {
         Some(count(report.sink.retries))
     }),
+    by(
+        &["reason"],
+        Kind::Gauge,
+        "ctr_sink_failing",
+        "1 for the reason why ClickHouse does not take rows; no sample while it does.",
+        |report, samples| {
+            if let Some(failure) = report.sink.last_error.as_ref().filter(|_| !report.sink.available) {
+                samples.add(&[failure.kind], 1.0);
+            }
+        },
+    ),
+    counter(
+        "ctr_rows_beyond_retention_total",
+        "Rows acknowledged by ClickHouse that it drops, because their windows are older than the table keeps them.",
+        |report| Some(count(report.sink.rows_beyond_retention)),
+    ),
     histogram(
         "ctr_sink_insert_duration_seconds",
         "Time from an insert's request to ClickHouse's answer, of those that succeeded.",
@@ -331,6 +347,27 @@ pub const METRICS: &[Metric] = &[
     counter("ctr_worker_restarts_total", "Workers that failed and were started again.", |report| {
         Some(count(report.workers.iter().map(|worker| worker.restarts).sum()))
     }),
+    by(
+        &["log"],
+        Kind::Counter,
+        "ctr_log_lines_lost_total",
+        "Log lines dropped because their reader was too slow (console, file), or not written because the disk was full (unwritten).",
+        |report, samples| {
+            samples.add(&["console"], count(report.log_lines_lost.console));
+            samples.add(&["file"], count(report.log_lines_lost.file));
+            samples.add(&["unwritten"], count(report.log_lines_lost.unwritten));
+        },
+    ),
+    counter(
+        "ctr_process_stopped_seconds_total",
+        "Time in which the process itself did not run: stopped by a signal, a paused container, or without CPU.",
+        |report| Some(report.stopped_seconds),
+    ),
+    counter(
+        "ctr_status_visitors_turned_away_total",
+        "Connections to the status server that were closed because there were too many, or they said nothing.",
+        |report| Some(count(report.visitors_turned_away)),
+    ),
     counter("ctr_recoveries_total", "Starts of partitions that were not plain continuations.", |report| {
         Some(count(report.recoveries))
     }),

@@ -15,7 +15,10 @@ use super::cluster::{ClusterBoard, TopicLogs};
 use super::histogram::{Histogram, Quantiles};
 use super::snapshot::WorkerTotals;
 use crate::config::{Config, SettingRow};
+use crate::logging::{self, LostLines};
 use crate::sink::state::SinkState;
+use crate::status::visitors;
+use crate::stopped;
 
 pub use ledger::{LedgerReport, TopicLedger};
 pub use partition::{LagReport, PartitionReport};
@@ -134,6 +137,12 @@ pub struct Report {
     pub topics: Vec<TopicLogs>,
     /// The consumer group with all its members.
     pub group: GroupReport,
+    /// Lines of the log that nobody will read.
+    pub log_lines_lost: LostLines,
+    /// Time in which the process itself did not run.
+    pub stopped_seconds: f64,
+    /// Connections to the status server that were closed by it.
+    pub visitors_turned_away: u64,
 }
 
 impl Report {
@@ -177,6 +186,9 @@ impl Report {
             records_lost_at_most: totals.records_lost,
             topics: cluster.topics.clone(),
             group: GroupReport::of(&sources.group, cluster),
+            log_lines_lost: logging::lost_lines(),
+            stopped_seconds: stopped::total().as_secs_f64(),
+            visitors_turned_away: visitors::turned_away(),
         }
     }
 }

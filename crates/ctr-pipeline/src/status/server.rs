@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::report::{Report, StatusSources};
+use super::visitors::Visitors;
 use super::{board, exposition, page};
 use crate::config::StatusConfig;
 
@@ -49,7 +50,7 @@ async fn serve(listener: TcpListener, sources: StatusSources) -> std::io::Result
         .route("/api/v1/dead-letters", get(dead_letters))
         .route("/api/v1/config", get(settings))
         .with_state(sources);
-    axum::serve(listener, routes).await
+    axum::serve(Visitors::new(listener), routes).await
 }
 
 /// 200 while the workers give signs of life; restarting the process would help otherwise.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::age;
-use crate::sink::state::SinkState;
+use crate::sink::state::{SinkFailure, SinkState};
 use crate::status::histogram::{Histogram, Quantiles};
 
 /// What writes the rows.
@@ -20,6 +20,8 @@ pub struct SinkReport {
     pub rows: u64,
     /// Inserts that failed and were sent again.
     pub retries: u64,
+    /// Rows acknowledged that ClickHouse drops, because they are older than the table keeps them.
+    pub rows_beyond_retention: u64,
     /// Encoded rows that are not acknowledged.
     pub buffered_bytes: u64,
     /// How long ago rows were last acknowledged.
@@ -44,8 +46,16 @@ pub struct SinkReport {
 pub struct SinkError {
     /// How long ago.
     pub seconds_ago: f64,
+    /// Its kind in one word.
+    pub kind: &'static str,
     /// What was said.
     pub error: String,
+}
+
+impl SinkError {
+    fn of(failure: SinkFailure) -> Self {
+        Self { seconds_ago: age(failure.at), kind: failure.kind, error: failure.error }
+    }
 }
 
 impl SinkReport {
@@ -53,13 +63,14 @@ impl SinkReport {
         let history = sink.history();
         Self {
             available: sink.is_available(),
-            unanswered_seconds: history.asked_since.map(age),
+            unanswered_seconds: history.asked_since.map(|asked| asked.elapsed().as_secs_f64()),
             batches: sink.batches(),
             rows: sink.rows(),
             retries: sink.retries(),
+            rows_beyond_retention: sink.rows_beyond_retention(),
             buffered_bytes: sink.buffered_bytes(),
             last_durable_seconds_ago: history.last_durable.map(age),
-            last_error: history.last_error.map(|(at, error)| SinkError { seconds_ago: age(at), error }),
+            last_error: history.last_error.map(SinkError::of),
             insert: history.insert_durations.quantiles(),
             end_to_end: history.end_to_end_latencies.quantiles(),
             insert_durations: history.insert_durations,

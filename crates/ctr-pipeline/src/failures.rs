@@ -1,0 +1,252 @@
+//! The one table of what may go wrong: whose fault it is, what is done, and by which words and numbers it is seen. The runbook, the
+//! alerts and `docs/failures.md` follow from it; `tests/failures_reference.rs` holds them together.
+
+/// What a failure touches: nothing beyond it stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// One record.
+    Record,
+    /// One partition, or the pair it belongs to.
+    Partition,
+    /// A topic.
+    Topic,
+    /// A worker.
+    Worker,
+    /// ClickHouse, or whoever stands at its place.
+    ClickHouse,
+    /// The brokers.
+    Kafka,
+    /// What a person has written for this process.
+    Settings,
+    /// The process and its surroundings.
+    Process,
+}
+
+/// Who can mend it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Whoever produced the record.
+    Producer,
+    /// Whoever runs brokers or topics.
+    KafkaOperator,
+    /// Whoever runs ClickHouse.
+    ClickHouseOperator,
+    /// Whoever runs this process.
+    Operator,
+    /// Nobody: it passes.
+    Nobody,
+    /// Ours: a defect.
+    Ours,
+}
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// A dead letter; the next record counts.
+    Letter,
+    /// It is counted and said; the work goes on.
+    Count,
+    /// It waits for as long as it takes and goes on by itself.
+    Wait,
+    /// The worker begins anew from its last commit, a bounded number of times, then the process ends with 1.
+    Restart,
+    /// The process ends with this code.
+    End(u8),
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Failure {
+    /// What it touches.
+    pub scope: Scope,
+    /// Its name: a dead letter's code, a reason's label, or a few words.
+    pub name: &'static str,
+    /// What happened.
+    pub what: &'static str,
+    /// Who can mend it.
+    pub fault: Fault,
+    /// What is done.
+    pub action: Action,
+    /// The metric that shows it; none for what ends the process.
+    pub metric: Option<&'static str>,
+    /// The alert that wakes somebody, where one should; its name is the section of the runbook too.
+    pub alert: Option<&'static str>,
+}
+
+const fn row(scope: Scope, name: &'static str, fault: Fault, action: Action, what: &'static str) -> Failure {
+    Failure { scope, name, what, fault, action, metric: None, alert: None }
+}
+
+impl Failure {
+    const fn seen(self, metric: &'static str, alert: &'static str) -> Self {
+        Self { metric: Some(metric), alert: Some(alert), ..self }
+    }
+}
+
+const fn letter(code: &'static str, what: &'static str) -> Failure {
+    row(Scope::Record, code, Fault::Producer, Action::Letter, what)
+        .seen("ctr_dead_letters_total", "CtrDeadLettersRising")
+}
+
+const fn clickhouse(kind: &'static str, what: &'static str) -> Failure {
+    row(Scope::ClickHouse, kind, Fault::ClickHouseOperator, Action::Wait, what)
+        .seen("ctr_sink_failing", "CtrSinkFailing")
+}
+
+const fn waiting(label: &'static str, fault: Fault, what: &'static str) -> Failure {
+    row(Scope::Partition, label, fault, Action::Wait, what).seen("ctr_partition_waiting", "CtrPartitionWaiting")
+}
+
+const fn settings(name: &'static str, what: &'static str) -> Failure {
+    row(Scope::Settings, name, Fault::Operator, Action::End(2), what)
+}
+
+/// Everything that may go wrong.
+pub const FAILURES: &[Failure] = &[
+    letter("TOMBSTONE", "no payload"),
+    letter("EMPTY_PAYLOAD", "a payload of no bytes"),
+    letter("NOT_UTF8", "bytes that are no text"),
+    letter("INVALID_JSON", "a text that is no JSON"),
+    letter("NOT_AN_OBJECT", "JSON that is no object"),
+    letter("MISSING_EVENT_TYPE", "`event_type` is not there"),
+    letter("INVALID_EVENT_TYPE", "`event_type` is none that is counted"),
+    letter("MISSING_PRODUCT_ID", "`product_id` is not there"),
+    letter("INVALID_PRODUCT_ID", "`product_id` is no text, blank, or too long"),
+    letter("MISSING_TIMESTAMP", "`timestamp` is not there"),
+    letter("INVALID_TIMESTAMP", "`timestamp` is no time that is counted"),
+    letter("INVALID_FIELD", "another field is not as it must be"),
+    letter("FUTURE_TIMESTAMP", "the event is ahead of its record's Kafka timestamp"),
+    letter("TOO_LATE", "the window of the event is closed"),
+    waiting("sink_unavailable", Fault::ClickHouseOperator, "ClickHouse does not take rows: nothing is read meanwhile"),
+    waiting("sink_full", Fault::ClickHouseOperator, "rows come more quickly than ClickHouse takes them"),
+    waiting("dead_letters", Fault::KafkaOperator, "dead letters cannot be written"),
+    waiting("drift", Fault::Nobody, "it is far ahead of the other topic, which has records left to read"),
+    row(
+        Scope::Partition,
+        "log cut",
+        Fault::KafkaOperator,
+        Action::Count,
+        "retention removed records before they were counted",
+    )
+    .seen("ctr_records_lost_total", "CtrRecordsLost"),
+    row(
+        Scope::Topic,
+        "timestamp type",
+        Fault::Operator,
+        Action::End(2),
+        "its timestamps are producers', or may not be seen",
+    ),
+    row(
+        Scope::Worker,
+        "no checkpoint",
+        Fault::KafkaOperator,
+        Action::Wait,
+        "nothing is committed: letters or the group's coordinator",
+    )
+    .seen("ctr_checkpoint_age_seconds", "CtrCheckpointAge"),
+    row(Scope::Worker, "failed", Fault::Ours, Action::Restart, "an error that nobody foresaw, or a panic")
+        .seen("ctr_worker_restarts_total", "CtrRestarting"),
+    row(Scope::Worker, "ledger", Fault::Ours, Action::Count, "a record that is unaccounted for")
+        .seen("ctr_ledger_difference_records", "CtrLedgerNotZero"),
+    clickhouse("unreachable", "no connection, or it broke"),
+    clickhouse("slow", "no answer in time: `clickhouse.request-timeout-ms`, up to eight times that"),
+    clickhouse("not_clickhouse", "something else answers at `clickhouse.url`: nothing it says acknowledges a row"),
+    clickhouse("login", "it refuses `clickhouse.user` with `clickhouse.password`"),
+    clickhouse("right", "`clickhouse.user` may not insert or read"),
+    clickhouse("database", "there is no `clickhouse.database`"),
+    clickhouse("table", "somebody has changed the results table; the reason names column and both types"),
+    clickhouse("refused", "another exception, in its own words"),
+    row(
+        Scope::ClickHouse,
+        "beyond retention",
+        Fault::Nobody,
+        Action::Count,
+        "rows of windows older than the table keeps them: taken and dropped",
+    )
+    .seen("ctr_rows_beyond_retention_total", "CtrRowsBeyondRetention"),
+    row(
+        Scope::Kafka,
+        "brokers away",
+        Fault::KafkaOperator,
+        Action::Wait,
+        "no broker answers: reading goes on when one does",
+    )
+    .seen("ctr_partition_lag_records", "CtrNoProgress"),
+    row(Scope::Kafka, "dead letters refused", Fault::KafkaOperator, Action::Wait, "their topic is away or full")
+        .seen("ctr_dead_letters_failing", "CtrDeadLettersFailing"),
+    settings("a value", "a key that is unknown or a value that is none; all are listed at once"),
+    settings("kafka.properties", "a property that a client refuses, or that exactness forbids; by name"),
+    settings("schema at the start", "a table or a view is missing or other than it must be"),
+    row(
+        Scope::Process,
+        "log lines lost",
+        Fault::Operator,
+        Action::Count,
+        "nobody reads standard error, or the log folder is full",
+    )
+    .seen("ctr_log_lines_lost_total", "CtrLogLinesLost"),
+    row(
+        Scope::Process,
+        "stopped",
+        Fault::Operator,
+        Action::Count,
+        "the process itself did not run: SIGSTOP, a paused container, no CPU",
+    )
+    .seen("ctr_process_stopped_seconds_total", "CtrProcessStopped"),
+    row(Scope::Process, "down", Fault::Operator, Action::Wait, "it does not run: the log keeps the records")
+        .seen("process_start_time_seconds", "CtrJobDown"),
+    row(
+        Scope::Process,
+        "behind",
+        Fault::Operator,
+        Action::Wait,
+        "more comes than is read: results come later, none is lost",
+    )
+    .seen("ctr_partition_lag_seconds", "CtrEventTimeLag"),
+];
+
+impl Scope {
+    /// For people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Partition => "partition",
+            Self::Topic => "topic",
+            Self::Worker => "worker",
+            Self::ClickHouse => "ClickHouse",
+            Self::Kafka => "Kafka",
+            Self::Settings => "settings",
+            Self::Process => "process",
+        }
+    }
+}
+
+impl Fault {
+    /// For people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Producer => "the producer",
+            Self::KafkaOperator => "who runs Kafka",
+            Self::ClickHouseOperator => "who runs ClickHouse",
+            Self::Operator => "who runs the job",
+            Self::Nobody => "nobody",
+            Self::Ours => "a defect",
+        }
+    }
+}
+
+impl Action {
+    /// For people.
+    #[must_use]
+    pub fn text(self) -> String {
+        match self {
+            Self::Letter => "dead letter".to_owned(),
+            Self::Count => "counted, goes on".to_owned(),
+            Self::Wait => "waits, goes on by itself".to_owned(),
+            Self::Restart => "worker restarts, then exit 1".to_owned(),
+            Self::End(code) => format!("exit {code}"),
+        }
+    }
+}

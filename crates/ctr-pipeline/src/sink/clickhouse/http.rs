@@ -1,0 +1,302 @@
+//! ClickHouse's HTTP interface: a request with an id of its own, and an answer that proves who gave it (docs/adr/0018).
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Frame, Incoming};
+use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::{Request, Response, StatusCode};
+use hyper_tls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rand::RngExt as _;
+use serde::Deserialize;
+
+use super::block::{self, MAX_BLOCK_BYTES};
+use super::error::{Asker, ClickHouseError, code_of, shortened};
+use crate::config::ClickHouseConfig;
+use crate::stopped;
+
+const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Less than the 3 s after which ClickHouse closes a connection that nobody uses.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// An answer that is no result is read up to here.
+const MAX_REFUSAL_BYTES: usize = 64 << 10;
+
+/// A line of a result may be this long: a product's id and a few numbers.
+const MAX_LINE_BYTES: usize = 1 << 20;
+
+/// What came back from ClickHouse itself.
+pub(super) struct Answer {
+    body: Incoming,
+    summary: Option<Summary>,
+}
+
+/// `X-ClickHouse-Summary`, of which only one number is looked at; it is a text there.
+#[derive(Debug, Deserialize)]
+struct Summary {
+    written_rows: String,
+}
+
+impl Answer {
+    /// Rows that were written to the table and to everything that is fed by it; `None` where the answer does not say so.
+    pub(super) fn written_rows(&self) -> Option<u64> {
+        self.summary.as_ref()?.written_rows.parse().ok()
+    }
+}
+
+/// A request: a statement, and data for it.
+pub(super) struct Query<'a> {
+    pub(super) sql: &'a str,
+    pub(super) settings: &'a [(&'a str, &'a str)],
+    pub(super) data: &'a [Bytes],
+    /// How long the answer may take, and each piece of it.
+    pub(super) patience: Duration,
+}
+
+/// A pool of connections to one server, for one user and database.
+#[derive(Clone)]
+pub(super) struct Http {
+    pool: Pool,
+    base: String,
+    headers: HeaderMap,
+    pub(super) asker: Asker,
+}
+
+/// Without https none of the system's trusted certificates are read: that takes a tenth of a second of CPU, a quarter of the
+/// start of the process.
+#[derive(Clone)]
+enum Pool {
+    Plain(Client<HttpConnector, Blocks>),
+    Tls(Client<HttpsConnector<HttpConnector>, Blocks>),
+}
+
+impl Http {
+    /// Nothing is connected yet.
+    pub(super) fn new(config: &ClickHouseConfig) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_keepalive(Some(TCP_KEEPALIVE));
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_idle_timeout(POOL_IDLE_TIMEOUT);
+        let pool = if config.url.starts_with("https:") {
+            connector.enforce_http(false);
+            Pool::Tls(builder.build(HttpsConnector::new_with_connector(connector)))
+        } else {
+            Pool::Plain(builder.build(connector))
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"))),
+        );
+        for (name, value) in
+            [("X-ClickHouse-User", &config.user), ("X-ClickHouse-Key", &config.password.expose().to_owned())]
+        {
+            // What no header can carry (a line's end) no ClickHouse can have been given either: it will refuse the login.
+            if let Ok(mut value) = HeaderValue::from_bytes(value.as_bytes()) {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+        }
+        let asker = Asker { user: config.user.clone(), database: config.database.clone() };
+        Self { pool, base: config.url.trim_end_matches('/').to_owned(), headers, asker }
+    }
+
+    /// Asks, and looks who answers.
+    ///
+    /// # Errors
+    /// Any [`ClickHouseError`].
+    pub(super) async fn ask(&self, query: &Query<'_>) -> Result<Answer, ClickHouseError> {
+        let query_id = format!("{}-{:032x}", env!("CARGO_PKG_NAME"), rand::rng().random::<u128>());
+        let request = self.request(query, &query_id)?;
+        let asked = async {
+            match &self.pool {
+                Pool::Plain(pool) => pool.request(request).await,
+                Pool::Tls(pool) => pool.request(request).await,
+            }
+        };
+        let response = within(query.patience, asked).await?.map_err(|error| unreachable(&error))?;
+        if response.status() != StatusCode::OK || response.headers().contains_key(EXCEPTION_CODE) {
+            return Err(self.refusal(response, query.patience).await);
+        }
+        if header(response.headers(), QUERY_ID) != Some(query_id.as_str()) {
+            return Err(stranger(&response));
+        }
+        let summary = header(response.headers(), SUMMARY).and_then(|text| serde_json::from_str(text).ok());
+        Ok(Answer { body: response.into_body(), summary })
+    }
+
+    fn request(&self, query: &Query<'_>, query_id: &str) -> Result<Request<Blocks>, ClickHouseError> {
+        let mut pairs = form_urlencoded::Serializer::new(format!("{}/?", self.base));
+        pairs.append_pair("database", &self.asker.database).append_pair("query_id", query_id);
+        pairs.append_pair("query", query.sql).extend_pairs(query.settings);
+        if !query.data.is_empty() {
+            pairs.append_pair("decompress", "1");
+        }
+        let mut request = Request::post(pairs.finish())
+            .body(Blocks::new(query.data))
+            .map_err(|error| ClickHouseError::Unreachable(format!("`clickhouse.url`: {error}")))?;
+        request.headers_mut().extend(self.headers.clone());
+        if query.data.is_empty() {
+            // A POST without a length is refused by ClickHouse, and left out by the client where there is no body.
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        Ok(request)
+    }
+
+    /// What an answer means that is no result.
+    async fn refusal(&self, response: Response<Incoming>, patience: Duration) -> ClickHouseError {
+        let code = header(response.headers(), EXCEPTION_CODE).and_then(|code| code.parse().ok());
+        let who = stranger(&response);
+        let mut body = response.into_body();
+        let mut text = Vec::new();
+        while text.len() < MAX_REFUSAL_BYTES {
+            let Ok(Some(Ok(frame))) = within(patience, body.frame()).await else { break };
+            text.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+        }
+        text.truncate(MAX_REFUSAL_BYTES);
+        let text = String::from_utf8_lossy(&text);
+        match code.or_else(|| code_of(&text)) {
+            Some(code) if text.trim().is_empty() => {
+                ClickHouseError::of_exception(Some(code), &format!("Code: {code}"), &self.asker)
+            }
+            Some(code) => ClickHouseError::of_exception(Some(code), &text, &self.asker),
+            None => who,
+        }
+    }
+}
+
+const QUERY_ID: &str = "X-ClickHouse-Query-Id";
+const SUMMARY: &str = "X-ClickHouse-Summary";
+const EXCEPTION_CODE: &str = "X-ClickHouse-Exception-Code";
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// What is known of somebody who is not ClickHouse.
+fn stranger(response: &Response<Incoming>) -> ClickHouseError {
+    let status = response.status().as_u16();
+    let who =
+        header(response.headers(), "Server").map_or_else(String::new, |name| format!(" from `{}`", shortened(name)));
+    let what = match header(response.headers(), QUERY_ID) {
+        None => "without the id of the query",
+        Some(_) => "with the id of another query",
+    };
+    ClickHouseError::NotClickHouse(format!("HTTP {status}{who} {what}"))
+}
+
+/// The last cause of an error, which is the one that helps: "connection refused" rather than "client error".
+fn unreachable(error: &(dyn std::error::Error + 'static)) -> ClickHouseError {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    ClickHouseError::Unreachable(cause.to_string())
+}
+
+impl Answer {
+    /// The lines of the result, one after another. Ends with the first that `each` refuses.
+    ///
+    /// # Errors
+    /// Where the answer breaks off, or is no result.
+    pub(super) async fn lines(
+        mut self,
+        patience: Duration,
+        mut each: impl FnMut(&[u8]) -> Result<(), ClickHouseError>,
+    ) -> Result<(), ClickHouseError> {
+        let mut rest = Vec::new();
+        while let Some(frame) = within(patience, self.body.frame()).await? {
+            let frame = frame.map_err(|error| unreachable(&error))?;
+            let Some(data) = frame.data_ref() else { continue };
+            let mut lines = data.split(|byte| *byte == b'\n');
+            let last = lines.next_back().unwrap_or_default();
+            for line in lines {
+                rest.extend_from_slice(line);
+                each(&rest)?;
+                rest.clear();
+            }
+            rest.extend_from_slice(last);
+            if rest.len() > MAX_LINE_BYTES {
+                return Err(ClickHouseError::NotClickHouse(format!("a line of more than {MAX_LINE_BYTES} bytes")));
+            }
+        }
+        if rest.is_empty() { Ok(()) } else { each(&rest) }
+    }
+
+    /// Reads to the end, where an error may stand.
+    pub(super) async fn finish(self, patience: Duration) -> Result<(), ClickHouseError> {
+        self.lines(patience, |line| {
+            let text = String::from_utf8_lossy(line);
+            if text.trim().is_empty() { Ok(()) } else { Err(ClickHouseError::Refused(shortened(&text))) }
+        })
+        .await
+    }
+}
+
+/// How often a wait looks whether the process was stopped meanwhile.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Waits for at most `patience` of the time in which this process ran: a process that was stopped must not blame others.
+async fn within<T>(patience: Duration, answer: impl Future<Output = T>) -> Result<T, ClickHouseError> {
+    let mut answer = std::pin::pin!(answer);
+    let begun = tokio::time::Instant::now();
+    let stopped_before = stopped::total();
+    loop {
+        let deadline = begun + patience + (stopped::total() - stopped_before);
+        let tick = deadline.min(tokio::time::Instant::now() + TICK);
+        match tokio::time::timeout_at(tick, &mut answer).await {
+            Ok(value) => return Ok(value),
+            Err(_) => {
+                stopped::look();
+                let deadline = begun + patience + (stopped::total() - stopped_before);
+                if tokio::time::Instant::now() >= deadline {
+                    return Err(ClickHouseError::TimedOut(patience));
+                }
+            }
+        }
+    }
+}
+
+/// A request's body: chunks of rows, compressed block by block as they are sent.
+struct Blocks {
+    plain: VecDeque<Bytes>,
+}
+
+impl Blocks {
+    fn new(chunks: &[Bytes]) -> Self {
+        let blocks = |chunk: &Bytes| {
+            let chunk = chunk.clone();
+            (0..chunk.len())
+                .step_by(MAX_BLOCK_BYTES)
+                .map(move |begin| chunk.slice(begin..chunk.len().min(begin + MAX_BLOCK_BYTES)))
+        };
+        Self { plain: chunks.iter().flat_map(blocks).collect() }
+    }
+}
+
+impl Body for Blocks {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.plain.pop_front().map(|plain| Ok(Frame::data(block::compress(&plain)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.plain.is_empty()
+    }
+}

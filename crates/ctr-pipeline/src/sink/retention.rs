@@ -1,0 +1,87 @@
+//! How long the results table keeps a row. What is older is acknowledged, and dropped by ClickHouse all the same.
+
+use std::time::Duration;
+
+use super::clickhouse::{ClickHouse, ClickHouseError, RESULTS_TABLE};
+use super::row_binary;
+
+/// The age, in event time, at which the results table drops a row; `None` where it keeps all, or cannot be asked in this way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention(Option<Duration>);
+
+impl Retention {
+    /// Asks for the table's TTL.
+    ///
+    /// # Errors
+    /// Any [`ClickHouseError`].
+    pub async fn ask(server: &ClickHouse) -> Result<Self, ClickHouseError> {
+        match server.engine(RESULTS_TABLE).await?.as_deref().and_then(interval_of) {
+            Some(interval) => Ok(Self(server.length_of(&interval).await?)),
+            None => Ok(Self(None)),
+        }
+    }
+
+    /// Rows of windows that end at or before this moment are dropped, at the time `now`; both epoch ms.
+    #[must_use]
+    pub fn drops_until(self, now: i64) -> Option<i64> {
+        let age = i64::try_from(self.0?.as_millis()).ok()?;
+        Some(now.saturating_sub(age))
+    }
+
+    /// How many of these encoded rows are dropped at the time `now`, epoch ms.
+    #[must_use]
+    pub fn dropped<'a>(self, chunks: impl IntoIterator<Item = &'a [u8]>, now: i64) -> u64 {
+        let Some(until) = self.drops_until(now) else { return 0 };
+        let dropped = |chunk| row_binary::window_ends(chunk).filter(|end| *end <= until).count() as u64;
+        chunks.into_iter().map(dropped).sum()
+    }
+}
+
+/// The interval of a TTL on the window's end (clickhouse/retention/limit.sql), as ClickHouse writes it: `toIntervalDay(30)`.
+fn interval_of(engine: &str) -> Option<String> {
+    let (_, ttl) = engine.split_once(" TTL ")?;
+    let ttl = ttl.split_once(" SETTINGS ").map_or(ttl, |(ttl, _)| ttl);
+    let begin = ttl.find("toInterval")?;
+    let interval = &ttl[begin..=begin + ttl[begin..].find(')')?];
+    let (unit, number) = interval.strip_prefix("toInterval")?.strip_suffix(')')?.split_once('(')?;
+    let is_plain = unit.chars().all(|letter| letter.is_ascii_alphabetic())
+        && !number.is_empty()
+        && number.chars().all(|digit| digit.is_ascii_digit());
+    (is_plain && ttl[..begin].contains("window_end")).then(|| interval.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use ctr_domain::counts::{Counts, CtrResult};
+    use ctr_domain::window::Window;
+
+    use super::*;
+
+    const OURS: &str = "ReplacingMergeTree(version) PARTITION BY toYYYYMM(window_end) ORDER BY (window_end, product_id) \
+        TTL toDateTime(least(window_end, toDateTime64('2070-01-01 00:00:00', 3, 'UTC')), 'UTC') + toIntervalDay(30) \
+        SETTINGS fsync_after_insert = 1, index_granularity = 8192";
+
+    #[test]
+    fn the_interval_of_our_ttl_is_found() {
+        assert_eq!(interval_of(OURS).as_deref(), Some("toIntervalDay(30)"));
+        assert_eq!(interval_of(&OURS.replace("Day(30)", "Month(3)")).as_deref(), Some("toIntervalMonth(3)"));
+        for other in
+            ["MergeTree ORDER BY a", &OURS.replace("window_end", "inserted_at"), &OURS.replace("(30)", "(x)"), " TTL "]
+        {
+            assert_eq!(interval_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn rows_beyond_it_are_counted() {
+        let mut rows = Vec::new();
+        for end in [10_000, 20_000, 30_000] {
+            let window = Window { start: end - 10_000, end };
+            let counts = Counts { impressions: 1, clicks: 0 };
+            row_binary::encode(&CtrResult { product_id: "p", window, source_partition: 0, counts }, &mut rows);
+        }
+        let retention = Retention(Some(Duration::from_secs(100)));
+        assert_eq!(retention.dropped([&rows[..]], 120_000), 2);
+        assert_eq!(Retention::default().dropped([&rows[..]], 120_000), 0);
+    }
+}
