@@ -100,6 +100,7 @@ def test_a_refused_login_names_its_settings(settings: dict[str, str], words: tup
     code, said = pipeline.check()
     assert code == 2 and all(word in said for word in words), said
     pipeline.start()
+    wait_until(lambda: pipeline.status_code("/healthz") == 200, 30, "the page is up")
     wait_for_reason(pipeline, *words)
     assert pipeline.process.runs() and all(word in pipeline.process.tail() for word in words)
     assert pipeline.stop() == 0
