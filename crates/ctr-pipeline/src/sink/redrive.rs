@@ -120,6 +120,9 @@ impl Redriver {
             .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
             .set("message.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
             .set("compression.type", "lz4")
+            // One request at a time: a request behind one that is refused fails for the gap in the sequence numbers, and it is
+            // that failure that the transaction would name.
+            .set("max.in.flight.requests.per.connection", "1")
             // What was in a topic fits there again: the topic's limit decides, not the client's own.
             .set("message.max.bytes", MAX_RECORD_BYTES);
         let producer: ThreadedProducer<RedriveContext> =
