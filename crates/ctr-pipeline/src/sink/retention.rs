@@ -37,17 +37,17 @@ impl Retention {
     }
 }
 
-/// The interval of a TTL on the window's end (clickhouse/retention/limit.sql), as ClickHouse writes it: `toIntervalDay(30)`.
+/// The interval of a TTL on the window's end (clickhouse/retention/limit.sql), as ClickHouse writes it: `toIntervalDay(30)`, or
+/// `toIntervalDay(_CAST(30, 'UInt16'))` where the number was a parameter.
 fn interval_of(engine: &str) -> Option<String> {
     let (_, ttl) = engine.split_once(" TTL ")?;
     let ttl = ttl.split_once(" SETTINGS ").map_or(ttl, |(ttl, _)| ttl);
-    let begin = ttl.find("toInterval")?;
-    let interval = &ttl[begin..=begin + ttl[begin..].find(')')?];
-    let (unit, number) = interval.strip_prefix("toInterval")?.strip_suffix(')')?.split_once('(')?;
-    let is_plain = unit.chars().all(|letter| letter.is_ascii_alphabetic())
-        && !number.is_empty()
-        && number.chars().all(|digit| digit.is_ascii_digit());
-    (is_plain && ttl[..begin].contains("window_end")).then(|| interval.to_owned())
+    let (column, interval) = ttl.split_once("toInterval")?;
+    let (unit, number) = interval.split_once('(')?;
+    let number = number.strip_prefix("_CAST(").unwrap_or(number);
+    let digits = number.find(|letter: char| !letter.is_ascii_digit()).map(|end| &number[..end])?;
+    let is_plain = !digits.is_empty() && !unit.is_empty() && unit.chars().all(|letter| letter.is_ascii_alphabetic());
+    (is_plain && column.contains("window_end")).then(|| format!("toInterval{unit}({digits})"))
 }
 
 #[cfg(test)]
