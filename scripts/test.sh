@@ -107,7 +107,17 @@ test_stack() {
     run_pytest stack --ignore=tests/containers $(pytest_folders)
 }
 
-test_containers() { run_pytest containers tests/containers; }
+# Kills, stops and every verb in containers take longer than the rest of the stack's tests have: --containers and --long run them too.
+CONTAINER_TESTS_IN_SHORT="tests/containers/test_setup.py tests/containers/test_rights.py"
+
+test_containers() {
+    if [ "$EXTENT" = all ]; then
+        # shellcheck disable=SC2086  # a list of files
+        run_pytest containers $CONTAINER_TESTS_IN_SHORT
+    else
+        run_pytest containers tests/containers
+    fi
+}
 
 # pytest_results KIND...: a line for each test that was skipped (KIND is skipped), or that failed (failure, error), with the first
 # line of why.
@@ -149,6 +159,7 @@ integration_stages() {
     stage "release build" build_binaries
     stage "build with crash points" build_crashing_pipeline
     stage "integration tests (pytest)" test_stack
+    [ "$EXTENT" != all ] || say "left out of the next stage, run by --containers: kills, stops, verbs and removal (test_faults, test_scripts, test_teardown)"
     stage "the stack in containers (pytest)" test_containers
     collect_pytest_results
     stage "chaos, three minutes" without_settings "$CHECKOUT/scripts/chaos.sh" --minutes 3 --seed "${CTR_SEED:-1}"
