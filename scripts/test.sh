@@ -80,7 +80,7 @@ test_rust() {
     # The property tests read how many histories they try.
     if [ "$EXTENT" = long ]; then export CTR_HISTORIES="${CTR_HISTORIES:-1000000}" PROPTEST_CASES="${PROPTEST_CASES:-100000}"; fi
     # With crash points, which do nothing unless a test arms them: so the binary that dies at them is built by this, too.
-    without_settings cargo test --workspace --features ctr-pipeline/crash-points --locked --quiet
+    without_settings cargo test --workspace --features ctr-pipeline/crash-points --locked --quiet --no-fail-fast
 }
 
 prepare_python() {

@@ -111,6 +111,7 @@ fn every_setting_is_read_from_the_environment() {
             ("kafka.bootstrap-servers", _) => "elsewhere:9092".to_owned(),
             ("clickhouse.url", _) => "http://elsewhere".to_owned(),
             ("logging.level", _) => "warn,ctr_pipeline=trace".to_owned(),
+            ("ctr.job.min-event-time", _) => "2001-02-03T04:05:06Z".to_owned(),
             (_, Kind::Text(_)) => "elsewhere".to_owned(),
             (_, Kind::Properties | Kind::Only { .. }) => continue,
         };
