@@ -174,6 +174,8 @@ fn quoted(text: &str) -> String {
     const BOOLEANS: [&str; 6] = ["on", "off", "yes", "no", "y", "n"];
     let bare = serde_yaml::from_str::<Yaml>(text).is_ok_and(|read| read.as_str() == Some(text))
         && !BOOLEANS.contains(&text.to_ascii_lowercase().as_str())
+        // A point in time to them, not text.
+        && chrono::DateTime::parse_from_rfc3339(text).is_err()
         && !text.contains(['#', '\n', '\'', '"', '{', '}', '[', ']']);
     if bare { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
