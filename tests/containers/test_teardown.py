@@ -16,7 +16,8 @@ def test_down_leaves_the_data_and_setup_goes_on_with_it(stack: ContainerStack) -
 
 def test_down_with_volumes_leaves_nothing(stack: ContainerStack) -> None:
     """Started by hand as well: then one-shots are containers that stay, with the volumes of their images."""
-    assert stack.compose("up", "--detach", "clickhouse-init", "kafka-init").returncode == 0
+    done = stack.compose("up", "--detach", "clickhouse-init", "kafka-init")
+    assert done.returncode == 0, done.stderr
     said = stack.must("down.sh", "--docker", "--volumes")
     assert "the volumes are removed" in said
     assert stack.left() == []
