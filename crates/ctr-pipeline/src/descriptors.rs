@@ -9,10 +9,10 @@ const ENOUGH: u64 = 512;
 /// Raises the soft limit as far as the hard limit lets it.
 pub fn raise_limit() {
     match rlimit::increase_nofile_limit(WANTED) {
-        Ok(limit) if limit < ENOUGH => {
-            tracing::warn!(limit, "few file descriptors: raise the hard limit (ulimit -Hn) to {ENOUGH} at least");
+        Ok(max_fds) if max_fds < ENOUGH => {
+            tracing::warn!(max_fds, "few file descriptors: raise the hard limit (ulimit -Hn) to {ENOUGH} at least");
         }
-        Ok(limit) => tracing::debug!(limit, "file descriptors"),
+        Ok(max_fds) => tracing::debug!(max_fds, "file descriptors"),
         Err(error) => tracing::warn!(%error, "the limit of file descriptors could not be raised"),
     }
 }

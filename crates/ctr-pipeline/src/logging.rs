@@ -154,15 +154,15 @@ impl RotatingFile {
         self.unwritten += 1;
         UNWRITTEN.fetch_add(1, Ordering::Relaxed);
         if self.unwritten == 1 {
-            let path = self.path.display();
-            tracing::error!(%error, %path, "the log file cannot be written; its lines are counted (ctr_log_lines_lost_total), the work goes on");
+            let file = self.path.display();
+            tracing::error!(%error, %file, "the log file cannot be written; its lines are counted (ctr_log_lines_lost_total), the work goes on");
         }
     }
 
     fn works_again(&mut self) {
-        let missing = std::mem::take(&mut self.unwritten);
-        if missing > 0 {
-            tracing::warn!(missing, "the log file is written again; so many lines are missing in it");
+        let lines_lost = std::mem::take(&mut self.unwritten);
+        if lines_lost > 0 {
+            tracing::warn!(lines_lost, "the log file is written again; so many lines are missing in it");
         }
     }
 }

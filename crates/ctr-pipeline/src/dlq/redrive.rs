@@ -150,7 +150,7 @@ impl Run {
     /// Writes a batch. Where one of it is refused for its size, nothing of the batch is written, and nobody says which one it
     /// was: it is halved until the others are written and that one is alone.
     fn write(&mut self, batch: &[(Redriven, i64)]) -> anyhow::Result<()> {
-        let written = match &self.redriver {
+        let written = match &mut self.redriver {
             Some(redriver) if !batch.is_empty() => redriver.write(batch.iter().map(|(copy, _)| copy)),
             _ => Ok(()),
         };

@@ -102,6 +102,14 @@ impl ProducerContext for RedriveContext {
     }
 }
 
+/// A producer whose transactions may begin. It ends what an earlier one of the same name has left open.
+fn connect(config: &ClientConfig) -> Result<ThreadedProducer<RedriveContext>, KafkaError> {
+    let producer: ThreadedProducer<RedriveContext> =
+        ThreadedProducer::from_config_and_context(config, RedriveContext::default())?;
+    producer.init_transactions(TIMEOUT)?;
+    Ok(producer)
+}
+
 /// Puts records back. One at a time for a dead letter topic: a second one fences the first.
 pub(crate) struct Redriver {
     producer: ThreadedProducer<RedriveContext>,
@@ -125,16 +133,14 @@ impl Redriver {
             .set("max.in.flight.requests.per.connection", "1")
             // What was in a topic fits there again: the topic's limit decides, not the client's own.
             .set("message.max.bytes", MAX_RECORD_BYTES);
-        let producer: ThreadedProducer<RedriveContext> =
-            ThreadedProducer::from_config_and_context(&config, RedriveContext::default())?;
-        producer.init_transactions(TIMEOUT)?;
-        config.remove("transactional.id");
-        Ok(Self { producer, config })
+        Ok(Self { producer: connect(&config)?, config })
     }
 
     /// The largest record that a topic takes, by its configuration, if that may be seen.
     pub(crate) fn largest(&self, topic: &str) -> Option<u64> {
-        let admin = AdminClient::from_config(&self.config).ok()?;
+        let mut config = self.config.clone();
+        config.remove("transactional.id");
+        let admin = AdminClient::from_config(&config).ok()?;
         let options = AdminOptions::new().request_timeout(Some(ADMIN_TIMEOUT));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
         let answers = runtime.block_on(admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options)).ok()?;
@@ -146,7 +152,7 @@ impl Redriver {
     ///
     /// # Errors
     /// Where it is none.
-    pub(crate) fn write<'r>(&self, batch: impl Iterator<Item = &'r Redriven>) -> Result<(), RedriveError> {
+    pub(crate) fn write<'r>(&mut self, batch: impl Iterator<Item = &'r Redriven>) -> Result<(), RedriveError> {
         let too_large = &self.producer.context().too_large;
         too_large.store(false, Ordering::Relaxed);
         self.producer.begin_transaction()?;
@@ -154,10 +160,16 @@ impl Redriver {
         let Err(error) = written else { return Ok(()) };
         // The brokers do the same when its time is over; where that fails, the next transaction cannot begin and says so.
         let _ = self.producer.abort_transaction(TIMEOUT);
+        // Until every delivery is reported, nobody knows whether a size was the reason.
+        let _ = self.producer.flush(TIMEOUT);
         match RedriveError::from(error) {
-            RedriveError::Kafka(_) if too_large.load(Ordering::Relaxed) => Err(RedriveError::TooLarge),
-            error => Err(error),
+            RedriveError::TooLarge => {}
+            RedriveError::Kafka(_) if too_large.load(Ordering::Relaxed) => {}
+            error => return Err(error),
         }
+        // The refused record has left a gap in the sequence numbers, which the next transaction of this producer would fail for.
+        self.producer = connect(&self.config)?;
+        Err(RedriveError::TooLarge)
     }
 
     fn send<'r>(&self, batch: impl Iterator<Item = &'r Redriven>) -> Result<(), KafkaError> {

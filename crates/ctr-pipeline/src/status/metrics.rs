@@ -3,6 +3,7 @@
 
 use super::histogram::Histogram;
 use super::report::Report;
+use crate::sink::clickhouse::ClickHouseError;
 
 /// What Prometheus may do with a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -268,10 +269,12 @@ pub const METRICS: &[Metric] = &[
         &["reason"],
         Kind::Gauge,
         "ctr_sink_failing",
-        "1 for the reason why ClickHouse does not take rows; no sample while it does.",
+        "1 for the reason why ClickHouse does not take rows, 0 for the others.",
         |report, samples| {
-            if let Some(failure) = report.sink.last_error.as_ref().filter(|_| !report.sink.available) {
-                samples.add(&[failure.kind], 1.0);
+            let failing =
+                report.sink.last_error.as_ref().filter(|_| !report.sink.available).map(|failure| failure.kind);
+            for kind in ClickHouseError::KINDS {
+                samples.add(&[kind], if failing == Some(kind) { 1.0 } else { 0.0 });
             }
         },
     ),
