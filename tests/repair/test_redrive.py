@@ -7,12 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
 from confluent_kafka import Message
 
 from pipeline.comparison import letters_by_identity
 from repair.retention import cut
-import pytest
-
 from stack import Database, Kafka, Pipeline, Topics, wait_until
 from verify.verify import reconcile
 
