@@ -5,7 +5,7 @@
 use chrono::{DateTime, NaiveDateTime, SecondsFormat};
 
 /// The first event time that any setting can accept: 1970-01-01T00:00:10Z. The tables order results by window end as an
-/// unsigned number: one from 1969 would be the latest for ever. What the job accepts begins later: see [`DEFAULT_MIN_MS`].
+/// unsigned number: one from 1969 would stay the latest forever. What the job accepts begins later: see [`DEFAULT_MIN_MS`].
 pub const MIN_MS: i64 = 10_000;
 
 /// The first event time that is accepted unless `ctr.job.min-event-time` names another: 2000-01-01T00:00:00Z. Before it lie

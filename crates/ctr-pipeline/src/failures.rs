@@ -48,7 +48,7 @@ pub enum Action {
     Count,
     /// It waits for as long as it takes and goes on by itself.
     Wait,
-    /// The worker begins anew from its last commit, a bounded number of times, then the process ends with 1.
+    /// The worker restarts from its last commit, a bounded number of times, then the process ends with 1.
     Restart,
     /// The process ends with this code.
     End(u8),
