@@ -48,7 +48,7 @@ def test_a_table_dropped_and_made_again(make_pipeline: Callable[..., Pipeline], 
     database.execute("DROP TABLE ctr_results_raw SYNC")
     kafka.produce(topics.impressions, [impression("meanwhile", T + 60_000)])
     kafka.produce(topics.clicks, [click("meanwhile", T + 60_000)])
-    wait_for_complaint(pipeline, "UNKNOWN_TABLE")
+    wait_for_complaint(pipeline, "ctr_results_raw: does not exist")
     database.apply_schema()
     pipeline.wait_ready()
     wait_until(lambda: database.windows().get(("meanwhile", T + 60_000)) == (1, 1), 60, "what was not acknowledged is there")

@@ -49,9 +49,9 @@ def test_events_without_keys_are_spread_over_partitions(producer: Producer, pipe
 def test_many_long_names_in_one_firing(pipeline: Pipeline, database: Database, kafka: Kafka, topics: Topics):
     """More megabytes at once than are compressed as one block."""
     pipeline.start_ready()
-    kafka.produce(topics.impressions, [impression(f"{number}-{'x' * 3_000}", T) for number in range(2_000)], partition=0)
+    kafka.produce(topics.impressions, [impression(f"{number}-{'x' * 1_000}", T) for number in range(6_000)], partition=0)
     sql = "SELECT count() AS products, sum(impressions) AS events FROM ctr_windows"
-    wait_until(lambda: database.query(sql) == [{"products": 2_000, "events": 2_000}], 60, "every product has its row")
+    wait_until(lambda: database.query(sql) == [{"products": 6_000, "events": 6_000}], 60, "every product has its row")
 
 
 def test_an_event_id_counts_once_where_that_is_asked_for(producer: Producer, make_pipeline: Callable[..., Pipeline], database: Database,

@@ -18,9 +18,9 @@ LOG_WORDS = {
 
 
 def metric_words() -> set[str]:
-    """Names of metrics without `ctr_` and `_total`, every run of words in them, their labels, and the values of `outcome`."""
+    """Names of metrics without `ctr_`, `process_` and `_total`, every run of words in them, their labels, and the values of `outcome`."""
     words = set()
-    for name, labels, help_text in re.findall(r"^\| `ctr_(\w+)` \| \w+ \| (.*?) \| (.*) \|$", (CHECKOUT / "docs/metrics.md").read_text(), re.MULTILINE):
+    for name, labels, help_text in re.findall(r"^\| `(?:ctr|process)_(\w+)` \| \w+ \|(?: (.*?) \|)? (.*) \|$", (CHECKOUT / "docs/metrics.md").read_text(), re.MULTILINE):
         parts = name.removesuffix("_total").split("_")
         words |= {"_".join(parts[begin:end]) for begin in range(len(parts)) for end in range(begin + 1, len(parts) + 1)}
         words |= set(re.findall(r"`(\w+)`", labels))
