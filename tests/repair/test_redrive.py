@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-import pytest
 from confluent_kafka import Message
 
 from pipeline.comparison import letters_by_identity
@@ -37,7 +36,7 @@ def fill(kafka: Kafka, topics: Topics) -> None:
 
 
 def copies(kafka: Kafka, topics: Topics) -> list[Message]:
-    return [record for record in kafka.records(topics.impressions) if record.headers()]
+    return [record for record in kafka.records(topics.impressions) if "ctr-redriven" in dict(record.headers() or [])]
 
 
 def test_redriven_letters_count_exactly_once(make_pipeline: Callable[..., Pipeline], database: Database, kafka: Kafka, topics: Topics):
@@ -164,8 +163,6 @@ def look_at(pipeline: Pipeline, topics: Topics, letters: dict) -> None:
     assert code == 3 and "dlq list" in said
 
 
-# Failed when it last ran ("skipped sequence numbers"); what was changed since has not been run with it. Open, so not in the short run.
-@pytest.mark.long
 def test_a_copy_that_no_topic_takes_and_letters_that_name_nothing_are_left_and_the_others_are_put_back(
         pipeline: Pipeline, kafka: Kafka, topics: Topics, database: Database):
     pipeline.start_ready()
