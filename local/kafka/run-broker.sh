@@ -13,7 +13,7 @@ Settings (environment):
   KAFKA1_PORT .. 3              port of each node for clients
   KAFKA_CONTROLLER1_PORT .. 3   port of each node for the others
   KAFKA_HEAP_MB                 Java heap of a node (384)
-  KAFKA_JAVA_OPTS               more options for Java
+  KAFKA_JAVA_OPTS               more options for Java, such as -XX:TieredStopAtLevel=4: compile for the long run, too
   KAFKA_FURTHER_PROPERTIES      a file of broker properties that are added to ours, or take their place
   TOPIC_RETENTION_MS, TOPIC_RETENTION_BYTES   retention of topics that set none
 USAGE
@@ -66,5 +66,5 @@ if [ ! -f "$data/log/meta.properties" ]; then
 fi
 
 # shellcheck disable=SC2086  # a list of options
-exec "${java[@]}" -Xms64m "-Xmx${KAFKA_HEAP_MB:-384}m" -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError ${KAFKA_JAVA_OPTS:-} \
+exec "${java[@]}" -Xms64m "-Xmx${KAFKA_HEAP_MB:-384}m" -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -XX:TieredStopAtLevel=1 ${KAFKA_JAVA_OPTS:-} \
     kafka.Kafka "$data/server.properties"

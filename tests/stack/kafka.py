@@ -52,8 +52,6 @@ class Kafka:
         settings = {
             "KAFKA_FURTHER_PROPERTIES": str(further),
             "LOCAL_DIR": str(folder), "KAFKA_LIB": str(LOCAL_DIR / "kafka" / "lib"), "KAFKA_NODES": str(brokers), "KAFKA_HEAP_MB": "256",
-            # Brokers that live for minutes do not earn the second compiler back.
-            "KAFKA_JAVA_OPTS": "-XX:TieredStopAtLevel=1",
             **{f"KAFKA{n}_PORT": str(port) for n, port in enumerate(ports, 1)},
             **{f"KAFKA_CONTROLLER{n}_PORT": str(port) for n, port in enumerate(controllers, 1)},
         }

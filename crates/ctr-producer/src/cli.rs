@@ -79,7 +79,7 @@ pub(crate) struct KafkaOptions {
     pub(crate) unkeyed: bool,
     /// How long a record may wait for others to go with it in one request, such as 10ms, the original's. Shorter waits
     /// cost the brokers more: each request is replicated by itself
-    #[arg(long, value_name = "DURATION", env = "PRODUCER_LINGER", default_value = "100ms", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", env = "PRODUCER_LINGER", default_value = "300ms", value_parser = values::duration)]
     pub(crate) linger: Duration,
     /// A setting for librdkafka, such as security.protocol=ssl or compression.type=zstd; may be given often, or with commas
     #[arg(
