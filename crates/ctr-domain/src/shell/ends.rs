@@ -8,6 +8,8 @@ use crate::task::{EndOffsetRequest, Side};
 /// A question to the broker of one log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndOffsetQuestion {
+    /// Its number: no other question has it.
+    pub id: u64,
     /// The task that asks.
     pub task: TaskId,
     /// The partition of both topics.
@@ -38,8 +40,10 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
                 continue;
             }
             if let Some(request) = pair.counter.end_offset_request() {
-                pair.question = Some((request, now));
-                let question = EndOffsetQuestion { task: pair.id, partition: pair.partition, request };
+                self.newest_id += 1;
+                let id = self.newest_id;
+                pair.question = Some((id, now));
+                let question = EndOffsetQuestion { id, task: pair.id, partition: pair.partition, request };
                 self.commands.push(Command::AskEndOffset(question));
             }
         }
@@ -49,7 +53,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
     pub fn on_end_offset(&mut self, answer: EndOffsetAnswer) {
         let EndOffsetAnswer { question, end_offset } = answer;
         let Some(pair) = self.pair_of(question.task) else { return };
-        pair.question.take_if(|(request, _)| *request == question.request);
+        pair.question.take_if(|(id, _)| *id == question.id);
         if let Some(end_offset) = end_offset {
             pair.counter.on_end_offset(question.request, end_offset);
         }

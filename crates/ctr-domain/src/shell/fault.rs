@@ -79,6 +79,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
                 if pair.stopped[side].is_none() {
                     let position = pair.counter.position(side);
                     pair.stopped[side] = Some(reason.clone());
+                    self.takeover.note_stopped(now);
                     self.commands.push(Command::Tell(Notice::Stopped { side, partition, position, reason }));
                 }
             }

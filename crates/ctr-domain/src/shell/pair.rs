@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::TaskId;
 use super::counter::Counter;
 use crate::checkpoint::Checkpoint;
-use crate::task::{BySide, EndOffsetRequest};
+use crate::task::BySide;
 
 /// One pair of partitions, read by one worker.
 #[derive(Debug)]
@@ -20,8 +20,8 @@ pub struct Pair<T> {
     pub(super) committed: Option<Checkpoint>,
     /// Whether the first commit is still owed: it pins the start of partitions that had none.
     pub(super) is_new: bool,
-    /// The one question about a log's end that is not answered, and when it was asked.
-    pub(super) question: Option<(EndOffsetRequest, i64)>,
+    /// The number of the one question about a log's end that is not answered, and when it was asked.
+    pub(super) question: Option<(u64, i64)>,
     /// Why a side is read no further.
     pub(super) stopped: BySide<Option<String>>,
 }

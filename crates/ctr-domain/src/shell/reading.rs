@@ -69,8 +69,10 @@ impl WaitReason {
 /// What a record has come to, for the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// It is accounted for.
-    Done,
+    /// It made a count grow.
+    Counted,
+    /// Its event id had been counted already.
+    Duplicate,
     /// It is accounted for by an earlier life.
     Replayed,
     /// It must be kept as a dead letter: make one for this task with this number, and give it to [`Reading::keep`].
@@ -110,7 +112,9 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         if pair.stopped[side].is_some() {
             return Err(WaitReason::Unreadable);
         }
-        if pair.counter.is_ahead(side) {
+        // A side that replays does not wait for one that waits for letters: the letters of the pair wait for the replay.
+        let is_waited_for = pair.counter.is_replaying(side) && !self.letters_have_room();
+        if pair.counter.is_ahead(side) && !is_waited_for {
             return Err(WaitReason::Drift);
         }
         Ok(())
@@ -146,7 +150,8 @@ impl<L: OutgoingLetter, T: Counter> Reading<'_, L, T> {
     pub fn record(&mut self, record: RecordMark, event: Result<Event<'_>, Rejection>) -> Step {
         let expected = self.pair.counter.position(self.side);
         match self.pair.counter.on_event(self.side, record, event) {
-            Outcome::Counted | Outcome::Duplicate => Step::Done,
+            Outcome::Counted => Step::Counted,
+            Outcome::Duplicate => Step::Duplicate,
             Outcome::Replayed => Step::Replayed,
             Outcome::DeadLetter(reason) => {
                 Step::Keep { task: self.pair.id, number: self.pair.counter.letters_issued(), reason }
@@ -164,10 +169,5 @@ impl<L: OutgoingLetter, T: Counter> Reading<'_, L, T> {
     /// Takes a letter that was asked for.
     pub fn keep(&mut self, letter: L) {
         self.outbox.push(letter);
-    }
-
-    /// A letter that was asked for is among the dead letters already.
-    pub fn is_kept(&mut self, number: u64) {
-        self.pair.acknowledge(number);
     }
 }

@@ -20,8 +20,12 @@ const DECIDING: Side = Side::Clicks;
 /// All partitions taken over again twice within this time: not at once, but after the retry delay.
 const SOON: i64 = 10_000;
 
+/// After which a partition that could not be read is tried again, with all others: they replay, so not often. Whatever was wrong
+/// may have gone: retention has removed the batch, or somebody has set the group's offset behind it.
+const TRY_AGAIN: i64 = 10 * 60_000;
+
 /// How often, in retry delays, partitions that are not there are looked for again.
-const PATIENCE: i64 = 10;
+const PATIENCE: i64 = 3;
 
 /// One question for facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +105,8 @@ pub(super) struct Takeover {
     without_twin: Vec<i32>,
     look_again: i64,
     taken_again: Option<i64>,
+    /// When partitions that could not be read are tried again.
+    try_again: Option<i64>,
     /// With which commits the pairs began.
     begun_with: BTreeMap<i32, BySide<Option<CommittedOffset>>>,
     /// Pairs that go on with the commits they began with: later ones may already speak of the new log, and to take one side from
@@ -114,6 +120,11 @@ impl Takeover {
     /// Nothing is ours any more.
     pub(super) fn revoke(&mut self) {
         *self = Self::default();
+    }
+
+    /// A partition cannot be read.
+    pub(super) fn note_stopped(&mut self, now: i64) {
+        self.try_again.get_or_insert(now + TRY_AGAIN);
     }
 
     fn start(
@@ -169,6 +180,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         }
         let soon = takeover.taken_again.is_some_and(|last| now - last < SOON) && recreated.is_none();
         takeover.taken_again = Some(now);
+        takeover.try_again = None;
         takeover.stage = Stage::Due { at: if soon { now + self.settings.retry_delay } else { now } };
         takeover.began = now;
         self.drop_tasks();
@@ -176,6 +188,9 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
     }
 
     pub(super) fn advance_takeover(&mut self, now: i64) {
+        if self.takeover.try_again.is_some_and(|at| now >= at) && self.has_joined() {
+            return self.take_again(None, now);
+        }
         let timeout = self.settings.ask_timeout;
         let partitions = match self.takeover.stage {
             Stage::None => return,
