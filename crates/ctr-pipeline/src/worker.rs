@@ -84,7 +84,9 @@ pub(crate) enum WorkerError {
          (CTR_JOB_INSTANCE_ID)"
     )]
     Fenced(String),
-    #[error("a record of {topic}-{partition} (offset {offset}) came past its partition's queue: reading on would lose it")]
+    #[error(
+        "a record of {topic}-{partition} (offset {offset}) came past its partition's queue: reading on would lose it"
+    )]
     Stray { topic: String, partition: i32, offset: i64 },
     #[error("partitions could not be assigned: {0}")]
     Assign(KafkaError),

@@ -7,7 +7,7 @@ use crate::check;
 use crate::mutation::Mutation;
 use crate::process::{Process, Surroundings};
 use crate::settings;
-use crate::table::{Committed, Commits};
+use crate::table::{Commits, Committed};
 use crate::world::{Checked, Kind, World};
 
 /// More steps than this and the history is brought to its end.
@@ -240,9 +240,6 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
                     committed >= positions[*side]
                 }) =>
             {
-                if !matches!(worlds[0].mutation, Some(Mutation::SplitCommit)) {
-                    owner.believed(0)?;
-                }
                 Ok(Commits::encode_partitions(&checkpoint.partitions))
             }
             committed => Err(format!("all is acknowledged and {positions:?} are read, but {committed:?} is committed")),

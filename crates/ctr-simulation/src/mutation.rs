@@ -82,15 +82,13 @@ pub enum Mutation {
     AnyAnswerIsTheLast,
     /// [`Flaw::AsksWithoutEnd`].
     AsksWithoutEnd,
-    /// [`Flaw::FiresTheFirstFirst`].
-    FiresTheFirstFirst,
     /// A log ends where it can be read to, whatever an open transaction holds back.
     TrustStableEnd,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 32] = [
         Self::LetGoFirst,
         Self::HighOffset,
         Self::LateMaximum,
@@ -122,7 +120,6 @@ impl Mutation {
         Self::RefusedLettersOutliveTheirTask,
         Self::AnyAnswerIsTheLast,
         Self::AsksWithoutEnd,
-        Self::FiresTheFirstFirst,
         Self::TrustStableEnd,
     ];
 
@@ -133,7 +130,6 @@ impl Mutation {
             Self::RefusedLettersOutliveTheirTask => Some(Flaw::RefusedLettersOutliveTheirTask),
             Self::AnyAnswerIsTheLast => Some(Flaw::AnyAnswerIsTheLast),
             Self::AsksWithoutEnd => Some(Flaw::AsksWithoutEnd),
-            Self::FiresTheFirstFirst => Some(Flaw::FiresTheFirstFirst),
             _ => None,
         }
     }

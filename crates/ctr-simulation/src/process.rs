@@ -12,7 +12,7 @@ use ctr_domain::task::{BySide, Side};
 
 use crate::broker;
 use crate::mutation::Mutation;
-use crate::table::{Committed, Commits, Count, Letter, Row};
+use crate::table::{Commits, Committed, Count, Letter, Row};
 use crate::truth::Verdict;
 use crate::world::{Checked, Proof, World};
 
@@ -95,8 +95,8 @@ pub(crate) struct Process<C: Counter> {
     pub(crate) commits: Vec<PendingCommit>,
     /// Those that the broker keeps, and whose answer is on its way.
     pub(crate) unanswered: Vec<PendingCommit>,
-    /// What the broker has said it keeps.
-    acknowledged: BTreeMap<i32, BySide<Committed>>,
+    /// What the broker has said it keeps, or kept for a while.
+    acknowledged: BTreeMap<i32, Vec<BySide<Committed>>>,
     settings: ShellSettings,
 }
 
@@ -158,9 +158,10 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
                 Ok(())
             }
             Command::AskEndOffset(question) => {
-                let open = self.ends.iter().filter(|(asked, at, _)| {
-                    asked.task == question.task && now - at < self.settings.ask_timeout
-                });
+                let open = self
+                    .ends
+                    .iter()
+                    .filter(|(asked, at, _)| asked.task == question.task && now - at < self.settings.ask_timeout);
                 if open.count() > 0 {
                     return Err(format!("{question:?} was asked although another is not answered"));
                 }
@@ -225,10 +226,8 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
 
     fn tell_sink(&mut self) {
         let waiting = self.places.iter().flat_map(|place| &place.batches).filter(|batch| !batch.written).count();
-        self.shell.on_sink(SinkView {
-            is_available: self.around.sink_available,
-            has_room: waiting < self.around.sink_room,
-        });
+        self.shell
+            .on_sink(SinkView { is_available: self.around.sink_available, has_room: waiting < self.around.sink_room });
     }
 
     /// Whether a side may be read; why not must be true.
@@ -435,10 +434,15 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
     /// The broker's answer to a commit reaches the process.
     pub(crate) fn answer_commit(&mut self, worlds: &mut [World], commit: &PendingCommit, kept: bool) -> Checked<()> {
         if kept {
-            self.acknowledged.extend(commit.content.iter().cloned());
+            for (partition, content) in &commit.content {
+                self.acknowledged.entry(*partition).or_default().push(content.clone());
+            }
         }
         let answer = if kept { Ok(()) } else { Err("illegal generation".to_owned()) };
         self.shell.on_commit_answer(commit.id, answer, worlds[0].now);
+        if worlds[0].mutation != Some(Mutation::SplitCommit) {
+            (0..self.shell.pairs().len()).try_for_each(|index| self.believed(index))?;
+        }
         self.pump(worlds)
     }
 
@@ -505,12 +509,12 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
     }
 
     /// What the group has of a pair, as the shell believes: the broker must have said so.
-    pub(crate) fn believed(&self, index: usize) -> Checked<Option<BySide<Committed>>> {
+    fn believed(&self, index: usize) -> Checked<()> {
         let pair = &self.shell.pairs()[index];
-        let Some(checkpoint) = pair.committed() else { return Ok(None) };
+        let Some(checkpoint) = pair.committed() else { return Ok(()) };
         let believed = Commits::encode_partitions(&checkpoint.partitions);
         match self.acknowledged.get(&pair.partition()) {
-            Some(said) if *said == believed => Ok(Some(believed)),
+            Some(said) if said.contains(&believed) => Ok(()),
             said => Err(format!("{believed:?} is taken for committed, but the broker has said {said:?}")),
         }
     }
@@ -566,9 +570,7 @@ impl Place {
             _ if silent => false,
             Step::Counted => expected == Some(Verdict::Counted),
             Step::Duplicate => expected == Some(Verdict::Duplicate),
-            Step::Keep { reason: DeadLetterReason::Rejected(why), .. } => {
-                expected == Some(Verdict::Rejected(why.code))
-            }
+            Step::Keep { reason: DeadLetterReason::Rejected(why), .. } => expected == Some(Verdict::Rejected(why.code)),
             Step::Keep { reason: DeadLetterReason::TooLate(late), .. } if late.closed_early => {
                 let may_close = matches!(expected, Some(Verdict::Counted | Verdict::Duplicate));
                 expected == Some(Verdict::ClosedEarly)

@@ -20,6 +20,9 @@ const STEPS: usize = 400;
 /// partition that could not be read is tried again.
 const PATIENCE: i64 = 20 * 60_000;
 
+/// How long nothing must have been shown: longer than silence needs to show the last windows.
+const QUIET: i64 = 5 * 60_000;
+
 const TWO_DAYS: i64 = 2 * 86_400_000;
 
 struct ShellHistory<C: Counter> {
@@ -28,8 +31,8 @@ struct ShellHistory<C: Counter> {
     dice: Dice,
     /// Processes that may still be killed.
     kills: usize,
-    /// Rounds in a row in which nothing was shown.
-    quiet: usize,
+    /// Since when nothing was shown.
+    quiet_since: i64,
 }
 
 /// Runs one history to its end; `Ok` says how many records were read in it.
@@ -45,14 +48,11 @@ pub(crate) fn run<C: Counter<Broken = Option<Mutation>>>(seed: u64, mutation: Op
         world.present[Side::Impressions] = dice.chance(95);
         world.present[Side::Clicks] = dice.chance(95);
     }
-    let around = Surroundings {
-        sink_room: dice.pick(&[1, 2, usize::MAX]),
-        prompt: dice.chance(50),
-        ..Surroundings::CALM
-    };
+    let around =
+        Surroundings { sink_room: dice.pick(&[1, 2, usize::MAX]), prompt: dice.chance(50), ..Surroundings::CALM };
     let process = Process::join(&mut worlds, settings::quick(&mut dice), around)?;
     let kills = dice.below(4);
-    let mut history = ShellHistory::<C> { worlds, process, dice, kills, quiet: 0 };
+    let mut history = ShellHistory::<C> { worlds, process, dice, kills, quiet_since: now };
     for _ in 0..STEPS {
         history.step()?;
     }
@@ -117,7 +117,8 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
 
     /// A commit is kept or lost, and answered now, later, wrongly or never.
     fn commit(&mut self) -> Checked<()> {
-        if let Some(late) = (!self.process.unanswered.is_empty()).then(|| self.process.unanswered.remove(0)) {
+        if !self.process.unanswered.is_empty() && self.dice.chance(30) {
+            let late = self.process.unanswered.remove(0);
             return self.process.answer_commit(&mut self.worlds, &late, true);
         }
         if self.process.commits.is_empty() {
@@ -201,13 +202,10 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
         self.live(PATIENCE, Self::has_read_all)?;
         // Silence: event time goes on with the clock, so the last windows are shown.
         self.worlds[0].now += TWO_DAYS;
-        self.quiet = 0;
-        self.live(PATIENCE, |history| Ok(history.is_settled()))?;
+        self.quiet_since = self.worlds[0].now;
+        self.live(PATIENCE, Self::is_settled)?;
         self.process.shell.on_stop(self.worlds[0].now);
         self.live(PATIENCE, |history| Ok(history.process.shell.owed().is_nothing()))?;
-        for index in 0..self.process.pairs() {
-            self.process.believed(index)?;
-        }
         self.process.close_ledger()
     }
 
@@ -231,12 +229,14 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
             let mut firings = 0;
             while firings < 200 && self.process.fire(&mut self.worlds)? {
                 firings += 1;
-                // One batch at a time, as a slow sink does.
+                // A sink with little room writes one batch after another.
                 if self.process.around.sink_room != usize::MAX {
-                    break;
+                    self.process.drain(&mut self.worlds, true)?;
                 }
             }
-            self.quiet = if firings == 0 { self.quiet + 1 } else { 0 };
+            if firings > 0 {
+                self.quiet_since = now;
+            }
             self.process.drain(&mut self.worlds, true)?;
             self.process.on_time(&mut self.worlds)?;
             if is_reached(self)? {
@@ -251,8 +251,12 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
         Ok(is_whole && self.process.has_read_all(&self.worlds) && self.process.shell.replaying() == 0)
     }
 
-    fn is_settled(&mut self) -> bool {
+    fn is_settled(&mut self) -> Checked<bool> {
         let owed = self.process.shell.owed();
-        !owed.letters && !owed.rows_or_letters_unacknowledged && self.quiet > 2
+        if !self.has_read_all()? {
+            // Taken over again meanwhile: everything is shown once more, and silence is counted from then on.
+            self.quiet_since = self.worlds[0].now;
+        }
+        Ok(!owed.letters && !owed.rows_or_letters_unacknowledged && self.worlds[0].now - self.quiet_since > QUIET)
     }
 }

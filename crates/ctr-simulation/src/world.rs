@@ -38,8 +38,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Exact, Self::Early, Self::CalmEarly, Self::Disaster, Self::Added, Self::Shell];
+    pub const ALL: [Self; 6] = [Self::Exact, Self::Early, Self::CalmEarly, Self::Disaster, Self::Added, Self::Shell];
 
     pub(crate) const fn is_early(self) -> bool {
         matches!(self, Self::Early | Self::CalmEarly | Self::Shell)

@@ -63,6 +63,5 @@ caught! {
     letters_of_a_task_that_is_gone_hold_up_the_others: RefusedLettersOutliveTheirTask;
     a_late_answer_is_credited_to_the_next_commit: AnyAnswerIsTheLast;
     questions_for_end_offsets_queue_up: AsksWithoutEnd;
-    firing_always_begins_with_the_first_pair: FiresTheFirstFirst;
     an_open_transaction_is_taken_for_the_end_of_the_log: TrustStableEnd;
 }

@@ -19,8 +19,6 @@ pub enum Flaw {
     AnyAnswerIsTheLast,
     /// Every interval asks where a log ends, whether the last question was answered or not.
     AsksWithoutEnd,
-    /// Every firing begins with the first pair, so that a sink with little room never sees the last.
-    FiresTheFirstFirst,
     /// What a refused letter belongs to is not asked: it waits for a task that is gone.
     RefusedLettersOutliveTheirTask,
 }

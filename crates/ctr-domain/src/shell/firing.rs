@@ -1,6 +1,6 @@
 //! Firing: which pair hands out its rows next.
 
-use super::counter::{Counter, Flaw};
+use super::counter::Counter;
 use super::outbox::OutgoingLetter;
 use super::{Shell, TaskId};
 use crate::counts::CtrResult;
@@ -39,9 +39,6 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
             }
             self.firing.next = now + self.settings.fire_interval;
             self.firing.left = self.pairs.len();
-            if self.breaks(Flaw::FiresTheFirstFirst) {
-                self.firing.turn = 0;
-            }
         }
         while self.firing.left > 0 {
             if !self.sink.has_room {

@@ -30,14 +30,8 @@ pub enum WaitReason {
 
 impl WaitReason {
     /// All of them, in the order of every array by reason.
-    pub const ALL: [Self; 6] = [
-        Self::SinkUnavailable,
-        Self::SinkFull,
-        Self::DeadLetters,
-        Self::Drift,
-        Self::Unreadable,
-        Self::Stopping,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::SinkUnavailable, Self::SinkFull, Self::DeadLetters, Self::Drift, Self::Unreadable, Self::Stopping];
 
     /// For people.
     #[must_use]

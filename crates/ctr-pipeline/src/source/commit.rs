@@ -39,9 +39,8 @@ impl PendingCommit {
         };
         let pending = Self { queue, _consumer: Arc::<BaseConsumer<C>>::clone(consumer) };
         // SAFETY: client and queue are valid, the list is copied by the call, and without a callback nothing is called back.
-        let code = unsafe {
-            sys::rd_kafka_commit_queue(client, offsets.ptr(), pending.queue.as_ptr(), None, ptr::null_mut())
-        };
+        let code =
+            unsafe { sys::rd_kafka_commit_queue(client, offsets.ptr(), pending.queue.as_ptr(), None, ptr::null_mut()) };
         match code {
             sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(pending),
             code => Err(KafkaError::ConsumerCommit(code.into())),

@@ -80,7 +80,9 @@ impl EndOffsets {
     /// Where no thread can be started.
     pub(crate) fn start(client: Arc<QuestionClient>, topics: Topics) -> std::io::Result<Self> {
         let (questions, asked) = unbounded();
-        std::thread::Builder::new().name("end-offsets".to_owned()).spawn(move || answer_all(&client, &topics, &asked))?;
+        std::thread::Builder::new()
+            .name("end-offsets".to_owned())
+            .spawn(move || answer_all(&client, &topics, &asked))?;
         Ok(Self { questions })
     }
 

@@ -250,7 +250,8 @@ fn judge(
 /// What the topics' partitions keep from being read, once the cluster was seen.
 fn unequal_topics([impressions, clicks]: &[String; 2], cluster: &ClusterView) -> Option<String> {
     cluster.topics_at?;
-    let count = |name: &str| cluster.topics.iter().find(|logs| logs.name == name).map_or(0, |logs| logs.partitions.len());
+    let count =
+        |name: &str| cluster.topics.iter().find(|logs| logs.name == name).map_or(0, |logs| logs.partitions.len());
     let (a, b) = (count(impressions), count(clicks));
     match (a, b) {
         (0, _) => Some(format!("topic {impressions} is away")),

@@ -32,8 +32,7 @@ impl Worker {
                 self.setup.facts.ask(id, partitions, reply).map_err(WorkerError::Thread)?;
             }
             Command::Assign(starts) => {
-                self.queues =
-                    assign(&self.consumer, &self.setup.topics, &starts).map_err(WorkerError::Assign)?;
+                self.queues = assign(&self.consumer, &self.setup.topics, &starts).map_err(WorkerError::Assign)?;
             }
             Command::Commit { id, partitions } => self.begin_commit(id, &partitions),
             Command::AskEndOffset(question) => self.setup.end_offsets.ask(question, self.ends.sender.clone()),

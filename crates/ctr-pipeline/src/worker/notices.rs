@@ -33,7 +33,12 @@ impl Worker {
             ),
             Notice::NoFacts { reason } => {
                 if let Some(unsaid) = REPEATS.next(&format!("{worker} facts")) {
-                    tracing::warn!(worker, reason, unsaid, "partitions cannot be taken over yet; the brokers are asked again");
+                    tracing::warn!(
+                        worker,
+                        reason,
+                        unsaid,
+                        "partitions cannot be taken over yet; the brokers are asked again"
+                    );
                 }
             }
             Notice::TakenAgain { partition, side, why } => say_taken_again(topics.name(side), partition, why),

@@ -116,8 +116,7 @@ impl Worker {
 
     /// Says once when the worker has counted its first record: the end of its start.
     fn tell_first_count(&mut self) {
-        let counts =
-            |pair: &Pair<Task>| Side::BOTH.into_iter().any(|side| pair.counter().ledger(side).counted > 0);
+        let counts = |pair: &Pair<Task>| Side::BOTH.into_iter().any(|side| pair.counter().ledger(side).counted > 0);
         if self.record.has_counted || !self.shell.pairs().iter().any(counts) {
             return;
         }
