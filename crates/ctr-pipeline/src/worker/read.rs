@@ -74,7 +74,7 @@ impl Worker {
                 },
                 Entry::PartitionEnd(offset) => reading.end(offset),
                 Entry::Error { code, message } => {
-                    upset = Some(Upset::Error(partition_error::of(code, message)));
+                    upset = Some(Upset::Error(partition_error::of(code, &message)));
                     break;
                 }
             }
