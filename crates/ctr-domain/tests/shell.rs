@@ -158,6 +158,39 @@ fn whose_fault_an_error_is_decides_what_it_ends() {
 }
 
 #[test]
+fn rows_that_are_durable_just_in_time_leave_only_the_commit_to_a_stop() {
+    let mut shell = at_work(&[0]);
+    for (offset, seconds) in [(0, 0), (1, 15), (2, 30)] {
+        assert_eq!(read(&mut shell, 0, offset, &impression(seconds)), Step::Counted);
+    }
+    for side in Side::BOTH {
+        shell.read(0, side, 0).unwrap().end(if side == Side::Impressions { 3 } else { 0 });
+    }
+    shell.on_stop(100_000);
+    let mut fired = Vec::new();
+    while let Some(rows) = shell.fire(100_000, |_| {}) {
+        fired.push(rows);
+        if fired.len() > 10 {
+            break;
+        }
+    }
+    assert_eq!(fired.len(), 1, "what is due goes out, once");
+    shell.on_time(100_000);
+    assert!(!shell.owed().is_nothing() && !shell.owed().is_only_the_commit());
+    shell.on_rows_acknowledged(fired[0].task, fired[0].batch);
+    assert!(shell.owed().is_only_the_commit());
+    shell.on_time(100_001);
+    let id = shell.take_commands().into_iter().find_map(|command| match command {
+        Command::Commit { id, .. } => Some(id),
+        _ => None,
+    });
+    assert!(shell.owed().is_only_the_commit(), "until it is answered");
+    shell.on_commit_answer(id.unwrap(), Ok(()), 100_002);
+    shell.on_time(100_002);
+    assert!(shell.owed().is_nothing() && !shell.owed().is_only_the_commit());
+}
+
+#[test]
 fn a_stop_owes_the_last_commit_and_nothing_to_a_takeover() {
     let mut shell = at_work(&[0]);
     read(&mut shell, 0, 0, &impression(0));

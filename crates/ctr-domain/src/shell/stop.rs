@@ -21,6 +21,12 @@ impl Owed {
     pub const fn is_nothing(self) -> bool {
         !self.letters && !self.rows_or_letters_unacknowledged && !self.commit
     }
+
+    /// Whether everything is durable but the last commit: so little is left that it is worth a little more time.
+    #[must_use]
+    pub const fn is_only_the_commit(self) -> bool {
+        self.commit && !self.letters && !self.rows_or_letters_unacknowledged
+    }
 }
 
 impl<L: OutgoingLetter, T: Counter> Shell<L, T> {

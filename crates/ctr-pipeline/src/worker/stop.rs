@@ -12,16 +12,27 @@ use crate::shutdown::StopKind;
 /// How long leaving the group may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The part of the shutdown timeout after which what is not durable is left to the next start.
+const FOR_ALL: f64 = 0.7;
+
+/// The part that a last commit, of what became durable just in time, has. The rest is for closing.
+const FOR_THE_COMMIT: f64 = 0.85;
+
 impl Worker {
     /// Stops reading, sends what has fired, waits for it within the shutdown timeout, commits, and closes. Whatever is not
     /// acknowledged in time is not committed either: the next start takes it up.
     pub(super) fn stop(mut self) -> Result<(), WorkerError> {
         crash_point!("in-shutdown");
         let begun = Instant::now();
-        // A part of the time is for closing.
-        let deadline = begun + self.setup.job.shutdown_timeout.mul_f64(0.7);
+        let patience = |part| begun + self.setup.job.shutdown_timeout.mul_f64(part);
+        let (for_all, for_the_commit) = (patience(FOR_ALL), patience(FOR_THE_COMMIT));
         self.shell.on_stop(self.now());
-        while Instant::now() < deadline && !self.shell.owed().is_nothing() {
+        loop {
+            let owed = self.shell.owed();
+            let deadline = if owed.is_only_the_commit() { for_the_commit } else { for_all };
+            if owed.is_nothing() || Instant::now() >= deadline {
+                break;
+            }
             self.round(false)?;
         }
         let owed = self.shell.owed();
