@@ -109,9 +109,10 @@ def reset_offsets(kafka: Kafka, topics: Topics, where: str) -> None:
     names = [argument for topic in (topics.impressions, topics.clicks) for argument in ("--topic", topic)]
     environment = clean_environment({"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "LOCAL_DIR": str(LOCAL_DIR)})
     done = subprocess.run([str(CHECKOUT / "local/kafka/tool.sh"), "consumer.group.ConsumerGroupCommand", "--group", topics.group,
-                           "--reset-offsets", where, "--execute", *names],
-                          env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
+                           "--reset-offsets", where, "--execute", "--timeout", "60000", *names],
+                          env=environment, capture_output=True, text=True, timeout=100)
+    # Where a broker is too slow for the tool's own timeout, it says so and exits with 0.
+    assert done.returncode == 0 and "Error" not in done.stdout + done.stderr, done.stdout + done.stderr
 
 
 def test_offsets_set_back_to_the_beginning_by_a_tool(left: Pipeline, database: Database, kafka: Kafka, topics: Topics):

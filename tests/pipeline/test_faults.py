@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.comparison import assert_exact
+from pipeline.events import T, impression
 from stack import Database, Engine, Kafka, Pipeline, Producer, Topics, free_ports, wait_until
 
 
@@ -54,20 +55,49 @@ def cpu_seconds(pipeline: Pipeline) -> float:
 
 
 def test_what_is_wrong_is_named_before_anything_is_read(make_pipeline: Callable[..., Pipeline], kafka: Kafka, topics: Topics):
-    pipeline = make_pipeline(settings={"kafka.dlq-topic": "no-such-topic"})
+    kafka.create_topic(f"{topics.group}-clocks", 6, {"message.timestamp.type": "CreateTime"})
+    pipeline = make_pipeline(settings={"kafka.topics.click": f"{topics.group}-clocks"})
     code, said = pipeline.check()
-    assert code == 2 and "no-such-topic" in said and "create-topics.sh" in said
+    assert code == 2 and f"{topics.group}-clocks" in said and "create-topics.sh" in said
     assert "ok       topic" in said and "ok       clickhouse" in said
     assert pipeline.start().process.wait(60) == 2
-    assert "no-such-topic" in pipeline.process.tail()
+    assert f"{topics.group}-clocks" in pipeline.process.tail()
     assert kafka.committed(topics) == {}
 
 
-def test_topics_that_do_not_fit_are_refused(make_pipeline: Callable[..., Pipeline], kafka: Kafka, topics: Topics):
-    kafka.create_topic(f"{topics.group}-few", 4)
+def test_a_topic_that_is_missing_is_named_and_waited_for(make_pipeline: Callable[..., Pipeline], kafka: Kafka, topics: Topics):
+    name = f"{topics.group}-later"
+    pipeline = make_pipeline(settings={"kafka.dlq-topic": name})
+    code, said = pipeline.check()
+    assert code == 2 and name in said and "create-topics.sh" in said
+    assert "ok       topic" in said and "ok       clickhouse" in said
+    pipeline.start()
+    wait_until(lambda: f"topic {name}: does not exist" in pipeline.process.tail(), 60, "the start names what it waits for")
+    assert pipeline.status_code("/readyz") == 503 and kafka.committed(topics) == {}
+    kafka.create_topic(name, 1)
+    pipeline.wait_ready()
+    assert pipeline.stop() == 0
+
+
+def test_topics_that_do_not_fit(make_pipeline: Callable[..., Pipeline], kafka: Kafka, topics: Topics, database: Database):
+    kafka.create_topic(f"{topics.group}-few", 4, {"message.timestamp.type": "LogAppendTime"})
     kafka.create_topic(f"{topics.group}-clocks", 6, {"message.timestamp.type": "CreateTime"})
-    code, said = make_pipeline(settings={"kafka.topics.click": f"{topics.group}-few"}).check()
-    assert code == 2 and "6" in said and "4" in said and "same number" in said
+    pipeline = make_pipeline(settings={"kafka.topics.click": f"{topics.group}-few"})
+    code, said = pipeline.check()
+    assert code == 0 and "has 6" in said and "has 4: 4 to 5 wait" in said, said
+    # Those that both topics have are read; the others wait, by name, and are read from their beginning when both have them.
+    for partition in range(6):
+        kafka.produce(topics.impressions, [impression(f"p{partition}", T)], partition=partition)
+    pipeline.start_ready()
+    wait_until(lambda: database.windows() == {(f"p{partition}", T): (1, 0) for partition in range(4)}, 60, "the pairs that exist are read")
+    status = pipeline.get_json("/api/v1/status")
+    assert any("has 6 partitions" in reason and " 4: 4 to 5 wait" in reason for reason in status["reasons"]), status["reasons"]
+    assert pipeline.process.runs() and "worker failed" not in pipeline.process.log.read_text()
+    kafka.add_partitions(f"{topics.group}-few", 6)
+    wait_until(lambda: database.windows() == {(f"p{partition}", T): (1, 0) for partition in range(6)}, 120, "the others are read when both topics have them")
+    assert "worker failed" not in pipeline.process.log.read_text()
+    wait_until(lambda: not any("wait" in reason for reason in pipeline.get_json("/api/v1/status")["reasons"]), 30, "no reason is left")
+    assert pipeline.stop() == 0
     code, said = make_pipeline(settings={"kafka.topics.click": f"{topics.group}-clocks"}).check()
     assert code == 2 and "LogAppendTime" in said
     code, said = make_pipeline(settings={"kafka.topics.click": f"{topics.group}-clocks", "kafka.trust-producer-timestamps": "true"}).check()

@@ -65,6 +65,7 @@ pub mod redriven;
 
 pub mod checkpoint;
 pub mod recovery;
+pub mod shell;
 pub mod task;
 
 pub mod recount;

@@ -211,9 +211,14 @@ impl Task {
     pub fn on_partition_end(&mut self, side: Side, end_offset: i64) {
         let partition = &mut self.partitions[side];
         if end_offset >= partition.next {
-            partition.next = end_offset;
-            partition.at_end = true;
+            partition.see_all(end_offset);
         }
+    }
+
+    /// Notes where the log of a side ends: its high watermark. What lies between that and the end that can be read is held back
+    /// by an open transaction; until it is over, the side is neither at its end nor idle, so nothing is closed beside it.
+    pub fn on_log_end(&mut self, side: Side, end_offset: i64) {
+        self.partitions[side].note_log_end(end_offset);
     }
 
     /// Whether every side has passed its position or its end, so that rows may be shown and dead letters sent.
@@ -233,7 +238,7 @@ impl Task {
     #[must_use]
     pub fn is_ahead(&self, side: Side) -> bool {
         let (own, twin) = (&self.partitions[side], &self.partitions[side.twin()]);
-        if twin.at_end {
+        if twin.is_at_end() {
             return false;
         }
         match (own.maximum, twin.maximum) {
@@ -313,7 +318,7 @@ impl Task {
     /// Whether a side was read to its end.
     #[must_use]
     pub fn is_at_end(&self, side: Side) -> bool {
-        self.partitions[side].at_end
+        self.partitions[side].is_at_end()
     }
 
     /// How many windows are held.

@@ -121,6 +121,12 @@ pub const FAILURES: &[Failure] = &[
     waiting("sink_full", Fault::ClickHouseOperator, "rows come more quickly than ClickHouse takes them"),
     waiting("dead_letters", Fault::KafkaOperator, "dead letters cannot be written"),
     waiting("drift", Fault::Nobody, "it is far ahead of the other topic, which has records left to read"),
+    waiting(
+        "unreadable",
+        Fault::Producer,
+        "a batch of it cannot be unpacked or is damaged; the other partitions are read, it is tried again every 10 minutes",
+    ),
+    waiting("stopping", Fault::Nobody, "the worker stops: what was read goes out and is committed"),
     row(
         Scope::Partition,
         "log cut",

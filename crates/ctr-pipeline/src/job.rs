@@ -25,7 +25,8 @@ use crate::sink::state::SinkState;
 use crate::sink::writer::{RowSink, row_sink};
 use crate::source::assignment::Topics;
 use crate::source::cluster_watch::ClusterWatch;
-use crate::source::end_offsets::{self, EndOffsets};
+use crate::source::end_offsets::{self, EndOffsets, Ends};
+use crate::source::facts::FactsSource;
 use crate::source::group_cleanup;
 use crate::source::group_commits::{GroupCommits, GroupState};
 use crate::source::topics::ClusterFacts;
@@ -76,10 +77,8 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let Some(commits) = read_group(config, &cluster, &shutdown) else { return Ok(()) };
     let rejoin = prepare_group(config, &commits)?;
     let writing = runtime.spawn(writer.run());
-    let questions = end_offsets::question_client(&config.kafka).context("client for questions to Kafka")?;
-    ClusterWatch::new(Arc::clone(&questions), &config.kafka, shown).start(shutdown.clone())?;
-    let end_offsets = EndOffsets::start(questions, &config.kafka)?;
-    let worked = work(config, rows, board, end_offsets, &shutdown, rejoin);
+    let questions = Questions::start(config, shown, &shutdown)?;
+    let worked = work(config, rows, board, questions, &shutdown, rejoin);
     finish(&runtime, writing, config, &shutdown, worked)
 }
 
@@ -196,12 +195,35 @@ fn prepare_group(config: &Config, commits: &GroupCommits) -> anyhow::Result<bool
     }
 }
 
+/// Those who ask the brokers for the workers, and what they have seen.
+struct Questions {
+    facts: FactsSource,
+    end_offsets: EndOffsets,
+    cluster: Arc<ClusterBoard>,
+}
+
+impl Questions {
+    fn start(config: &Config, cluster: Arc<ClusterBoard>, shutdown: &Shutdown) -> anyhow::Result<Self> {
+        let client = |ends| end_offsets::question_client(&config.kafka, ends).context("client for questions to Kafka");
+        let logs = client(Ends::Log)?;
+        let watch = ClusterWatch::new(Arc::clone(&logs), client(Ends::Stable)?, &config.kafka, Arc::clone(&cluster));
+        watch.start(shutdown.clone())?;
+        let end_offsets = EndOffsets::start(Arc::clone(&logs), topics(config))?;
+        let facts = FactsSource::new(&config.kafka, topics(config), logs).context("client for the group's commits")?;
+        Ok(Self { facts, end_offsets, cluster })
+    }
+}
+
+fn topics(config: &Config) -> Topics {
+    Topics(BySide([config.kafka.topics.impression.clone(), config.kafka.topics.click.clone()]))
+}
+
 /// Starts the workers and waits until all have ended. The first error counts.
 fn work(
     config: &Config,
     rows: RowSink,
     board: Arc<WorkerBoard>,
-    end_offsets: EndOffsets,
+    questions: Questions,
     shutdown: &Shutdown,
     rejoin: bool,
 ) -> anyhow::Result<()> {
@@ -210,12 +232,14 @@ fn work(
         kafka: config.kafka.clone(),
         job: config.job.clone(),
         rules: rules(&config.job)?,
-        topics: Topics(BySide([config.kafka.topics.impression.clone(), config.kafka.topics.click.clone()])),
+        topics: topics(config),
         fire_interval: config.clickhouse.batch_interval / FIRINGS_PER_INTERVAL,
         rows,
         dead_letters: Arc::new(DeadLetterSink::new(&config.kafka).context("producer of dead letters")?),
-        end_offsets,
+        facts: questions.facts,
+        end_offsets: questions.end_offsets,
         board,
+        cluster: questions.cluster,
         shutdown: shutdown.clone(),
         rejoin: Arc::new(AtomicBool::new(rejoin)),
     };

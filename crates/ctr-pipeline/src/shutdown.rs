@@ -61,8 +61,9 @@ impl Shutdown {
         std::thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || {
+                let mut count = SignalCount::default();
                 for signal in signals.forever() {
-                    if shutdown.is_requested() {
+                    if count.is_second() {
                         tracing::warn!(
                             signal,
                             "second signal: ending at once; the next start goes on from the last commit"
@@ -78,9 +79,28 @@ impl Shutdown {
     }
 }
 
+/// Signals so far. A stop that a failure asked for is none: the first signal after it is still the first.
+#[derive(Debug, Default)]
+struct SignalCount(bool);
+
+impl SignalCount {
+    /// Counts one; true where it is not the first.
+    const fn is_second(&mut self) -> bool {
+        std::mem::replace(&mut self.0, true)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_signal_after_a_failure_is_the_first() {
+        let (shutdown, mut count) = (Shutdown::default(), SignalCount::default());
+        shutdown.request(StopKind::Failed);
+        assert!(!count.is_second(), "the other workers may still stop in peace");
+        assert!(count.is_second());
+    }
 
     #[test]
     fn the_first_request_counts() {

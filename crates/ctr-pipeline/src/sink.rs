@@ -23,21 +23,7 @@ pub mod row_binary;
 pub mod state;
 pub mod writer;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// One life of a task in this process. A partition that comes back gets a new one, so that an acknowledgement meant for a
-/// task that is gone is recognised and ignored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TaskId(u64);
-
-impl TaskId {
-    /// An id that no other task of this process has.
-    #[must_use]
-    pub fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
+pub use ctr_domain::shell::TaskId;
 
 /// What comes back to a worker.
 #[derive(Debug)]

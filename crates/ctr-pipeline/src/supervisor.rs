@@ -39,9 +39,10 @@ fn supervise(setup: &WorkerSetup) -> anyhow::Result<()> {
         let begun = Instant::now();
         let ended = catch_unwind(AssertUnwindSafe(|| Worker::join(setup.clone())?.run()));
         setup.board.clear(setup.number);
+        let is_stopping = setup.shutdown.is_requested();
         let error = match ended {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(WorkerError::Fenced(member))) if fencing.is_first(Instant::now()) => {
+            Ok(Err(WorkerError::Fenced(member))) if !is_stopping && fencing.is_first(Instant::now()) => {
                 tracing::warn!(
                     member,
                     "fenced: another process has its instance id, or a broker that died took its newest place in the group \
@@ -55,6 +56,9 @@ fn supervise(setup: &WorkerSetup) -> anyhow::Result<()> {
             Ok(Err(error)) => anyhow!(error),
             Err(panic) => anyhow!("panic: {}", panic_text(panic.as_ref())),
         };
+        if is_stopping {
+            return Err(error).with_context(|| format!("worker {} failed while it stopped", setup.number));
+        }
         let Some(attempt) = restarts.next(begun.elapsed()) else {
             return Err(error).with_context(|| {
                 format!(

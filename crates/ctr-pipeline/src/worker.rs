@@ -1,28 +1,31 @@
-//! A worker: one thread, one consumer, the tasks of its partitions.
+//! A worker: one thread, one consumer, and the shell that decides what it does.
 //!
 //! ```text
-//! poll ─> receipts ─> drain each partition's queue into its task ─> fire ─> checkpoint ─> poll ─> …
+//! poll ─> answers ─> drain each partition's queue ─> fire ─> letters ─> time ─> poll ─> …
 //! ```
 //!
-//! The loop never waits for anything but the consumer's own queue, and for that only when there was nothing to do: so it
-//! keeps its membership whatever happens to ClickHouse or to the dead letter topic.
+//! Nothing is decided here: every step translates between librdkafka, the sinks and [`Shell`](ctr_domain::shell::Shell), which
+//! the histories of `ctr-simulation` drive too. The loop never waits for anything but the consumer's own queue, and for that
+//! only when there was nothing to do: so it keeps its membership whatever happens to brokers, ClickHouse or the dead letters.
 
-mod checkpoints;
+mod commands;
 mod group;
-mod letters;
-mod pair;
-mod round;
+mod notices;
+mod read;
+mod sinks;
 mod status;
 mod stop;
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use ctr_domain::rules::Rules;
-use ctr_domain::task::Side;
+use ctr_domain::shell::{CommitId, EndOffsetAnswer, Fault, Shell, ShellSettings, WaitReason};
+use ctr_domain::task::{BySide, Side};
+use rdkafka::Message as _;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -30,30 +33,25 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use crate::config::{JobConfig, KafkaConfig};
 use crate::shutdown::Shutdown;
 use crate::sink::Receipt;
-use crate::sink::dead_letter::DeadLetterSink;
+use crate::sink::dead_letter::{DeadLetterSink, Letter};
 use crate::sink::writer::RowSink;
-use crate::source::assignment::{AssignmentError, Topics, pairs};
-use crate::source::batch::BatchBuffer;
+use crate::source::assignment::Topics;
+use crate::source::batch::{BatchBuffer, PartitionQueue};
+use crate::source::commit::PendingCommit;
 use crate::source::consumer::{BATCH_RECORDS, consumer_config, member_id};
-use crate::source::end_offsets::{Answer, EndOffsets};
+use crate::source::end_offsets::EndOffsets;
+use crate::source::facts::{FactsAnswer, FactsSource};
 use crate::status::board::WorkerBoard;
-use crate::status::snapshot::WorkerTotals;
-use checkpoints::Checkpoints;
+use crate::status::cluster::ClusterBoard;
+use crate::status::histogram::Histogram;
+use crate::status::snapshot::{PastCheckpoint, REMEMBERED, RecentLetter};
 use group::{Group, GroupEvent};
-use letters::LetterOutbox;
-use pair::Pair;
 
 /// How long a worker with nothing to do waits for its consumer: the most by which an idle queue delays a record.
 const IDLE_WAIT: Duration = Duration::from_millis(5);
 
-/// How often end offsets are asked again for a window that waits for the proof.
-const ASK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How often the worker shows how it is.
+/// How often the worker shows how it is, and looks where the logs end.
 const STATUS_INTERVAL: Duration = Duration::from_millis(250);
-
-/// Rows of one firing at most: the rest follows with the next round, so that reading is not held up.
-const ROWS_PER_FIRING: usize = 10_000;
 
 /// Everything a worker shares with the rest of the process: channels, and settings.
 #[derive(Clone)]
@@ -67,8 +65,10 @@ pub(crate) struct WorkerSetup {
     pub(crate) fire_interval: Duration,
     pub(crate) rows: RowSink,
     pub(crate) dead_letters: Arc<DeadLetterSink>,
+    pub(crate) facts: FactsSource,
     pub(crate) end_offsets: EndOffsets,
     pub(crate) board: Arc<WorkerBoard>,
+    pub(crate) cluster: Arc<ClusterBoard>,
     pub(crate) shutdown: Shutdown,
     /// Whether one worker must leave the group and join it again, so that partitions nobody has are assigned.
     pub(crate) rejoin: Arc<AtomicBool>,
@@ -77,51 +77,78 @@ pub(crate) struct WorkerSetup {
 /// Why a worker ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkerError {
-    #[error(transparent)]
-    Assignment(#[from] AssignmentError),
+    #[error("{topic}-{partition} cannot be read on: {fault}")]
+    Fault { topic: String, partition: i32, fault: Fault },
     #[error(
         "another process has joined the group as `{0}`: give every process its own `ctr.job.instance-id` \
          (CTR_JOB_INSTANCE_ID)"
     )]
     Fenced(String),
-    #[error("{topic}-{partition} cannot be read: {code}: {message}")]
-    Partition { topic: String, partition: i32, code: RDKafkaErrorCode, message: String },
+    #[error(
+        "a record of {topic}-{partition} (offset {offset}) came past its partition's queue: reading on would lose it"
+    )]
+    Stray { topic: String, partition: i32, offset: i64 },
+    #[error("partitions could not be assigned: {0}")]
+    Assign(KafkaError),
     #[error("kafka: {0}")]
     Kafka(#[from] KafkaError),
     #[error("the row sink has stopped")]
     SinkStopped,
+    #[error("no thread for a question to the brokers: {0}")]
+    Thread(std::io::Error),
 }
 
 impl WorkerError {
     /// Whether trying again cannot help: the process must end and say why.
     pub(crate) fn is_fatal(&self) -> bool {
-        match self {
-            Self::Assignment(error) => error.is_fatal(),
-            Self::Fenced(_) => true,
-            _ => false,
-        }
+        matches!(self, Self::Fault { fault: Fault::Recovery { .. }, .. } | Self::Fenced(_))
     }
+}
+
+/// Both ends of a channel: one for those who answer, one for the worker.
+struct Mailbox<T> {
+    sender: Sender<T>,
+    receiver: Receiver<T>,
+}
+
+impl<T> Mailbox<T> {
+    fn new() -> Self {
+        let (sender, receiver) = unbounded();
+        Self { sender, receiver }
+    }
+}
+
+/// What a worker did, beside what its shell knows.
+#[derive(Default)]
+struct Record {
+    firing_durations: Histogram,
+    letters_written: u64,
+    commits_completed: u64,
+    commits_failed: u64,
+    commit_durations: Histogram,
+    recent_commits: VecDeque<PastCheckpoint>,
+    recent_letters: VecDeque<RecentLetter>,
+    waited: [Duration; WaitReason::ALL.len()],
+    recoveries: u64,
+    records_lost: u64,
+    /// Whether it was said that a record was counted.
+    has_counted: bool,
 }
 
 /// One worker at work.
 pub(crate) struct Worker {
     setup: WorkerSetup,
-    pairs: Vec<Pair>,
+    shell: Shell<Box<Letter>>,
+    /// Of the shell's pairs, in its order.
+    queues: Vec<BySide<PartitionQueue>>,
     consumer: Arc<BaseConsumer<Group>>,
     buffer: BatchBuffer,
-    receipts: (Sender<Receipt>, Receiver<Receipt>),
-    answers: (Sender<Answer>, Receiver<Answer>),
-    outbox: LetterOutbox,
-    checkpoints: Checkpoints,
-    anew: BTreeSet<(Side, i32)>,
+    receipts: Mailbox<Receipt>,
+    facts: Mailbox<FactsAnswer>,
+    ends: Mailbox<EndOffsetAnswer>,
+    commit: Option<(CommitId, PendingCommit)>,
     epoch: Instant,
-    joined: bool,
-    /// Whether it was said that a record was counted.
-    has_counted: bool,
-    /// What it has done, but for the accounts of the tasks it has now.
-    totals: WorkerTotals,
-    next_fire: Instant,
-    next_ask: Instant,
+    record: Record,
     next_status: Instant,
 }
 
@@ -134,21 +161,17 @@ impl Worker {
         consumer.subscribe(&setup.topics.names())?;
         let now = Instant::now();
         Ok(Self {
-            checkpoints: Checkpoints::new(&setup.job),
-            outbox: LetterOutbox::new(Arc::clone(&setup.dead_letters)),
+            shell: Shell::new(shell_settings(&setup), setup.rules, ()),
             setup,
-            pairs: Vec::new(),
+            queues: Vec::new(),
             consumer,
             buffer: BatchBuffer::with_capacity(BATCH_RECORDS),
-            receipts: unbounded(),
-            answers: unbounded(),
-            anew: BTreeSet::new(),
+            receipts: Mailbox::new(),
+            facts: Mailbox::new(),
+            ends: Mailbox::new(),
+            commit: None,
             epoch: now,
-            joined: false,
-            has_counted: false,
-            totals: WorkerTotals::default(),
-            next_fire: now,
-            next_ask: now,
+            record: Record::default(),
             next_status: now,
         })
     }
@@ -157,64 +180,125 @@ impl Worker {
     pub(crate) fn run(mut self) -> Result<(), WorkerError> {
         let mut busy = false;
         while !self.setup.shutdown.is_requested() {
-            self.poll(if busy { Duration::ZERO } else { IDLE_WAIT })?;
-            self.take_receipts();
-            busy = self.drain()?;
-            self.fire()?;
-            self.send_letters();
-            self.checkpoints.advance(&mut self.pairs, &self.consumer, &self.setup.topics);
-            self.ask_for_proofs();
-            self.tell_first_count();
-            self.show();
+            busy = self.round(busy)?;
         }
         self.stop()
     }
 
-    /// Serves the consumer: rebalances, commit results, errors.
+    /// One round; true where records were read in it.
+    fn round(&mut self, busy: bool) -> Result<bool, WorkerError> {
+        self.poll(if busy { Duration::ZERO } else { IDLE_WAIT })?;
+        self.take_answers()?;
+        let has_read = self.drain()?;
+        self.fire()?;
+        self.send_letters();
+        self.shell.on_time(self.now());
+        self.obey()?;
+        self.show();
+        Ok(has_read)
+    }
+
+    /// Milliseconds of this worker's clock. It never goes back, and no record is judged by it.
+    fn now(&self) -> i64 {
+        i64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// Serves the consumer: rebalances and errors. Records come from the queues of their partitions, never from here.
     fn poll(&mut self, wait: Duration) -> Result<(), WorkerError> {
-        if let Some(Err(error)) = self.consumer.poll(wait) {
-            self.consumer_error(error)?;
+        match self.consumer.poll(wait) {
+            None => {}
+            Some(Err(error)) => self.consumer_error(&error)?,
+            Some(Ok(record)) => {
+                let (topic, partition, offset) = (record.topic().to_owned(), record.partition(), record.offset());
+                return Err(WorkerError::Stray { topic, partition, offset });
+            }
         }
         for event in self.consumer.context().take_events() {
             match event {
                 GroupEvent::Assigned(list) => {
-                    // Others may have had these partitions since, and have committed.
-                    self.anew.clear();
-                    let partitions = pairs(&list, &self.setup.topics)?;
-                    self.take_over(&partitions)?;
-                    self.joined = true;
+                    self.shell.on_assigned(&self.setup.topics.partitions(&list), self.now());
                     if self.setup.rejoin.swap(false, Ordering::Relaxed) {
                         self.rejoin()?;
                     }
                 }
-                GroupEvent::Revoked => self.retire(),
-                GroupEvent::Committed(result) => self.checkpoints.on_result(result, &mut self.pairs),
+                GroupEvent::Revoked => self.shell.on_revoked(),
             }
+            self.obey()?;
         }
         Ok(())
     }
 
     /// Leaves the group and joins it again: only that makes a group of returning static members assign partitions anew.
     fn rejoin(&mut self) -> Result<(), WorkerError> {
-        self.joined = false;
-        self.retire();
+        self.shell.on_revoked();
         self.consumer.unsubscribe();
         Ok(self.consumer.subscribe(&self.setup.topics.names())?)
     }
 
-    fn consumer_error(&self, error: KafkaError) -> Result<(), WorkerError> {
+    /// What the sinks and the brokers have answered since the last round.
+    fn take_answers(&mut self) -> Result<(), WorkerError> {
+        self.take_receipts();
+        let now = self.now();
+        for answer in self.facts.receiver.try_iter() {
+            self.shell.on_facts(answer.id, answer.facts, now);
+        }
+        for answer in self.ends.receiver.try_iter() {
+            self.shell.on_end_offset(answer);
+        }
+        if let Some((id, answer)) = self.commit.as_ref().and_then(|(id, commit)| Some((*id, commit.answer()?))) {
+            self.commit = None;
+            if answer.is_ok() {
+                crate::crash_point::crash_point!("after-commit");
+            }
+            self.shell.on_commit_answer(id, answer.map_err(|error| error.to_string()), now);
+        }
+        self.obey()
+    }
+
+    fn consumer_error(&self, error: &KafkaError) -> Result<(), WorkerError> {
         let fatal = self.consumer.client().fatal_error();
         let code = fatal.as_ref().map(|(code, _)| *code).or_else(|| error.rdkafka_error_code());
         match code {
             Some(RDKafkaErrorCode::FencedInstanceId) => {
                 Err(WorkerError::Fenced(member_id(&self.setup.job.instance_id, self.setup.number)))
             }
-            _ if fatal.is_some() => Err(WorkerError::Kafka(error)),
+            _ if fatal.is_some() => Err(WorkerError::Kafka(error.clone())),
             // librdkafka goes on by itself: brokers come back, metadata is asked again.
             _ => {
-                crate::kafka_log::error(&error, "consumer");
+                crate::kafka_log::error(error, "consumer");
                 Ok(())
             }
         }
+    }
+
+    /// Tells the shell where the logs end, as the cluster was last seen.
+    fn tell_log_ends(&mut self) {
+        let cluster = self.setup.cluster.read();
+        let pairs: Vec<i32> = self.shell.pairs().iter().map(ctr_domain::shell::Pair::partition).collect();
+        for partition in pairs {
+            for side in Side::BOTH {
+                if let Some(end) = cluster.end(self.setup.topics.name(side), partition) {
+                    self.shell.on_log_end(partition, side, end);
+                }
+            }
+        }
+    }
+
+    fn remember_letter(&mut self, letter: RecentLetter) {
+        if self.record.recent_letters.len() == REMEMBERED {
+            self.record.recent_letters.pop_front();
+        }
+        self.record.recent_letters.push_back(letter);
+    }
+}
+
+fn shell_settings(setup: &WorkerSetup) -> ShellSettings {
+    let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    ShellSettings {
+        checkpoint_interval: ms(setup.job.checkpoint_interval),
+        checkpoint_timeout: ms(setup.job.checkpoint_timeout),
+        checkpoint_min_pause: ms(setup.job.checkpoint_min_pause),
+        fire_interval: ms(setup.fire_interval),
+        ..ShellSettings::default()
     }
 }

@@ -1,17 +1,17 @@
 //! What may happen to a log outside the protocol, while nobody reads it: each case of the crash table in docs/delivery.md.
 
 use ctr_domain::checkpoint::PartitionCheckpoint;
+use ctr_domain::shell::Counter;
 use ctr_domain::task::Side;
 
 use crate::check;
-use crate::counter::Counter;
 use crate::history::History;
 use crate::log::Log;
-use crate::owner::Owner;
+use crate::mutation::Mutation;
 use crate::truth::{Reach, newest_window};
 use crate::world::{Checked, World};
 
-impl<C: Counter> History<C> {
+impl<C: Counter<Broken = Option<Mutation>>> History<C> {
     /// Stops the owner, does something to one side or both, and starts the next owner.
     pub(crate) fn disaster(&mut self) -> Checked<()> {
         self.stop_quietly()?;
@@ -40,8 +40,7 @@ impl<C: Counter> History<C> {
         world.era.mark = mark;
         world.learn_truth();
         world.commits.past = vec![world.commits.current.clone()];
-        self.owners.push(Owner::restore(&self.world)?);
-        Ok(())
+        self.begin()
     }
 }
 

@@ -1,33 +1,40 @@
-//! A history: owners that come, go and overlap, at the mercy of the dice, until all is read and shown.
+//! A history: processes that come, go and overlap, at the mercy of the dice, until all is read and shown.
 
-use ctr_domain::task::Side;
+use ctr_domain::shell::{Counter, ShellSettings};
+use ctr_domain::task::{BySide, Side};
 
 use crate::check;
-use crate::counter::Counter;
 use crate::mutation::Mutation;
-use crate::owner::{Owner, Read};
-use crate::table::Commits;
+use crate::process::{Process, Surroundings};
+use crate::settings;
+use crate::table::{Commits, Committed};
 use crate::world::{Checked, Kind, World};
 
 /// More steps than this and the history is brought to its end.
 const STEPS: usize = 1_500;
 const TWO_DAYS: i64 = 2 * 86_400_000;
 
-pub(crate) struct History<C> {
+pub(crate) struct History<C: Counter> {
     pub(crate) world: World,
     /// The first is the one that Kafka means; the others do not know yet that they should be dead.
-    pub(crate) owners: Vec<Owner<C>>,
+    pub(crate) owners: Vec<Process<C>>,
+    settings: ShellSettings,
     crashes: usize,
     disasters: usize,
 }
 
 /// Runs one history to its end; `Ok` says how many records were read in it.
-pub(crate) fn run<C: Counter>(seed: u64, kind: Kind, mutation: Option<Mutation>) -> Checked<u64> {
+pub(crate) fn run<C: Counter<Broken = Option<Mutation>>>(
+    seed: u64,
+    kind: Kind,
+    mutation: Option<Mutation>,
+) -> Checked<u64> {
     let mut world = World::new(seed, kind, mutation);
     let crashes = if kind == Kind::CalmEarly { 0 } else { world.dice.below(8) };
     let disasters = if kind == Kind::Disaster { 1 + world.dice.below(2) } else { 0 };
-    let first = Owner::restore(&world)?;
-    let mut history = History::<C> { world, owners: vec![first], crashes, disasters };
+    let settings = settings::quick(&mut world.dice);
+    let mut history = History::<C> { world, owners: Vec::new(), settings, crashes, disasters };
+    history.begin()?;
     for _ in 0..STEPS {
         history.step()?;
         if history.is_over() {
@@ -39,10 +46,18 @@ pub(crate) fn run<C: Counter>(seed: u64, kind: Kind, mutation: Option<Mutation>)
     Ok(history.world.records_read)
 }
 
-impl<C: Counter> History<C> {
+impl<C: Counter<Broken = Option<Mutation>>> History<C> {
+    /// Another process takes the partitions over: the one that Kafka means from now on.
+    pub(crate) fn begin(&mut self) -> Checked<()> {
+        let worlds = std::slice::from_mut(&mut self.world);
+        self.owners.insert(0, Process::join(worlds, self.settings, Surroundings::CALM)?);
+        Ok(())
+    }
+
     fn is_over(&self) -> bool {
         let written = self.world.logs.0.iter().all(|log| log.is_complete());
-        written && self.crashes == 0 && self.disasters == 0 && self.owners[0].has_read_all(&self.world)
+        let worlds = std::slice::from_ref(&self.world);
+        written && self.crashes == 0 && self.disasters == 0 && self.owners[0].has_read_all(worlds)
     }
 
     fn step(&mut self) -> Checked<()> {
@@ -51,33 +66,35 @@ impl<C: Counter> History<C> {
         let index = if self.world.dice.chance(70) { 0 } else { self.world.dice.below(self.owners.len()) };
         self.act(index)?;
         if self.world.kind.is_early() && self.world.dice.chance(25) {
-            self.owners[index].ask_for_end(&mut self.world);
+            let worlds = std::slice::from_mut(&mut self.world);
+            self.owners[index].answer_end(worlds);
         }
         if self.world.kind == Kind::CalmEarly { Ok(()) } else { self.adversity() }
     }
 
-    /// One owner does one thing.
+    /// One process does one thing.
     fn act(&mut self, index: usize) -> Checked<()> {
-        let (world, owner) = (&mut self.world, &mut self.owners[index]);
-        match world.dice.below(100) {
+        let what = self.world.dice.below(100);
+        let orderly = self.world.is_sink_orderly();
+        let (worlds, owner) = (std::slice::from_mut(&mut self.world), &mut self.owners[index]);
+        match what {
             0..40 => return self.read(index),
             40..50 => {
-                let limit = world.dice.pick(&[1, 2, 1_000]);
-                owner.fire(world, limit)?;
+                owner.fire(worlds)?;
             }
-            50..60 => owner.write_rows(world)?,
-            60..67 => owner.acknowledge_rows(world),
-            67..75 => owner.send_letters(world)?,
-            75..82 => owner.acknowledge_letters(world),
-            82..87 => owner.take_checkpoint()?,
-            87..92 => self.commit(index),
-            92..96 => owner.ask_for_end(world),
+            50..60 => owner.write_rows(worlds, 0)?,
+            60..67 => owner.acknowledge_rows(worlds, 0),
+            67..75 => owner.hand_letters(worlds[0].now),
+            75..82 => owner.answer_letter(worlds)?,
+            82..87 => owner.on_time(worlds)?,
+            87..92 => self.commit(index)?,
+            92..96 => owner.answer_end(worlds),
             // For once everything answers at once.
             _ => {
-                while owner.fire(world, 5)? {}
-                owner.drain(world, world.is_sink_orderly())?;
-                owner.take_checkpoint()?;
-                self.commit(index);
+                while owner.fire(worlds)? {}
+                owner.drain(worlds, orderly)?;
+                owner.on_time(worlds)?;
+                self.commit(index)?;
             }
         }
         Ok(())
@@ -87,52 +104,49 @@ impl<C: Counter> History<C> {
         let side = self.world.dice.pick(&Side::BOTH);
         let records = 1 + self.world.dice.below(8);
         // To wait for the other side keeps memory small; that is all it may matter.
-        if self.owners[index].counter.is_ahead(side) && self.world.dice.chance(90) {
+        if !self.owners[index].may_read(0, side) && self.world.dice.chance(90) {
             return Ok(());
         }
-        match self.owners[index].read(&mut self.world, side, records)? {
-            Read::Done => Ok(()),
-            Read::AnotherLog(side) => self.begin_anew(index, side),
-        }
+        self.owners[index].read(std::slice::from_mut(&mut self.world), 0, side, records)
     }
 
-    fn begin_anew(&mut self, index: usize, side: Side) -> Checked<()> {
-        if self.world.kind != Kind::Disaster {
-            return Err(format!("{side:?} was taken for another log"));
+    /// A commit goes to the broker. It may be lost, or arrive when nobody waits for it any more; so may its answer.
+    fn commit(&mut self, index: usize) -> Checked<()> {
+        let (worlds, owner) = (std::slice::from_mut(&mut self.world), &mut self.owners[index]);
+        if owner.commits.is_empty() {
+            return Ok(());
         }
-        self.owners[index] = self.owners[index].restart_anew(&self.world, side)?;
-        Ok(())
-    }
-
-    /// A commit goes to the broker. It may be lost, or arrive when nobody waits for it any more.
-    fn commit(&mut self, index: usize) {
-        let world = &mut self.world;
-        let Some(commit) = self.owners[index].commit(world) else { return };
-        let fate = if world.kind == Kind::CalmEarly { 100 } else { world.dice.below(100) };
+        let commit = owner.commits.remove(0);
+        let (calm, split) = (worlds[0].kind == Kind::CalmEarly, worlds[0].is_mutated(Mutation::SplitCommit));
+        let fate = if calm { 100 } else { worlds[0].dice.below(100) };
         match fate {
-            0..10 => {}
-            10..25 => world.commits.delayed.push(commit),
-            _ if world.is_mutated(Mutation::SplitCommit) => {
-                let side = world.dice.pick(&Side::BOTH);
-                let mut half = world.commits.current.clone();
-                half[side].clone_from(&commit[side]);
-                world.commits.apply(half);
+            0..10 => return Ok(()),
+            10..25 => {
+                worlds[0].commits.delayed.push(commit.content[0].1.clone());
+                return Ok(());
             }
-            _ => world.commits.apply(commit),
+            _ if split => {
+                let side = worlds[0].dice.pick(&Side::BOTH);
+                let mut half = worlds[0].commits.current.clone();
+                half[side].clone_from(&commit.content[0].1[side]);
+                worlds[0].commits.apply(half);
+            }
+            _ => owner.apply(worlds, &commit),
         }
+        if calm || worlds[0].dice.chance(80) { owner.answer_commit(worlds, &commit, true) } else { Ok(()) }
     }
 
     fn adversity(&mut self) -> Checked<()> {
         let dice = &mut self.world.dice;
         if self.crashes > 0 && dice.chance(3) {
             self.crashes -= 1;
-            self.owners.remove(0).die(&mut self.world)?;
-            self.owners.insert(0, Owner::restore(&self.world)?);
+            self.owners.remove(0).die(std::slice::from_mut(&mut self.world))?;
+            self.begin()?;
         } else if self.owners.len() < 3 && dice.chance(2) {
-            self.owners.insert(0, Owner::restore(&self.world)?);
+            self.begin()?;
         } else if self.owners.len() > 1 && dice.chance(3) {
             let last = self.owners.remove(self.owners.len() - 1);
-            last.die(&mut self.world)?;
+            last.die(std::slice::from_mut(&mut self.world))?;
         } else if dice.chance(2) {
             self.turn_back_commits();
         } else if self.disasters > 0 && dice.chance(2) {
@@ -153,29 +167,28 @@ impl<C: Counter> History<C> {
     }
 
     /// The last owner reads what there is. Whoever waits for the other side gets its turn, or the two wait for ever.
-    pub(crate) fn read_all(&mut self) -> Checked<()> {
+    fn read_all(&mut self) -> Checked<()> {
+        let (worlds, owner) = (std::slice::from_mut(&mut self.world), &mut self.owners[0]);
         let mut was_read = false;
         for _ in 0..1_000 {
             for side in Side::BOTH {
-                if self.owners[0].counter.is_ahead(side) {
-                    continue;
-                }
-                if let Read::AnotherLog(side) = self.owners[0].read(&mut self.world, side, 40)? {
-                    self.begin_anew(0, side)?;
+                if owner.may_read(0, side) {
+                    owner.read(worlds, 0, side, 40)?;
                 }
             }
             // Read to the end twice: the second time the consumer says that it is the end.
-            if was_read && self.owners[0].counter.is_replayed() {
+            if was_read && owner.shell.replaying() == 0 {
                 return Ok(());
             }
-            was_read = self.owners[0].has_read_all(&self.world);
+            was_read = owner.has_read_all(worlds);
+            owner.drain(worlds, false)?;
         }
         Err("the owner does not get to the end of its logs".to_owned())
     }
 
-    pub(crate) fn only_the_owner_lives(&mut self) -> Checked<()> {
+    fn only_the_owner_lives(&mut self) -> Checked<()> {
         for zombie in self.owners.split_off(1) {
-            zombie.die(&mut self.world)?;
+            zombie.die(std::slice::from_mut(&mut self.world))?;
         }
         Ok(())
     }
@@ -189,8 +202,8 @@ impl<C: Counter> History<C> {
         if self.world.kind != Kind::CalmEarly && self.world.dice.chance(30) {
             // Another comes and reads again, from any commit there ever was.
             self.turn_back_commits();
-            let next = Owner::restore(&self.world)?;
-            std::mem::replace(&mut self.owners[0], next).die(&mut self.world)?;
+            self.owners.remove(0).die(std::slice::from_mut(&mut self.world))?;
+            self.begin()?;
             self.finish_owner()?;
         }
         Ok(())
@@ -199,29 +212,52 @@ impl<C: Counter> History<C> {
     fn finish_owner(&mut self) -> Checked<()> {
         self.read_all()?;
         self.world.now += TWO_DAYS;
-        let (world, owner) = (&mut self.world, &mut self.owners[0]);
-        while owner.fire(world, 7)? {}
-        owner.drain(world, true)?;
-        owner.take_checkpoint()?;
-        let commit = owner.commit(world).ok_or("nothing may be committed although all is acknowledged")?;
-        owner.close_ledger()?;
-        world.commits.apply(commit);
+        let (worlds, owner) = (std::slice::from_mut(&mut self.world), &mut self.owners[0]);
+        while owner.fire(worlds)? {}
+        owner.drain(worlds, true)?;
+        let commit = self.commit_all()?;
+        self.owners[0].close_ledger()?;
+        self.world.commits.apply(commit);
         Ok(())
+    }
+
+    /// Lets time pass until everything read is committed, and says what is.
+    fn commit_all(&mut self) -> Checked<BySide<Committed>> {
+        let (worlds, owner) = (std::slice::from_mut(&mut self.world), &mut self.owners[0]);
+        // Twice: a checkpoint that was due before the last rows were acknowledged goes first.
+        for _ in 0..40 {
+            worlds[0].now += 400;
+            owner.on_time(worlds)?;
+            owner.answer_all_commits(worlds)?;
+        }
+        let pair = &owner.shell.pairs()[0];
+        let positions = BySide(Side::BOTH.map(|side| pair.counter().position(side)));
+        match pair.committed() {
+            Some(checkpoint)
+                if Side::BOTH.iter().all(|side| {
+                    let committed = checkpoint.partitions[*side as usize].position;
+                    // The next offset to read may lie below the position of an earlier life: what lies between has gone.
+                    committed >= positions[*side]
+                }) =>
+            {
+                Ok(Commits::encode_partitions(&checkpoint.partitions))
+            }
+            committed => Err(format!("all is acknowledged and {positions:?} are read, but {committed:?} is committed")),
+        }
     }
 
     /// Reads to a point where everything read is committed, and stops there.
     pub(crate) fn stop_quietly(&mut self) -> Checked<()> {
         self.only_the_owner_lives()?;
         self.read_all()?;
-        let (world, owner) = (&mut self.world, &mut self.owners[0]);
-        let rows = world.dice.chance(50);
-        while rows && owner.fire(world, 5)? {}
-        owner.drain(world, rows)?;
-        owner.take_checkpoint()?;
-        let commit = owner.commit(world).ok_or("nothing may be committed although all is acknowledged")?;
-        self.owners.remove(0).die(world)?;
-        world.commits = Commits::default();
-        world.commits.apply(commit);
+        let rows = self.world.dice.chance(50);
+        let (worlds, owner) = (std::slice::from_mut(&mut self.world), &mut self.owners[0]);
+        while rows && owner.fire(worlds)? {}
+        owner.drain(worlds, rows)?;
+        let commit = self.commit_all()?;
+        self.owners.remove(0).die(std::slice::from_mut(&mut self.world))?;
+        self.world.commits = Commits::default();
+        self.world.commits.apply(commit);
         Ok(())
     }
 }

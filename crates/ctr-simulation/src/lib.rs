@@ -1,7 +1,7 @@
 //! The recovery protocol, driven through histories of everything that can go wrong. A seed decides a history.
 //!
 //! ```text
-//! world (logs, clock, tables, commits) <── history ──> owners ──> counter: the real task, or a model of it
+//! world (logs, clock, tables, commits) <── history ──> processes ──> the shell that ships ──> the task, or a model of it
 //!        └──> truth, by force                    └──> check: tables, letters, ledgers are what the truth says
 //! ```
 //!
@@ -15,21 +15,25 @@
     reason = "offsets and counts of made-up logs are small"
 )]
 
+mod broker;
 mod campaign;
 mod check;
-mod counter;
 mod dice;
 mod disaster;
 mod history;
 mod log;
 mod model;
 mod mutation;
-mod owner;
+mod process;
+mod settings;
+mod shell_history;
+mod subject;
 mod table;
 mod truth;
 mod world;
 
-use ctr_domain::task::Task;
+use model::Model;
+use subject::Mutable;
 
 pub use campaign::{Campaign, Failure, Tally};
 pub use mutation::Mutation;
@@ -49,8 +53,10 @@ pub enum Subject {
 /// # Errors
 /// The defect that the history has shown, in words.
 pub fn run(seed: u64, subject: Subject, kind: Kind, mutation: Option<Mutation>) -> Result<u64, String> {
-    match subject {
-        Subject::Task => history::run::<Task>(seed, kind, mutation),
-        Subject::Model => history::run::<model::Model>(seed, kind, mutation),
+    match (kind, subject) {
+        (Kind::Shell, Subject::Task) => shell_history::run::<Mutable>(seed, mutation),
+        (Kind::Shell, Subject::Model) => shell_history::run::<Model>(seed, mutation),
+        (_, Subject::Task) => history::run::<Mutable>(seed, kind, mutation),
+        (_, Subject::Model) => history::run::<Model>(seed, kind, mutation),
     }
 }

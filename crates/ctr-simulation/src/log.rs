@@ -107,6 +107,8 @@ pub(crate) struct Log {
     entries: Vec<Option<Record>>,
     start: i64,
     end: i64,
+    /// Where what can be read ends, while somebody's transaction is open.
+    held_at: Option<i64>,
 }
 
 impl Log {
@@ -134,7 +136,7 @@ impl Log {
         while dice.chance(traffic.holes) {
             entries.push(None);
         }
-        Self { incarnation, entries, start: 0, end: 0 }
+        Self { incarnation, entries, start: 0, end: 0, held_at: None }
     }
 
     /// What a broker says of it now.
@@ -156,6 +158,23 @@ impl Log {
         self.end = (self.end + entries).min(self.full_end());
     }
 
+    /// Somebody opens a transaction: what is written from now on cannot be read.
+    pub(crate) const fn hold(&mut self) {
+        if self.held_at.is_none() {
+            self.held_at = Some(self.end);
+        }
+    }
+
+    /// It is over.
+    pub(crate) const fn release(&mut self) {
+        self.held_at = None;
+    }
+
+    /// Where what can be read ends: the stable end.
+    pub(crate) fn readable_end(&self) -> i64 {
+        self.held_at.unwrap_or(self.end)
+    }
+
     /// Retention removes everything below `start`.
     pub(crate) fn cut(&mut self, start: i64) {
         self.start = start.clamp(self.start, self.end);
@@ -163,7 +182,7 @@ impl Log {
 
     /// The first record at or after an offset that a consumer can read now.
     pub(crate) fn read(&self, from: i64) -> Option<(i64, &Record)> {
-        (from.max(self.start)..self.end).find_map(|offset| Some((offset, self.get(offset)?)))
+        (from.max(self.start)..self.readable_end()).find_map(|offset| Some((offset, self.get(offset)?)))
     }
 
     /// The record at an offset, also one that is not there yet, or not any more.

@@ -12,15 +12,15 @@ use ctr_domain::ledger::Ledger;
 use ctr_domain::recovery::PartitionStart;
 use ctr_domain::rejection::Rejection;
 use ctr_domain::rules::{Deduplication, Rules};
-use ctr_domain::task::{BySide, EndOffsetRequest, Outcome, RowBatch, Side};
+use ctr_domain::shell::{Counter, Flaw};
+use ctr_domain::task::{BySide, EndOffsetRequest, Firings, Outcome, RowBatch, Side};
 use ctr_domain::watermark::Watermark;
 
-use crate::counter::Counter;
 use crate::mutation::Mutation;
 
 type First = (RecordMark, Option<i64>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Held {
     counts: BTreeMap<String, Counts>,
     changed: BTreeSet<String>,
@@ -29,6 +29,7 @@ struct Held {
     batch: u64,
 }
 
+#[derive(Debug)]
 struct Half {
     start: PartitionStart,
     next: i64,
@@ -39,6 +40,7 @@ struct Half {
     ledger: Ledger,
 }
 
+#[derive(Debug)]
 pub(crate) struct Model {
     rules: Rules,
     mutation: Option<Mutation>,
@@ -52,7 +54,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    fn breaks(&self, mutation: Mutation) -> bool {
+    fn is(&self, mutation: Mutation) -> bool {
         self.mutation == Some(mutation)
     }
 
@@ -61,7 +63,7 @@ impl Model {
     }
 
     fn has_passed(&self, side: Side, end: i64) -> bool {
-        let mark = if self.breaks(Mutation::TaskWatermark) {
+        let mark = if self.is(Mutation::TaskWatermark) {
             self.watermark(side).min(self.watermark(side.twin()))
         } else {
             self.watermark(side)
@@ -89,7 +91,7 @@ impl Model {
             let late = TooLate { event_time: event.timestamp, window, closed_early: !passed };
             return Outcome::DeadLetter(DeadLetterReason::TooLate(late));
         }
-        let forget = silent && self.breaks(Mutation::ForgetIds);
+        let forget = silent && self.is(Mutation::ForgetIds);
         let held = self.windows.entry(window.end).or_default();
         held.first[side].get_or_insert((record, before));
         if let Some(id) = event.event_id.filter(|_| self.rules.deduplication == Deduplication::EventId && !forget)
@@ -103,7 +105,7 @@ impl Model {
     }
 
     fn let_go(&mut self) {
-        let by_one = self.breaks(Mutation::LetGoByOne);
+        let by_one = self.is(Mutation::LetGoByOne);
         while let Some((&end, held)) = self.windows.first_key_value() {
             let passed = Side::BOTH.map(|side| self.has_passed(side, end));
             let is_over = if by_one { passed[0] || passed[1] } else { passed[0] && passed[1] };
@@ -116,14 +118,20 @@ impl Model {
     }
 
     fn low(&self, side: Side) -> Option<First> {
-        let own = self.breaks(Mutation::OwnWindows);
+        let own = self.is(Mutation::OwnWindows);
         let held = self.windows.iter().filter(|(end, _)| !(own && self.has_passed(side, **end)));
         held.filter_map(|(_, held)| held.first[side]).min_by_key(|(record, _)| record.offset)
     }
 }
 
 impl Counter for Model {
-    fn restore(rules: Rules, starts: BySide<PartitionStart>, _: i64, mutation: Option<Mutation>) -> Self {
+    type Broken = Option<Mutation>;
+
+    fn breaks(broken: Self::Broken, flaw: Flaw) -> bool {
+        broken.and_then(Mutation::flaw) == Some(flaw)
+    }
+
+    fn restore(mutation: Self::Broken, rules: Rules, _: u32, starts: BySide<PartitionStart>, _: i64) -> Self {
         let half = |start: PartitionStart| Half {
             start,
             next: start.offset,
@@ -183,18 +191,37 @@ impl Counter for Model {
     fn is_replayed(&mut self) -> bool {
         if !self.replayed && self.halves.0.iter().all(|half| half.next >= half.start.position || half.at_end) {
             self.replayed = true;
-            if self.breaks(Mutation::NotResent) {
+            if self.is(Mutation::NotResent) {
                 self.windows.values_mut().for_each(|held| held.changed.clear());
             }
         }
         self.replayed
     }
 
+    fn is_replaying(&self, side: Side) -> bool {
+        let half = &self.halves[side];
+        !self.replayed && half.next < half.start.position && !half.at_end
+    }
+
     fn is_ahead(&self, _: Side) -> bool {
         false
     }
 
-    fn fire(&mut self, _: i64, limit: usize, row: &mut dyn FnMut(CtrResult<'_>)) -> Option<RowBatch> {
+    fn position(&self, side: Side) -> i64 {
+        self.halves[side].next
+    }
+
+    fn on_log_end(&mut self, _: Side, _: i64) {}
+
+    fn firings(&self) -> Firings {
+        Firings::default()
+    }
+
+    fn is_acknowledged(&self) -> bool {
+        self.rows.0 == self.rows.1 && self.letters.0 == self.letters.1
+    }
+
+    fn fire(&mut self, _: i64, limit: usize, mut row: impl FnMut(CtrResult<'_>)) -> Option<RowBatch> {
         if !self.is_replayed() {
             return None;
         }
@@ -233,7 +260,7 @@ impl Counter for Model {
     }
 
     fn checkpoint(&mut self) -> Option<Checkpoint> {
-        let early = self.breaks(Mutation::CommitWhileReplaying);
+        let early = self.is(Mutation::CommitWhileReplaying);
         if !self.is_replayed() && !early {
             return None;
         }

@@ -5,6 +5,7 @@ use std::fmt;
 use ctr_domain::checkpoint::Checkpoint;
 use ctr_domain::recovery::PartitionStart;
 use ctr_domain::rules::Rules;
+use ctr_domain::shell::Flaw;
 
 use crate::Subject;
 use crate::world::Kind;
@@ -71,11 +72,23 @@ pub enum Mutation {
     AddedAtEnd,
     /// A group's first start at the end is not committed before anything is read.
     NotPinned,
+
+    // Broken in the shell: what earlier versions did.
+    /// [`Flaw::FailingOutlivesItsLetters`].
+    FailingOutlivesItsLetters,
+    /// [`Flaw::RefusedLettersOutliveTheirTask`].
+    RefusedLettersOutliveTheirTask,
+    /// [`Flaw::AnyAnswerIsTheLast`].
+    AnyAnswerIsTheLast,
+    /// [`Flaw::AsksWithoutEnd`].
+    AsksWithoutEnd,
+    /// A log ends where it can be read to, whatever an open transaction holds back.
+    TrustStableEnd,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 32] = [
         Self::LetGoFirst,
         Self::HighOffset,
         Self::LateMaximum,
@@ -103,7 +116,23 @@ impl Mutation {
         Self::CommitWhileReplaying,
         Self::AddedAtEnd,
         Self::NotPinned,
+        Self::FailingOutlivesItsLetters,
+        Self::RefusedLettersOutliveTheirTask,
+        Self::AnyAnswerIsTheLast,
+        Self::AsksWithoutEnd,
+        Self::TrustStableEnd,
     ];
+
+    /// The rule of the shell that it breaks.
+    pub(crate) const fn flaw(self) -> Option<Flaw> {
+        match self {
+            Self::FailingOutlivesItsLetters => Some(Flaw::FailingOutlivesItsLetters),
+            Self::RefusedLettersOutliveTheirTask => Some(Flaw::RefusedLettersOutliveTheirTask),
+            Self::AnyAnswerIsTheLast => Some(Flaw::AnyAnswerIsTheLast),
+            Self::AsksWithoutEnd => Some(Flaw::AsksWithoutEnd),
+            _ => None,
+        }
+    }
 
     /// What it is broken in.
     #[must_use]
@@ -126,6 +155,8 @@ impl Mutation {
             Self::MarkByWatermark | Self::SilentEarly | Self::OldProof => Kind::Early,
             Self::NoAnchor | Self::NoNewest | Self::OldMaximumAfterCut => Kind::Disaster,
             Self::AddedAtEnd | Self::NotPinned => Kind::Added,
+            Self::TrustStableEnd => Kind::Shell,
+            mutation if mutation.flaw().is_some() => Kind::Shell,
             _ => Kind::Exact,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ctr_domain::checkpoint::Checkpoint;
+use ctr_domain::checkpoint::PartitionCheckpoint;
 use ctr_domain::dead_letter::DeadLetterReason;
 use ctr_domain::task::{BySide, Side};
 
@@ -112,8 +112,8 @@ pub(crate) struct Commits {
 }
 
 impl Commits {
-    pub(crate) fn encode(checkpoint: &Checkpoint) -> BySide<Committed> {
-        BySide(checkpoint.partitions.map(|partition| Some((partition.low_offset, partition.metadata()))))
+    pub(crate) fn encode_partitions(partitions: &[PartitionCheckpoint; 2]) -> BySide<Committed> {
+        BySide(partitions.map(|partition| Some((partition.low_offset, partition.metadata()))))
     }
 
     pub(crate) fn apply(&mut self, commit: BySide<Committed>) {

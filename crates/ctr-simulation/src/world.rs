@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use ctr_domain::checkpoint::{Checkpoint, PartitionCheckpoint};
-use ctr_domain::recovery::{Commit, FreshStart, PartitionStart, RecoveryNotice, recover};
+use ctr_domain::checkpoint::PartitionCheckpoint;
+use ctr_domain::recovery::FreshStart;
 use ctr_domain::rules::{Deduplication, Rules};
 use ctr_domain::task::{BySide, Side};
 
 use crate::dice::Dice;
 use crate::log::{Log, Traffic};
 use crate::mutation::Mutation;
-use crate::table::{Commits, Committed, DeadLetters, LetterId, Tables};
+use crate::table::{Commits, DeadLetters, LetterId, Tables};
 use crate::truth::{Era, Reach, Truth};
 
 /// What was asked for, or the defect that a history has shown, in words.
@@ -31,14 +31,21 @@ pub enum Kind {
     /// A group that begins at the end of its topics, and partitions that it meets for the first time: at its first start,
     /// or because they were added while it ran or was stopped.
     Added,
+    /// One process with several pairs, whose brokers, sinks, coordinator and clock misbehave as real ones do; then they do not,
+    /// and everything must come to its end.
+    Shell,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Exact, Self::Early, Self::CalmEarly, Self::Disaster, Self::Added];
+    pub const ALL: [Self; 6] = [Self::Exact, Self::Early, Self::CalmEarly, Self::Disaster, Self::Added, Self::Shell];
 
     pub(crate) const fn is_early(self) -> bool {
-        matches!(self, Self::Early | Self::CalmEarly)
+        matches!(self, Self::Early | Self::CalmEarly | Self::Shell)
+    }
+
+    pub(crate) const fn has_disasters(self) -> bool {
+        matches!(self, Self::Disaster)
     }
 }
 
@@ -50,6 +57,7 @@ impl fmt::Display for Kind {
             Self::CalmEarly => "calm-early",
             Self::Disaster => "disaster",
             Self::Added => "added",
+            Self::Shell => "shell",
         })
     }
 }
@@ -79,7 +87,11 @@ pub(crate) struct World {
     pub(crate) tables_before: Tables,
     pub(crate) letters_before: BTreeSet<LetterId>,
     /// Where a partition begins that has no commit.
-    fresh: FreshStart,
+    pub(crate) fresh: FreshStart,
+    /// Whether the partition of each topic exists.
+    pub(crate) present: BySide<bool>,
+    /// Whether the next batch of each cannot be unpacked.
+    pub(crate) unreadable: BySide<bool>,
     pub(crate) records_read: u64,
     /// How many of a hundred rows and letters on their way still arrive when their sender dies.
     pub(crate) arriving: usize,
@@ -122,6 +134,8 @@ impl World {
             tables_before: Tables::default(),
             letters_before: BTreeSet::new(),
             fresh: FreshStart::Earliest,
+            present: BySide([true; 2]),
+            unreadable: BySide([false; 2]),
             records_read: 0,
             arriving,
             shuffled,
@@ -152,7 +166,7 @@ impl World {
             return;
         }
         let partitions = ends.map(|end| PartitionCheckpoint::begin_at(end, self.rules.window_size));
-        self.commits.apply(Commits::encode(&Checkpoint { partitions, after_letters: 0 }));
+        self.commits.apply(Commits::encode_partitions(&partitions));
     }
 
     pub(crate) fn is_mutated(&self, mutation: Mutation) -> bool {
@@ -161,17 +175,6 @@ impl World {
 
     pub(crate) fn learn_truth(&mut self) {
         self.truth = Truth::of(&self.logs, &self.era, self.rules.deduplication == Deduplication::EventId);
-    }
-
-    /// Where a new owner begins, from a commit as it lies in the broker.
-    pub(crate) fn start_of(&self, side: Side, commit: &Committed) -> Checked<(PartitionStart, Option<RecoveryNotice>)> {
-        let commit = commit.as_ref().map(|(offset, metadata)| Commit { offset: *offset, metadata });
-        let (mut start, notice) = recover(commit, self.logs[side].bounds(), self.fresh, &self.rules)
-            .map_err(|error| format!("a commit of ours was refused: {error}"))?;
-        if let Some(mutation) = self.mutation {
-            mutation.alter_start(&mut start);
-        }
-        Ok((start, notice))
     }
 
     /// Time goes on, now and then by a lot: a process that was stopped, a clock that was set.

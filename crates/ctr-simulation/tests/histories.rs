@@ -49,3 +49,8 @@ fn partitions_that_a_group_meets_for_the_first_time_are_counted_from_where_they_
 fn the_model_holds_too_so_its_mutations_mean_something() {
     all_hold(Subject::Model, Kind::Exact);
 }
+
+#[test]
+fn whatever_misbehaves_around_a_worker_it_comes_to_the_end_of_everything_by_itself() {
+    all_hold(Subject::Task, Kind::Shell);
+}

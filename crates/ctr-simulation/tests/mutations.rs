@@ -58,4 +58,10 @@ caught! {
     checkpoints_while_replaying: CommitWhileReplaying;
     added_partitions_begin_at_their_end: AddedAtEnd;
     a_first_start_at_the_end_is_not_committed_at_once: NotPinned;
+
+    that_letters_fail_outlives_the_letters: FailingOutlivesItsLetters;
+    letters_of_a_task_that_is_gone_hold_up_the_others: RefusedLettersOutliveTheirTask;
+    a_late_answer_is_credited_to_the_next_commit: AnyAnswerIsTheLast;
+    questions_for_end_offsets_queue_up: AsksWithoutEnd;
+    an_open_transaction_is_taken_for_the_end_of_the_log: TrustStableEnd;
 }

@@ -90,7 +90,7 @@ impl Task {
         Input {
             watermark: self.rules.watermark(partition.maximum),
             last_arrival: partition.last_arrival,
-            idle: partition.at_end && silent_for >= self.rules.idle_timeout_ms,
+            idle: partition.is_at_end() && silent_for >= self.rules.idle_timeout_ms,
         }
     }
 

@@ -50,7 +50,7 @@ impl Task {
     pub fn end_offset_request(&self) -> Option<EndOffsetRequest> {
         Side::BOTH.into_iter().find_map(|side| {
             let partition = &self.partitions[side];
-            if !partition.at_end {
+            if !partition.is_at_end() {
                 return None;
             }
             let wanted = self.windows.iter().map(|open| open.window.end).filter(|end| {

@@ -32,8 +32,10 @@ pub(super) struct Partition {
     pub(super) check_until: i64,
 
     // What is known of the moment.
-    /// Whether everything there was has been read.
-    pub(super) at_end: bool,
+    /// Whether everything that could be seen has been read.
+    has_seen_all: bool,
+    /// Where the log was last seen to end, what open transactions hold back included.
+    log_end: i64,
     /// When records last arrived; at first, when the partition was assigned.
     pub(super) last_arrival: i64,
     /// The broker has said, after the twin had passed them, that no record for windows up to this end is left unread.
@@ -52,7 +54,8 @@ impl Partition {
             low_offset: start.low_offset,
             anchor: start.anchor,
             check_until: start.anchor.map_or(start.low_offset - 1, |anchor| anchor.offset.max(start.low_offset - 1)),
-            at_end: false,
+            has_seen_all: false,
+            log_end: i64::MIN,
             last_arrival: now,
             proved_end: None,
         }
@@ -61,12 +64,29 @@ impl Partition {
     pub(super) fn step(&mut self, record: RecordMark) {
         self.next = record.offset + 1;
         self.last = Some(record);
-        self.at_end = false;
+        self.has_seen_all = false;
         self.ledger.consumed += 1;
     }
 
     pub(super) fn is_replayed(&self) -> bool {
-        self.next >= self.silent_until || self.at_end
+        self.next >= self.silent_until || self.has_seen_all
+    }
+
+    /// Everything before `offset` has been read, and nothing after it can be seen.
+    pub(super) fn see_all(&mut self, offset: i64) {
+        self.next = offset;
+        self.has_seen_all = true;
+    }
+
+    /// The log ends at `offset`, what cannot be seen yet included.
+    pub(super) fn note_log_end(&mut self, offset: i64) {
+        self.log_end = offset;
+    }
+
+    /// Whether everything there was has been read. The end of a log is its high watermark: a partition with records that an
+    /// open transaction holds back is not at its end, although nothing more can be read.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.has_seen_all && self.log_end <= self.next
     }
 
     /// What to commit: the low offset of the windows held with the maximum before it, or the position where none is held.

@@ -94,7 +94,7 @@ pub const SETTINGS: &[Setting] = &[
         "kafka.topics.impression",
         TextRule::Topic,
         "impressions",
-        "Topic of impressions. Both topics must have the same number of partitions.",
+        "Topic of impressions. Both topics should have the same number of partitions: those that only one has wait.",
     ),
     text("kafka.topics.click", TextRule::Topic, "clicks", "Topic of clicks."),
     text(

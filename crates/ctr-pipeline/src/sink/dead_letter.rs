@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
+use ctr_domain::shell::OutgoingLetter;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -39,6 +40,20 @@ pub struct Letter {
     pub key: Option<Vec<u8>>,
     /// The encoded letter.
     pub payload: Vec<u8>,
+}
+
+impl OutgoingLetter for Box<Letter> {
+    fn task(&self) -> TaskId {
+        self.task
+    }
+
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    fn bytes(&self) -> usize {
+        self.payload.len() + self.key.as_ref().map_or(0, Vec::len) + size_of::<Letter>()
+    }
 }
 
 /// What librdkafka keeps for us until the broker has answered.
@@ -280,7 +295,7 @@ mod tests {
                 "recordTimeMillisUtc":null,"key":null,"rawEncoding":"utf8"}}"#,
                 "x".repeat(value)
             );
-            Box::new(Letter { task: TaskId::next(), number: 1, key: Some(vec![b'k'; key]), payload: payload.into() })
+            Box::new(Letter { task: TaskId(1), number: 1, key: Some(vec![b'k'; key]), payload: payload.into() })
         };
         for (key, value, limit) in [(990_000, 10, MAX_BYTES), (10, 990_000, MAX_BYTES), (16_000, 800_000, 2_048)] {
             let fitted = fitted(letter(key, value), limit);

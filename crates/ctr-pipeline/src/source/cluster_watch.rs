@@ -10,7 +10,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::end_offsets::QuestionClient;
+use super::end_offsets::{Ends, QuestionClient};
 use crate::config::KafkaConfig;
 use crate::shutdown::Shutdown;
 use crate::status::cluster::{ClusterBoard, GroupMember, LogBounds, TopicLogs};
@@ -30,6 +30,8 @@ const STOP_POLL: Duration = Duration::from_millis(100);
 /// Asks, and shows what was answered.
 pub(crate) struct ClusterWatch {
     client: Arc<QuestionClient>,
+    /// One that is told where what can be read ends.
+    stable: Arc<QuestionClient>,
     board: Arc<ClusterBoard>,
     group: String,
     topics: Vec<TopicLogs>,
@@ -37,10 +39,15 @@ pub(crate) struct ClusterWatch {
 
 impl ClusterWatch {
     /// A watch over the topics of the settings.
-    pub(crate) fn new(client: Arc<QuestionClient>, kafka: &KafkaConfig, board: Arc<ClusterBoard>) -> Self {
+    pub(crate) fn new(
+        client: Arc<QuestionClient>,
+        stable: Arc<QuestionClient>,
+        kafka: &KafkaConfig,
+        board: Arc<ClusterBoard>,
+    ) -> Self {
         let names = [&kafka.topics.impression, &kafka.topics.click, &kafka.dlq_topic];
         let topics = names.map(|name| TopicLogs { name: name.clone(), partitions: Vec::new() }).into();
-        Self { client, board, group: kafka.group_id.clone(), topics }
+        Self { client, stable, board, group: kafka.group_id.clone(), topics }
     }
 
     /// Watches on a thread of its own until the process is asked to stop.
@@ -79,7 +86,7 @@ impl ClusterWatch {
             let count = metadata.topics().first().map_or(0, |found| found.partitions().len());
             topic.partitions.resize(count, LogBounds::default());
         }
-        self.ask(Offset::Beginning, |bounds, start| bounds.start = start)?;
+        self.ask(Ends::Log, Offset::Beginning, |bounds, start| bounds.start = start)?;
         let list = self.client.fetch_group_list(Some(&self.group), TIMEOUT)?;
         if let Some(group) = list.groups().first() {
             let mut members: Vec<GroupMember> = group
@@ -98,13 +105,14 @@ impl ClusterWatch {
     }
 
     fn look_at_ends(&mut self) -> KafkaResult<()> {
-        self.ask(Offset::End, |bounds, end| bounds.end = end)?;
+        self.ask(Ends::Log, Offset::End, |bounds, end| bounds.end = end)?;
+        self.ask(Ends::Stable, Offset::End, |bounds, end| bounds.stable_end = end)?;
         self.board.show_topics(self.topics.clone());
         Ok(())
     }
 
     /// Asks one thing of all partitions at once. A broker answers `End` and `Beginning` where a time is asked for.
-    fn ask(&mut self, what: Offset, set: fn(&mut LogBounds, Option<i64>)) -> KafkaResult<()> {
+    fn ask(&mut self, ends: Ends, what: Offset, set: fn(&mut LogBounds, Option<i64>)) -> KafkaResult<()> {
         let mut list = TopicPartitionList::new();
         for topic in &self.topics {
             for partition in (0i32..).take(topic.partitions.len()) {
@@ -114,7 +122,8 @@ impl ClusterWatch {
         if list.count() == 0 {
             return Ok(());
         }
-        let answer = self.client.offsets_for_times(list, TIMEOUT)?;
+        let client = if ends == Ends::Log { &self.client } else { &self.stable };
+        let answer = client.offsets_for_times(list, TIMEOUT)?;
         for topic in &mut self.topics {
             for (number, bounds) in (0i32..).zip(&mut topic.partitions) {
                 let found = answer.find_partition(&topic.name, number);

@@ -1,57 +1,52 @@
 //! The broker's word on where a log ends: asked on a thread of its own, so that a worker never waits for it.
+//!
+//! The end of a log is its high watermark. Records of a transaction that is still open lie before it, although nobody may read
+//! them yet: so these clients read what is not committed.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use ctr_domain::task::{EndOffsetRequest, Side};
-use rdkafka::ClientContext;
+use ctr_domain::shell::{EndOffsetAnswer, EndOffsetQuestion};
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
+use super::assignment::Topics;
 use super::consumer::client_config;
 use crate::config::KafkaConfig;
 use crate::kafka_log;
-use crate::sink::TaskId;
 
 /// How long one answer may take. No answer is no proof; the worker asks again.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A task's question, and where its answer goes.
-#[derive(Debug)]
-pub(crate) struct Question {
-    /// The task that asks.
-    pub(crate) task: TaskId,
-    /// The partition of both topics.
-    pub(crate) partition: i32,
-    /// What is asked.
-    pub(crate) request: EndOffsetRequest,
-    /// Where the answer goes.
-    pub(crate) reply: Sender<Answer>,
-}
-
-/// An answer; `None` where the broker could not be asked.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Answer {
-    /// The task that asked.
-    pub(crate) task: TaskId,
-    /// What was asked.
-    pub(crate) request: EndOffsetRequest,
-    /// The offset the next record of that side will get.
-    pub(crate) end_offset: Option<i64>,
-}
-
 /// A client without a group, for questions: clones of the [`Arc`] may ask at the same time.
 pub(crate) type QuestionClient = BaseConsumer<QuietContext>;
+
+/// Which end of a log a client is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// Of the log itself, its high watermark.
+    Log,
+    /// Of what can be read: before the first record of an open transaction.
+    Stable,
+}
 
 /// Connects one.
 ///
 /// # Errors
 /// Where librdkafka refuses the settings.
-pub(crate) fn question_client(kafka: &KafkaConfig) -> KafkaResult<Arc<QuestionClient>> {
-    Ok(Arc::new(BaseConsumer::from_config_and_context(&client_config(kafka), QuietContext)?))
+pub(crate) fn question_client(kafka: &KafkaConfig, ends: Ends) -> KafkaResult<Arc<QuestionClient>> {
+    let mut config = client_config(kafka);
+    config.set(
+        "isolation.level",
+        match ends {
+            Ends::Log => "read_uncommitted",
+            Ends::Stable => "read_committed",
+        },
+    );
+    Ok(Arc::new(BaseConsumer::from_config_and_context(&config, QuietContext)?))
 }
 
 /// Errors of such a client are for debugging: those who ask are told by the answer.
@@ -69,10 +64,13 @@ impl ClientContext for QuietContext {
 
 impl ConsumerContext for QuietContext {}
 
+/// A task's question, and where its answer goes.
+type Asked = (EndOffsetQuestion, Sender<EndOffsetAnswer>);
+
 /// The workers' end: clone it, send questions. The thread ends when all are gone.
 #[derive(Debug, Clone)]
 pub(crate) struct EndOffsets {
-    questions: Sender<Question>,
+    questions: Sender<Asked>,
 }
 
 impl EndOffsets {
@@ -80,31 +78,48 @@ impl EndOffsets {
     ///
     /// # Errors
     /// Where no thread can be started.
-    pub(crate) fn start(client: Arc<QuestionClient>, kafka: &KafkaConfig) -> std::io::Result<Self> {
-        let topics = HashMap::from([
-            (Side::Impressions, kafka.topics.impression.clone()),
-            (Side::Clicks, kafka.topics.click.clone()),
-        ]);
+    pub(crate) fn start(client: Arc<QuestionClient>, topics: Topics) -> std::io::Result<Self> {
         let (questions, asked) = unbounded();
-        std::thread::Builder::new().name("end-offsets".to_owned()).spawn(move || answer(&client, &topics, &asked))?;
+        std::thread::Builder::new()
+            .name("end-offsets".to_owned())
+            .spawn(move || answer_all(&client, &topics, &asked))?;
         Ok(Self { questions })
     }
 
     /// Asks. The answer comes when it comes.
-    pub(crate) fn ask(&self, question: Question) {
+    pub(crate) fn ask(&self, question: EndOffsetQuestion, reply: Sender<EndOffsetAnswer>) {
         // The thread lives as long as any sender does.
-        let _ = self.questions.send(question);
+        let _ = self.questions.send((question, reply));
     }
 }
 
-fn answer(client: &QuestionClient, topics: &HashMap<Side, String>, asked: &Receiver<Question>) {
-    for question in asked {
-        let topic = topics.get(&question.request.side).map_or("", String::as_str);
-        let end = client.fetch_watermarks(topic, question.partition, TIMEOUT);
-        if let Err(error) = &end {
-            tracing::debug!(%error, topic, partition = question.partition, "end offset not answered");
+/// All questions that wait are answered together, so that an outage gathers no more than one for each pair.
+fn answer_all(client: &QuestionClient, topics: &Topics, asked: &Receiver<Asked>) {
+    while let Ok(first) = asked.recv() {
+        let questions: Vec<Asked> = std::iter::once(first).chain(asked.try_iter()).collect();
+        let ends = ends(client, topics, &questions);
+        if let Err(error) = &ends {
+            tracing::debug!(%error, questions = questions.len(), "end offsets not answered");
         }
-        let end_offset = end.ok().map(|(_, end)| end);
-        let _ = question.reply.send(Answer { task: question.task, request: question.request, end_offset });
+        for (question, reply) in questions {
+            let topic = topics.name(question.request.side);
+            let found = ends.as_ref().ok().and_then(|ends| ends.find_partition(topic, question.partition));
+            let end_offset = found.filter(|found| found.error().is_ok()).and_then(|found| match found.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            });
+            let _ = reply.send(EndOffsetAnswer { question, end_offset });
+        }
     }
+}
+
+fn ends(client: &QuestionClient, topics: &Topics, questions: &[Asked]) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    for (question, _) in questions {
+        let topic = topics.name(question.request.side);
+        if list.find_partition(topic, question.partition).is_none() {
+            list.add_partition_offset(topic, question.partition, Offset::End)?;
+        }
+    }
+    client.offsets_for_times(list, TIMEOUT)
 }

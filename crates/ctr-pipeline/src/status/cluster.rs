@@ -12,6 +12,8 @@ pub struct LogBounds {
     pub start: Option<i64>,
     /// What the next record will get.
     pub end: Option<i64>,
+    /// Where what can be read ends: before the first record of a transaction that is still open.
+    pub stable_end: Option<i64>,
 }
 
 /// One topic.
@@ -51,8 +53,20 @@ impl ClusterView {
     /// Where the log of a partition ends, as far as known.
     #[must_use]
     pub fn end(&self, topic: &str, partition: i32) -> Option<i64> {
+        self.bounds(topic, partition)?.end
+    }
+
+    /// Records of a partition that an open transaction holds back.
+    #[must_use]
+    pub fn held_back(&self, topic: &str, partition: i32) -> Option<i64> {
+        let bounds = self.bounds(topic, partition)?;
+        // The two ends are not asked at one moment: the stable one comes later and may be larger.
+        Some((bounds.end? - bounds.stable_end?).max(0))
+    }
+
+    fn bounds(&self, topic: &str, partition: i32) -> Option<&LogBounds> {
         let logs = self.topics.iter().find(|logs| logs.name == topic)?;
-        logs.partitions.get(usize::try_from(partition).ok()?)?.end
+        logs.partitions.get(usize::try_from(partition).ok()?)
     }
 }
 

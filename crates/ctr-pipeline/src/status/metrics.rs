@@ -204,7 +204,7 @@ pub const METRICS: &[Metric] = &[
         &["topic", "partition", "reason"],
         Kind::Gauge,
         "ctr_partition_waiting",
-        "1 while it is not read, by reason: sink_unavailable, sink_full, dead_letters, drift.",
+        "1 while it is not read, by reason: sink_unavailable, sink_full, dead_letters, drift, unreadable, stopping.",
         |report, samples| {
             for partition in &report.partitions {
                 for pause in &report.pauses {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::Serialize;
 
 use super::board::{self, Place, WorkerBoard};
-use super::cluster::{ClusterBoard, TopicLogs};
+use super::cluster::{ClusterBoard, ClusterView, TopicLogs};
 use super::histogram::{Histogram, Quantiles};
 use super::snapshot::WorkerTotals;
 use crate::config::{Config, SettingRow};
@@ -159,7 +159,8 @@ impl Report {
         let ledger = LedgerReport::of(&totals.ledger());
         let obstacles = obstacles(&places, &sink);
         let ready = obstacles.is_empty();
-        let (state, reasons) = judge(&places, obstacles, &sink, &ledger, &partitions);
+        let (state, mut reasons) = judge(&places, obstacles, &sink, &ledger, &partitions);
+        reasons.extend(unequal_topics(&sources.topics, &cluster));
         Self {
             at,
             version: env!("CARGO_PKG_VERSION"),
@@ -225,6 +226,15 @@ fn judge(
     for partition in partitions.iter().filter(|partition| partition.wait == Some("drift")) {
         reasons.push(format!("{}-{} waits: it is far ahead of the other topic", partition.topic, partition.partition));
     }
+    for partition in partitions {
+        let (topic, number) = (&partition.topic, partition.partition);
+        if let Some(records @ 1..) = partition.held_back_records {
+            reasons.push(format!("{topic}-{number}: an open transaction holds back {records} records"));
+        }
+        if let (Some("unreadable"), Some(text)) = (partition.wait, partition.waits_for) {
+            reasons.push(format!("{topic}-{number} is read no further: {text}"));
+        }
+    }
     let stuck = board::stuck(places);
     if !stuck.is_empty() {
         reasons.push(format!("no sign of life from workers {stuck:?} for a minute"));
@@ -235,6 +245,24 @@ fn judge(
         state = State::Defect;
     }
     (state, reasons)
+}
+
+/// What the topics' partitions keep from being read, once the cluster was seen.
+fn unequal_topics([impressions, clicks]: &[String; 2], cluster: &ClusterView) -> Option<String> {
+    cluster.topics_at?;
+    let count =
+        |name: &str| cluster.topics.iter().find(|logs| logs.name == name).map_or(0, |logs| logs.partitions.len());
+    let (a, b) = (count(impressions), count(clicks));
+    match (a, b) {
+        (0, _) => Some(format!("topic {impressions} is away")),
+        (_, 0) => Some(format!("topic {clicks} is away")),
+        _ if a != b => Some(format!(
+            "{impressions} has {a} partitions, {clicks} {b}: {} to {} wait until both have them",
+            a.min(b),
+            a.max(b) - 1
+        )),
+        _ => None,
+    }
 }
 
 /// Milliseconds since the epoch.

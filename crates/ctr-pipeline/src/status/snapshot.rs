@@ -4,52 +4,13 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use ctr_domain::ledger::Ledger;
+pub use ctr_domain::shell::WaitReason;
 use ctr_domain::task::{BySide, Firings};
 
 use super::histogram::Histogram;
 
 /// How many checkpoints and dead letters are remembered, for people.
 pub const REMEMBERED: usize = 10;
-
-/// Why a partition is not read although it is ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WaitReason {
-    /// ClickHouse does not answer.
-    SinkUnavailable,
-    /// Too many rows wait for ClickHouse.
-    SinkFull,
-    /// Dead letters cannot be written.
-    DeadLetters,
-    /// It is more than `max-drift` ahead of its twin.
-    Drift,
-}
-
-impl WaitReason {
-    /// All of them, in the order of every array by reason.
-    pub const ALL: [Self; 4] = [Self::SinkUnavailable, Self::SinkFull, Self::DeadLetters, Self::Drift];
-
-    /// For people.
-    #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::SinkUnavailable => "ClickHouse does not answer",
-            Self::SinkFull => "rows wait for ClickHouse",
-            Self::DeadLetters => "dead letters cannot be written",
-            Self::Drift => "far ahead of the other topic",
-        }
-    }
-
-    /// For machines: a label's value.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::SinkUnavailable => "sink_unavailable",
-            Self::SinkFull => "sink_full",
-            Self::DeadLetters => "dead_letters",
-            Self::Drift => "drift",
-        }
-    }
-}
 
 /// One partition of one topic.
 #[derive(Debug, Clone)]

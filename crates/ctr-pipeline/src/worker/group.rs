@@ -10,7 +10,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::crash_point::crash_point;
@@ -19,12 +19,10 @@ use crate::kafka_log;
 /// Something that happened in the group.
 #[derive(Debug)]
 pub(super) enum GroupEvent {
-    /// These partitions are ours from now on. They are not assigned yet: nothing is read before the worker does that.
+    /// These partitions are ours from now on. Nothing of them is read yet: the worker asks where each begins, and assigns then.
     Assigned(TopicPartitionList),
     /// No partition is ours any more.
     Revoked,
-    /// The answer to a commit.
-    Committed(KafkaResult<()>),
 }
 
 /// The worker's ear in the group.
@@ -67,15 +65,15 @@ impl ConsumerContext for Group {
         let is_assignment = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if is_assignment && !self.closing.load(Ordering::Relaxed) {
             self.note(GroupEvent::Assigned(list.clone()));
+            // The group's question is answered at once, so that it can go on; what is to be read is said later.
+            if let Err(error) = consumer.assign(&TopicPartitionList::new()) {
+                tracing::error!(%error, "the group's assignment could not be taken");
+            }
             return;
         }
         self.note(GroupEvent::Revoked);
         if let Err(error) = consumer.unassign() {
             tracing::error!(%error, "partitions could not be given up");
         }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
-        self.note(GroupEvent::Committed(result));
     }
 }

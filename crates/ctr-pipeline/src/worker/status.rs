@@ -2,99 +2,170 @@
 
 use std::time::{Duration, Instant};
 
-use ctr_domain::task::Side;
+use ctr_domain::shell::{CommitWait, Pair, WaitReason};
+use ctr_domain::task::{Side, Task};
 
-use super::Worker;
-use super::pair::Pair;
+use super::{STATUS_INTERVAL, Worker};
 use crate::logging::Repeats;
-use crate::status::snapshot::{PartitionStatus, WaitReason, WorkerStatus};
+use crate::status::snapshot::{
+    CheckpointStatus, CheckpointWait, LetterStatus, PartitionStatus, PastCheckpoint, REMEMBERED, WorkerStatus,
+    WorkerTotals,
+};
 
 /// Workers that wait look several times a second whether they still do.
 static PAUSES: Repeats = Repeats::new();
 
 impl Worker {
+    /// Shows how the worker is, a few times a second.
+    pub(super) fn show(&mut self) {
+        let now = Instant::now();
+        if now >= self.next_status {
+            self.tell_log_ends();
+            self.tell_first_count();
+            self.note_waiting(now + STATUS_INTERVAL - self.next_status);
+            self.next_status = now + STATUS_INTERVAL;
+            self.show_now();
+        }
+    }
+
+    pub(super) fn show_now(&mut self) {
+        self.note_commits();
+        let status = self.status();
+        self.setup.board.show(self.setup.number, status);
+    }
+
     /// A snapshot of the worker: everything a page, a metric or a test asks.
-    pub(super) fn status(&mut self) -> WorkerStatus {
+    fn status(&self) -> WorkerStatus {
         let now = self.now();
-        let blocked = self.blocked();
-        let mut totals = self.totals.clone();
-        self.checkpoints.account(&mut totals);
-        let (mut partitions, mut replaying) = (Vec::new(), 0);
-        for pair in &mut self.pairs {
-            replaying += usize::from(!pair.task.is_replayed());
-            pair.account(&mut totals);
+        let mut partitions = Vec::new();
+        for (index, pair) in self.shell.pairs().iter().enumerate() {
             for side in Side::BOTH {
                 let topic = self.setup.topics.name(side).to_owned();
-                partitions.push(partition_status(pair, side, topic, blocked, now));
+                let low_offset = self.shell.low_offset(index, side);
+                let waits_for = self.shell.may_read(index, side).err();
+                partitions.push(partition_status(pair, side, now, topic, low_offset, waits_for));
             }
         }
+        let waits_for = self.shell.commit_waits_for().map(|wait| match wait {
+            CommitWait::DeadLetters => CheckpointWait::DeadLetters,
+            CommitWait::Broker => CheckpointWait::Broker,
+        });
         WorkerStatus {
-            joined: self.joined,
-            replaying,
+            joined: self.shell.has_joined(),
+            replaying: self.shell.replaying(),
             partitions,
-            totals,
-            letters: self.outbox.status(),
-            checkpoints: self.checkpoints.status(&self.pairs),
+            totals: self.totals(),
+            letters: LetterStatus {
+                waiting: self.shell.letters_waiting(),
+                failing: self.shell.letters_fail(),
+                recent: self.record.recent_letters.clone(),
+            },
+            checkpoints: CheckpointStatus {
+                recent: self.record.recent_commits.clone(),
+                current_at: self.instant(self.shell.committed_at()),
+                waits_for,
+            },
             seen: Instant::now(),
         }
     }
 
-    /// Says once when the worker has counted its first record: the end of its start. What is shown of it now and then tells
-    /// that too late to measure a start by.
-    pub(super) fn tell_first_count(&mut self) {
-        let counts = |pair: &Pair| Side::BOTH.into_iter().any(|side| pair.task.ledger(side).counted > 0);
-        if self.has_counted || !self.pairs.iter().any(counts) {
+    pub(super) fn totals(&self) -> WorkerTotals {
+        let (account, record) = (self.shell.account(), &self.record);
+        WorkerTotals {
+            ledgers: account.ledgers,
+            firings: account.firings,
+            firing_durations: record.firing_durations,
+            letters_written: record.letters_written,
+            checkpoints_completed: record.commits_completed,
+            checkpoints_failed: record.commits_failed,
+            checkpoint_durations: record.commit_durations,
+            waited: record.waited,
+            recoveries: record.recoveries,
+            records_lost: record.records_lost,
+        }
+    }
+
+    /// Takes the commits that have ended into the record.
+    fn note_commits(&mut self) {
+        while let Some(past) = self.shell.next_past_commit() {
+            let past = PastCheckpoint {
+                ended: self.instant(past.ended),
+                completed: past.completed,
+                pairs: past.pairs,
+                waited_for_letters: milliseconds(past.waited_for_letters),
+                waited_for_broker: milliseconds(past.waited_for_broker),
+            };
+            let record = &mut self.record;
+            if past.completed {
+                record.commits_completed += 1;
+                record.commit_durations.observe(past.duration());
+            } else {
+                record.commits_failed += 1;
+            }
+            if record.recent_commits.len() == REMEMBERED {
+                record.recent_commits.pop_front();
+            }
+            record.recent_commits.push_back(past);
+        }
+    }
+
+    /// A moment of the shell's clock.
+    fn instant(&self, ms: i64) -> Instant {
+        self.epoch + milliseconds(ms)
+    }
+
+    /// Says once when the worker has counted its first record: the end of its start.
+    fn tell_first_count(&mut self) {
+        let counts = |pair: &Pair<Task>| Side::BOTH.into_iter().any(|side| pair.counter().ledger(side).counted > 0);
+        if self.record.has_counted || !self.shell.pairs().iter().any(counts) {
             return;
         }
-        self.has_counted = true;
+        self.record.has_counted = true;
         let duration_seconds = self.epoch.elapsed().as_secs_f32();
         tracing::info!(worker = self.setup.number, duration_seconds, "first record counted");
     }
 
-    /// What keeps the whole worker from reading.
-    fn blocked(&self) -> Option<WaitReason> {
-        if !self.setup.rows.state().is_available() {
-            Some(WaitReason::SinkUnavailable)
-        } else if !self.setup.rows.has_room() {
-            Some(WaitReason::SinkFull)
-        } else if !self.outbox.has_room() {
-            Some(WaitReason::DeadLetters)
-        } else {
-            None
-        }
-    }
-
     /// Counts `elapsed` as waiting if the worker, or a partition of it, waits at this moment.
-    pub(super) fn note_waiting(&mut self, elapsed: Duration) {
-        let is_ahead = |pair: &Pair| Side::BOTH.into_iter().any(|side| pair.task.is_ahead(side));
-        let reason = self.blocked().or_else(|| self.pairs.iter().any(is_ahead).then_some(WaitReason::Drift));
-        if let Some(reason) = reason {
-            self.totals.waited[reason as usize] += elapsed;
-            if let Some(unsaid) = PAUSES.next(reason.label()) {
-                tracing::info!(
-                    worker = self.setup.number,
-                    reason = reason.label(),
-                    unsaid,
-                    "reading pauses: {}",
-                    reason.text()
-                );
+    fn note_waiting(&mut self, elapsed: Duration) {
+        let of_partitions = (0..self.queues.len())
+            .flat_map(|index| Side::BOTH.map(|side| (index, side)))
+            .find_map(|(index, side)| self.shell.may_read(index, side).err());
+        if let Some(reason) = self.shell.waits_for().or(of_partitions) {
+            self.record.waited[reason as usize] += elapsed;
+            let (worker, text) = (self.setup.number, reason.text());
+            if reason != WaitReason::Stopping
+                && let Some(unsaid) = PAUSES.next(&format!("{worker} {}", reason.label()))
+            {
+                tracing::info!(worker, reason = reason.label(), unsaid, "reading pauses: {text}");
             }
         }
     }
 }
 
-fn partition_status(pair: &Pair, side: Side, topic: String, blocked: Option<WaitReason>, now: i64) -> PartitionStatus {
-    let watermark = pair.task.watermark(side);
+fn milliseconds(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or_default())
+}
+
+fn partition_status(
+    pair: &Pair<Task>,
+    side: Side,
+    now: i64,
+    topic: String,
+    low_offset: Option<i64>,
+    waits_for: Option<WaitReason>,
+) -> PartitionStatus {
+    let task = pair.counter();
+    let watermark = task.watermark(side);
     PartitionStatus {
         topic,
-        partition: pair.partition,
-        position: pair.task.position(side),
-        low_offset: pair.committed.map(|committed| committed.partitions[side as usize].low_offset),
+        partition: pair.partition(),
+        position: task.position(side),
+        low_offset,
         watermark: (watermark != ctr_domain::watermark::Watermark::NONE).then_some(watermark.0),
-        maximum: pair.task.maximum(side),
-        at_end: pair.task.is_at_end(side),
-        idle: pair.task.is_idle(side, now),
-        waits_for: blocked.or_else(|| pair.task.is_ahead(side).then_some(WaitReason::Drift)),
-        open_windows: pair.task.open_windows(),
+        maximum: task.maximum(side),
+        at_end: task.is_at_end(side),
+        idle: task.is_idle(side, now),
+        waits_for,
+        open_windows: task.open_windows(),
     }
 }

@@ -12,34 +12,34 @@ use crate::shutdown::StopKind;
 /// How long leaving the group may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The part of the shutdown timeout after which what is not durable is left to the next start.
+const FOR_ALL: f64 = 0.7;
+
+/// The part that a last commit, of what became durable just in time, has. The rest is for closing.
+const FOR_THE_COMMIT: f64 = 0.85;
+
 impl Worker {
     /// Stops reading, sends what has fired, waits for it within the shutdown timeout, commits, and closes. Whatever is not
     /// acknowledged in time is not committed either: the next start takes it up.
     pub(super) fn stop(mut self) -> Result<(), WorkerError> {
         crash_point!("in-shutdown");
         let begun = Instant::now();
-        // A part of the time is for the commit itself and for closing.
-        let deadline = begun + self.setup.job.shutdown_timeout.mul_f64(0.7);
-        let mut last = false;
-        while Instant::now() < deadline {
-            self.poll(IDLE_WAIT)?;
-            self.take_receipts();
-            self.fire()?;
-            self.send_letters();
-            if self.checkpoints.is_in_flight() {
-                continue;
-            }
-            if last {
+        let patience = |part| begun + self.setup.job.shutdown_timeout.mul_f64(part);
+        let (for_all, for_the_commit) = (patience(FOR_ALL), patience(FOR_THE_COMMIT));
+        self.shell.on_stop(self.now());
+        loop {
+            let owed = self.shell.owed();
+            let deadline = if owed.is_only_the_commit() { for_the_commit } else { for_all };
+            if owed.is_nothing() || Instant::now() >= deadline {
                 break;
             }
-            if self.is_settled() {
-                self.checkpoints.force(&mut self.pairs, &self.consumer, &self.setup.topics);
-                last = true;
-            }
+            self.round(false)?;
         }
-        if !last {
+        let owed = self.shell.owed();
+        if !owed.is_nothing() {
             tracing::warn!(
-                dead_letters = self.outbox.len(),
+                ?owed,
+                dead_letters = self.shell.letters_waiting(),
                 sink_available = self.setup.rows.state().is_available(),
                 "stopped before everything was acknowledged; the next start takes it up from the last commit"
             );
@@ -53,7 +53,7 @@ impl Worker {
         }
         self.retire();
         self.show_now();
-        let ledger = self.totals.ledger();
+        let ledger = self.totals().ledger();
         tracing::info!(
             worker = self.setup.number, duration_seconds = begun.elapsed().as_secs_f32(),
             consumed = ledger.consumed, counted = ledger.counted, duplicate = ledger.duplicates,
@@ -63,9 +63,11 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether everything that was sent is acknowledged.
-    fn is_settled(&self) -> bool {
-        self.outbox.len() == 0 && self.pairs.iter().all(|pair| pair.task.is_acknowledged())
+    /// Gives up all partitions, and keeps their account.
+    fn retire(&mut self) {
+        self.shell.on_revoked();
+        self.queues.clear();
+        drop(self.shell.take_commands());
     }
 
     /// Gives up the place in the group. Closing alone does not, for a static member; unsubscribing does.
@@ -90,6 +92,6 @@ impl Drop for Worker {
             self.retire();
             self.show_now();
         }
-        self.pairs.clear();
+        self.queues.clear();
     }
 }

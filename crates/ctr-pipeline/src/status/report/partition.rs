@@ -28,6 +28,8 @@ pub struct PartitionReport {
     pub end_offset: Option<i64>,
     /// Records that are there and not read: end − position.
     pub lag_records: Option<i64>,
+    /// The part of them that nobody may read yet, because somebody's transaction is open.
+    pub held_back_records: Option<i64>,
     /// How old the newest event time read is, while records are left to read; 0 where all was read.
     pub lag_seconds: Option<f64>,
     /// Event time below which nothing more is expected, epoch ms.
@@ -55,6 +57,7 @@ impl PartitionReport {
             low_offset: status.low_offset,
             end_offset,
             lag_records,
+            held_back_records: cluster.held_back(&status.topic, status.partition),
             lag_seconds: lag_seconds(lag_records, status.maximum, at),
             watermark: status.watermark,
             idle: status.idle,

@@ -1,0 +1,149 @@
+//! What counts the records of a pair, as the shell sees it.
+
+use crate::checkpoint::{Checkpoint, RecordMark};
+use crate::counts::CtrResult;
+use crate::event::Event;
+use crate::ledger::Ledger;
+use crate::recovery::PartitionStart;
+use crate::rejection::Rejection;
+use crate::rules::Rules;
+use crate::task::{BySide, EndOffsetRequest, Firings, Outcome, RowBatch, Side, Task};
+
+/// A rule of the shell that a test may break: each is what an earlier version did. The histories must catch it, or they prove
+/// nothing about the rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// That letters cannot be written is remembered when the letters are not: nothing is read, so none can ever succeed.
+    FailingOutlivesItsLetters,
+    /// Whatever answer comes is taken for that of the commit in flight.
+    AnyAnswerIsTheLast,
+    /// Every interval asks where a log ends, whether the last question was answered or not.
+    AsksWithoutEnd,
+    /// What a refused letter belongs to is not asked: it waits for a task that is gone.
+    RefusedLettersOutliveTheirTask,
+}
+
+/// Counts the records of one pair of partitions. See [`Task`], which ships, for what each of these means.
+pub trait Counter: Sized {
+    /// What a test breaks; `()` in the counter that ships.
+    type Broken: Copy + std::fmt::Debug;
+
+    /// Whether the shell is to break one of its rules.
+    #[must_use]
+    fn breaks(_broken: Self::Broken, _flaw: Flaw) -> bool {
+        false
+    }
+
+    /// [`Task::restore`]
+    #[must_use]
+    fn restore(
+        broken: Self::Broken,
+        rules: Rules,
+        source_partition: u32,
+        starts: BySide<PartitionStart>,
+        now: i64,
+    ) -> Self;
+    /// [`Task::on_event`]
+    fn on_event(&mut self, side: Side, record: RecordMark, event: Result<Event<'_>, Rejection>) -> Outcome;
+    /// [`Task::on_arrival`]
+    fn on_arrival(&mut self, side: Side, now: i64);
+    /// [`Task::on_partition_end`]
+    fn on_partition_end(&mut self, side: Side, end_offset: i64);
+    /// [`Task::on_log_end`]
+    fn on_log_end(&mut self, side: Side, end_offset: i64);
+    /// [`Task::is_replayed`]
+    fn is_replayed(&mut self) -> bool;
+    /// [`Task::is_replaying`]
+    fn is_replaying(&self, side: Side) -> bool;
+    /// [`Task::is_ahead`]
+    fn is_ahead(&self, side: Side) -> bool;
+    /// [`Task::position`]
+    fn position(&self, side: Side) -> i64;
+    /// [`Task::fire`]
+    fn fire(&mut self, now: i64, limit: usize, row: impl FnMut(CtrResult<'_>)) -> Option<RowBatch>;
+    /// [`Task::firings`]
+    fn firings(&self) -> Firings;
+    /// [`Task::on_rows_acknowledged`]
+    fn on_rows_acknowledged(&mut self, batch: u64);
+    /// [`Task::on_letters_acknowledged`]
+    fn on_letters_acknowledged(&mut self, letters: u64);
+    /// [`Task::letters_issued`]
+    fn letters_issued(&self) -> u64;
+    /// [`Task::is_acknowledged`]
+    fn is_acknowledged(&self) -> bool;
+    /// [`Task::checkpoint`]
+    fn checkpoint(&mut self) -> Option<Checkpoint>;
+    /// [`Task::may_commit`]
+    fn may_commit(&self, checkpoint: &Checkpoint) -> bool;
+    /// [`Task::ledger`]
+    fn ledger(&self, side: Side) -> &Ledger;
+    /// [`Task::end_offset_request`]
+    fn end_offset_request(&self) -> Option<EndOffsetRequest>;
+    /// [`Task::on_end_offset`]
+    fn on_end_offset(&mut self, request: EndOffsetRequest, end_offset: i64);
+}
+
+impl Counter for Task {
+    type Broken = ();
+
+    fn restore(_: (), rules: Rules, source_partition: u32, starts: BySide<PartitionStart>, now: i64) -> Self {
+        Self::restore(rules, source_partition, starts, now)
+    }
+    fn on_event(&mut self, side: Side, record: RecordMark, event: Result<Event<'_>, Rejection>) -> Outcome {
+        self.on_event(side, record, event)
+    }
+    fn on_arrival(&mut self, side: Side, now: i64) {
+        self.on_arrival(side, now);
+    }
+    fn on_partition_end(&mut self, side: Side, end_offset: i64) {
+        self.on_partition_end(side, end_offset);
+    }
+    fn on_log_end(&mut self, side: Side, end_offset: i64) {
+        self.on_log_end(side, end_offset);
+    }
+    fn is_replayed(&mut self) -> bool {
+        self.is_replayed()
+    }
+    fn is_replaying(&self, side: Side) -> bool {
+        self.is_replaying(side)
+    }
+    fn is_ahead(&self, side: Side) -> bool {
+        self.is_ahead(side)
+    }
+    fn position(&self, side: Side) -> i64 {
+        self.position(side)
+    }
+    fn fire(&mut self, now: i64, limit: usize, row: impl FnMut(CtrResult<'_>)) -> Option<RowBatch> {
+        self.fire(now, limit, row)
+    }
+    fn firings(&self) -> Firings {
+        self.firings()
+    }
+    fn on_rows_acknowledged(&mut self, batch: u64) {
+        self.on_rows_acknowledged(batch);
+    }
+    fn on_letters_acknowledged(&mut self, letters: u64) {
+        self.on_letters_acknowledged(letters);
+    }
+    fn letters_issued(&self) -> u64 {
+        self.letters_issued()
+    }
+    fn is_acknowledged(&self) -> bool {
+        self.is_acknowledged()
+    }
+    fn checkpoint(&mut self) -> Option<Checkpoint> {
+        self.checkpoint()
+    }
+    fn may_commit(&self, checkpoint: &Checkpoint) -> bool {
+        self.may_commit(checkpoint)
+    }
+    fn ledger(&self, side: Side) -> &Ledger {
+        self.ledger(side)
+    }
+    fn end_offset_request(&self) -> Option<EndOffsetRequest> {
+        self.end_offset_request()
+    }
+    fn on_end_offset(&mut self, request: EndOffsetRequest, end_offset: i64) {
+        self.on_end_offset(request, end_offset);
+    }
+}

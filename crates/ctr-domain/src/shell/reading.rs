@@ -1,0 +1,167 @@
+//! Reading: whether a partition may be read now, and what its records do.
+
+use super::counter::Counter;
+use super::fault::Upset;
+use super::outbox::{Outbox, OutgoingLetter};
+use super::pair::Pair;
+use super::{Shell, TaskId};
+use crate::checkpoint::RecordMark;
+use crate::dead_letter::DeadLetterReason;
+use crate::event::Event;
+use crate::rejection::Rejection;
+use crate::task::{Outcome, Side};
+
+/// Why a partition is not read although it is ours. Waiting means not to drain its queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitReason {
+    /// ClickHouse does not answer.
+    SinkUnavailable,
+    /// Too many rows wait for ClickHouse.
+    SinkFull,
+    /// Dead letters cannot be written.
+    DeadLetters,
+    /// It is more than `max-drift` ahead of its twin.
+    Drift,
+    /// Something in it cannot be read; the other partitions are.
+    Unreadable,
+    /// The worker stops.
+    Stopping,
+}
+
+impl WaitReason {
+    /// All of them, in the order of every array by reason.
+    pub const ALL: [Self; 6] =
+        [Self::SinkUnavailable, Self::SinkFull, Self::DeadLetters, Self::Drift, Self::Unreadable, Self::Stopping];
+
+    /// For people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::SinkUnavailable => "ClickHouse does not answer",
+            Self::SinkFull => "rows wait for ClickHouse",
+            Self::DeadLetters => "dead letters cannot be written",
+            Self::Drift => "far ahead of the other topic",
+            Self::Unreadable => "a batch of it cannot be read",
+            Self::Stopping => "the worker stops",
+        }
+    }
+
+    /// For machines: a label's value.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::SinkUnavailable => "sink_unavailable",
+            Self::SinkFull => "sink_full",
+            Self::DeadLetters => "dead_letters",
+            Self::Drift => "drift",
+            Self::Unreadable => "unreadable",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+/// What a record has come to, for the driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// It made a count grow.
+    Counted,
+    /// Its event id had been counted already.
+    Duplicate,
+    /// It is accounted for by an earlier life.
+    Replayed,
+    /// It must be kept as a dead letter: make one for this task with this number, and give it to [`Reading::keep`].
+    Keep {
+        /// The task that issues it.
+        task: TaskId,
+        /// Its number within the task.
+        number: u64,
+        /// Why it is not counted.
+        reason: DeadLetterReason,
+    },
+    /// Nothing more can be read here: tell [`Shell::on_upset`].
+    Upset(Upset),
+}
+
+/// A partition whose batch is being read.
+#[derive(Debug)]
+pub struct Reading<'a, L, T> {
+    pair: &'a mut Pair<T>,
+    outbox: &'a mut Outbox<L>,
+    side: Side,
+}
+
+impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
+    /// Whether a side of a pair may be read now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_read(&self, index: usize, side: Side) -> Result<(), WaitReason> {
+        let Some(pair) = self.pairs.get(index) else { return Err(WaitReason::Stopping) };
+        if let Some(reason) = self.waits_for() {
+            // What a replay reads makes no letters, and it must get on for letters to be sent at all.
+            if reason != WaitReason::DeadLetters || !pair.counter.is_replaying(side) {
+                return Err(reason);
+            }
+        }
+        if pair.stopped[side].is_some() {
+            return Err(WaitReason::Unreadable);
+        }
+        // A side that replays does not wait for one that waits for letters: the letters of the pair wait for the replay.
+        let is_waited_for = pair.counter.is_replaying(side) && !self.letters_have_room();
+        if pair.counter.is_ahead(side) && !is_waited_for {
+            return Err(WaitReason::Drift);
+        }
+        Ok(())
+    }
+
+    /// What keeps the whole worker from reading.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<WaitReason> {
+        if self.is_stopping {
+            Some(WaitReason::Stopping)
+        } else if !self.sink.is_available {
+            Some(WaitReason::SinkUnavailable)
+        } else if !self.sink.has_room {
+            Some(WaitReason::SinkFull)
+        } else if !self.letters_have_room() {
+            Some(WaitReason::DeadLetters)
+        } else {
+            None
+        }
+    }
+
+    /// Takes a batch of one side that arrived at `now`. `None` where there is no such pair any more.
+    pub fn read(&mut self, index: usize, side: Side, now: i64) -> Option<Reading<'_, L, T>> {
+        let pair = self.pairs.get_mut(index)?;
+        pair.counter.on_arrival(side, now);
+        Some(Reading { pair, outbox: &mut self.outbox, side })
+    }
+}
+
+impl<L: OutgoingLetter, T: Counter> Reading<'_, L, T> {
+    /// Takes the next record.
+    #[inline]
+    pub fn record(&mut self, record: RecordMark, event: Result<Event<'_>, Rejection>) -> Step {
+        let expected = self.pair.counter.position(self.side);
+        match self.pair.counter.on_event(self.side, record, event) {
+            Outcome::Counted => Step::Counted,
+            Outcome::Duplicate => Step::Duplicate,
+            Outcome::Replayed => Step::Replayed,
+            Outcome::DeadLetter(reason) => {
+                Step::Keep { task: self.pair.id, number: self.pair.counter.letters_issued(), reason }
+            }
+            Outcome::Rewind => Step::Upset(Upset::Rewind { offset: record.offset, expected }),
+            Outcome::AnotherLog => Step::Upset(Upset::AnotherLog),
+        }
+    }
+
+    /// Everything before this offset has been read, and there is nothing more that may be seen yet.
+    pub fn end(&mut self, offset: i64) {
+        self.pair.counter.on_partition_end(self.side, offset);
+    }
+
+    /// Takes a letter that was asked for.
+    pub fn keep(&mut self, letter: L) {
+        self.outbox.push(letter);
+    }
+}

@@ -1,0 +1,58 @@
+//! A stop: what is still owed.
+
+use super::Shell;
+use super::counter::Counter;
+use super::outbox::OutgoingLetter;
+
+/// What a stopping worker still owes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Owed {
+    /// Letters that are not durable.
+    pub letters: bool,
+    /// Rows that were handed out and are not durable.
+    pub rows_or_letters_unacknowledged: bool,
+    /// The last commit, or its answer.
+    pub commit: bool,
+}
+
+impl Owed {
+    /// Whether it owes nothing and may end.
+    #[must_use]
+    pub const fn is_nothing(self) -> bool {
+        !self.letters && !self.rows_or_letters_unacknowledged && !self.commit
+    }
+
+    /// Whether everything is durable but the last commit: so little is left that it is worth a little more time.
+    #[must_use]
+    pub const fn is_only_the_commit(self) -> bool {
+        self.commit && !self.letters && !self.rows_or_letters_unacknowledged
+    }
+}
+
+impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
+    /// From now on nothing is read and nothing is taken over. What was read goes out, and is committed at the end.
+    pub fn on_stop(&mut self, now: i64) {
+        if !self.is_stopping {
+            self.is_stopping = true;
+            self.takeover.revoke();
+            self.checkpoints.is_final = false;
+            self.checkpoints.make_due(now);
+        }
+    }
+
+    /// What is still to be done before the worker may end.
+    #[must_use]
+    pub fn owed(&self) -> Owed {
+        Owed {
+            letters: self.letters_owed(),
+            rows_or_letters_unacknowledged: self.pairs.iter().any(|pair| !pair.counter.is_acknowledged()),
+            commit: self.is_committing() || !self.checkpoints.is_final,
+        }
+    }
+
+    /// Whether everything that was handed out is durable. A pair that replays owes nothing: it has shown nothing.
+    pub(super) fn is_settled(&self) -> bool {
+        let Owed { letters, rows_or_letters_unacknowledged, .. } = self.owed();
+        !letters && !rows_or_letters_unacknowledged
+    }
+}

@@ -1,0 +1,313 @@
+//! Taking over: from what the group gives to pairs at work.
+//!
+//! The group says which partitions are ours; the brokers say what was committed for them and what their logs hold. Both are
+//! asked without waiting, so a worker that takes over still polls, answers and stops.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::counter::Counter;
+use super::fault::Fault;
+use super::outbox::OutgoingLetter;
+use super::pair::Pair;
+use super::{Command, Notice, Shell, TaskId};
+use crate::recovery::{Commit, FreshStart, LogBounds, PartitionStart, RecoveryNotice, made_anew, recover};
+use crate::task::{BySide, Side};
+
+/// The topic whose partitions decide which pairs are ours. While both topics have the same partitions it makes no difference;
+/// while one has more, the group may give the partitions of a pair to two members, and exactly one of them must read both.
+const DECIDING: Side = Side::Clicks;
+
+/// All partitions taken over again twice within this time: not at once, but after the retry delay.
+const SOON: i64 = 10_000;
+
+/// After which a partition that could not be read is tried again, with all others: they replay, so not often. Whatever was wrong
+/// may have gone: retention has removed the batch, or somebody has set the group's offset behind it.
+const TRY_AGAIN: i64 = 10 * 60_000;
+
+/// How often, in retry delays, partitions that are not there are looked for again.
+const PATIENCE: i64 = 3;
+
+/// One question for facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FactsId(
+    /// The number.
+    pub u64,
+);
+
+/// What a group has committed for a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommittedOffset {
+    /// The committed offset.
+    pub offset: i64,
+    /// Its metadata; empty where there is none.
+    pub metadata: String,
+}
+
+/// What the brokers say of a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionFacts {
+    /// Of which topic.
+    pub side: Side,
+    /// Its number.
+    pub partition: i32,
+    /// Whether it is there.
+    pub presence: Presence,
+}
+
+/// Whether a partition is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// It is.
+    There {
+        /// What the group has committed for it.
+        commit: Option<CommittedOffset>,
+        /// What its log holds, open transactions included.
+        log: LogBounds,
+    },
+    /// The topic, or this partition of it, does not exist.
+    Absent,
+}
+
+/// A pair to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairStart {
+    /// Its life.
+    pub task: TaskId,
+    /// The partition of both topics.
+    pub partition: i32,
+    /// Where each side begins.
+    pub starts: BySide<PartitionStart>,
+}
+
+/// How far taking over is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    /// The group has given nothing.
+    #[default]
+    None,
+    /// Facts are to be asked for.
+    Due { at: i64 },
+    /// They are.
+    Asked { id: FactsId, at: i64 },
+    /// The pairs that are there are read.
+    Done,
+    /// They are, and it is asked whether those that were absent are there now.
+    Looking { id: FactsId, at: i64 },
+}
+
+/// Which partitions are ours, and what is known of them.
+#[derive(Debug, Default)]
+pub(super) struct Takeover {
+    stage: Stage,
+    began: i64,
+    assigned: Vec<i32>,
+    /// Pairs of which one partition is not there.
+    without_twin: Vec<i32>,
+    look_again: i64,
+    taken_again: Option<i64>,
+    /// When partitions that could not be read are tried again.
+    try_again: Option<i64>,
+    /// With which commits the pairs began.
+    begun_with: BTreeMap<i32, BySide<Option<CommittedOffset>>>,
+    /// Pairs that go on with the commits they began with: later ones may already speak of the new log, and to take one side from
+    /// one commit and the other from another would mix two checkpoints.
+    kept: BTreeMap<i32, BySide<Option<CommittedOffset>>>,
+    /// Partitions whose log was found to be another one than their commit speaks of.
+    recreated: BTreeSet<(Side, i32)>,
+}
+
+impl Takeover {
+    /// Nothing is ours any more.
+    pub(super) fn revoke(&mut self) {
+        *self = Self::default();
+    }
+
+    /// A partition cannot be read.
+    pub(super) fn note_stopped(&mut self, now: i64) {
+        self.try_again.get_or_insert(now + TRY_AGAIN);
+    }
+
+    fn start(
+        &self,
+        facts: &BySide<(Option<CommittedOffset>, LogBounds)>,
+        side: Side,
+        partition: i32,
+        rules: &crate::rules::Rules,
+    ) -> Result<(PartitionStart, Option<RecoveryNotice>), Fault> {
+        let (commit, log) = &facts[side];
+        if let Some(commit) = commit
+            && self.recreated.contains(&(side, partition))
+        {
+            let (start, notice) = made_anew(commit.offset, *log);
+            return Ok((start, Some(notice)));
+        }
+        // A group's first start has committed a start for every partition there was, so a partition without a commit was added
+        // since: it is read from its beginning, whatever the strategy.
+        let commit = commit.as_ref().map(|commit| Commit { offset: commit.offset, metadata: &commit.metadata });
+        recover(commit, *log, FreshStart::Earliest, rules).map_err(|source| Fault::Recovery { side, partition, source })
+    }
+}
+
+impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
+    /// The group has given us these partitions, and no others.
+    pub fn on_assigned(&mut self, partitions: &[(Side, i32)], now: i64) {
+        self.on_revoked();
+        if self.is_stopping {
+            return;
+        }
+        let mut assigned: Vec<i32> =
+            partitions.iter().filter(|(side, _)| *side == DECIDING).map(|(_, partition)| *partition).collect();
+        assigned.sort_unstable();
+        let stage = if assigned.is_empty() { Stage::Done } else { Stage::Due { at: now } };
+        self.takeover = Takeover { stage, began: now, assigned, ..Takeover::default() };
+        self.advance_takeover(now);
+    }
+
+    /// Takes all partitions over again from the last commits.
+    pub(super) fn take_again(&mut self, recreated: Option<(Side, i32)>, now: i64) {
+        // What was found of a log holds until a commit of this life has taken the place of the one that spoke of another log.
+        for pair in self.pairs.iter().filter(|pair| pair.committed.is_some()) {
+            self.takeover.kept.remove(&pair.partition);
+            self.takeover.recreated.retain(|(_, partition)| *partition != pair.partition);
+        }
+        let takeover = &mut self.takeover;
+        if let Some((side, partition)) = recreated {
+            takeover.recreated.insert((side, partition));
+            let is_first_life = !self.pairs.iter().any(|pair| pair.partition == partition && pair.committed.is_some());
+            if let Some(commits) = takeover.begun_with.get(&partition).filter(|_| is_first_life) {
+                takeover.kept.insert(partition, commits.clone());
+            }
+        }
+        let soon = takeover.taken_again.is_some_and(|last| now - last < SOON) && recreated.is_none();
+        takeover.taken_again = Some(now);
+        takeover.try_again = None;
+        takeover.stage = Stage::Due { at: if soon { now + self.settings.retry_delay } else { now } };
+        takeover.began = now;
+        self.drop_tasks();
+        self.advance_takeover(now);
+    }
+
+    pub(super) fn advance_takeover(&mut self, now: i64) {
+        if self.takeover.try_again.is_some_and(|at| now >= at) && self.has_joined() {
+            return self.take_again(None, now);
+        }
+        let timeout = self.settings.ask_timeout;
+        let partitions = match self.takeover.stage {
+            Stage::None => return,
+            Stage::Due { at } if now >= at => self.takeover.assigned.clone(),
+            Stage::Asked { at, .. } if now - at >= timeout => self.takeover.assigned.clone(),
+            Stage::Looking { at, .. } if now - at < timeout => return,
+            Stage::Done | Stage::Looking { .. }
+                if !self.takeover.without_twin.is_empty() && now >= self.takeover.look_again =>
+            {
+                let id = FactsId(self.next_id());
+                self.takeover.stage = Stage::Looking { id, at: now };
+                let partitions = self.takeover.without_twin.clone();
+                self.commands.push(Command::AskFacts { id, partitions });
+                return;
+            }
+            _ => return,
+        };
+        let id = FactsId(self.next_id());
+        self.takeover.stage = Stage::Asked { id, at: now };
+        self.commands.push(Command::AskFacts { id, partitions });
+    }
+
+    /// The brokers have answered, or why they have not. An answer to an older question is of no interest.
+    pub fn on_facts(&mut self, id: FactsId, answer: Result<Vec<PartitionFacts>, String>, now: i64) {
+        match (self.takeover.stage, answer) {
+            (Stage::Asked { id: asked, .. }, Ok(facts)) if asked == id => self.take_over(&facts, now),
+            (Stage::Asked { id: asked, .. }, Err(reason)) if asked == id => {
+                self.takeover.stage = Stage::Due { at: now + self.settings.retry_delay };
+                self.commands.push(Command::Tell(Notice::NoFacts { reason }));
+            }
+            (Stage::Looking { id: asked, .. }, answer) if asked == id => {
+                self.takeover.stage = Stage::Done;
+                self.takeover.look_again = now + PATIENCE * self.settings.retry_delay;
+                let facts = answer.unwrap_or_default();
+                if self.takeover.without_twin.iter().any(|partition| both(&facts, *partition).is_some()) {
+                    self.take_again(None, now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn take_over(&mut self, facts: &[PartitionFacts], now: i64) {
+        let assigned = self.takeover.assigned.clone();
+        let (mut list, mut without_twin) = (Vec::new(), Vec::new());
+        for partition in assigned {
+            let Some(mut facts) = both(facts, partition) else {
+                without_twin.push(partition);
+                continue;
+            };
+            if let Some(kept) = self.takeover.kept.get(&partition) {
+                for side in Side::BOTH {
+                    facts[side].0.clone_from(&kept[side]);
+                }
+            }
+            match self.take_pair(partition, &facts, now) {
+                Ok(start) => list.push(start),
+                Err(fault) => return self.commands.push(Command::GiveUp(fault)),
+            }
+        }
+        let partitions = list.iter().map(|start| start.partition).collect();
+        self.commands.push(Command::Assign(list));
+        let took_ms = now - self.takeover.began;
+        self.commands.push(Command::Tell(Notice::TakenOver { partitions, took_ms }));
+        if !without_twin.is_empty() && self.takeover.without_twin != without_twin {
+            self.commands.push(Command::Tell(Notice::WithoutTwin { partitions: without_twin.clone() }));
+        }
+        self.takeover.stage = Stage::Done;
+        self.takeover.without_twin = without_twin;
+        self.takeover.look_again = now + PATIENCE * self.settings.retry_delay;
+    }
+
+    fn take_pair(
+        &mut self,
+        partition: i32,
+        facts: &BySide<(Option<CommittedOffset>, LogBounds)>,
+        now: i64,
+    ) -> Result<PairStart, Fault> {
+        let mut starts = BySide([PartitionStart::at(0); 2]);
+        for side in Side::BOTH {
+            let (start, notice) = self.takeover.start(facts, side, partition, &self.rules)?;
+            starts[side] = start;
+            if let Some(notice) = notice {
+                self.commands.push(Command::Tell(Notice::Recovery { side, partition, notice }));
+            }
+        }
+        let commits = BySide(facts.0.each_ref().map(|(commit, _)| commit.clone()));
+        let is_new = commits.0.iter().any(Option::is_none);
+        self.takeover.begun_with.insert(partition, commits);
+        let task = TaskId(self.next_id());
+        let source_partition = u32::try_from(partition).unwrap_or_default();
+        let counter = T::restore(self.broken, self.rules, source_partition, starts, now);
+        self.pairs.push(Pair::new(task, partition, counter, is_new));
+        Ok(PairStart { task, partition, starts })
+    }
+
+    /// Whether the group has given us our partitions, be they none, and those that are there are read.
+    #[must_use]
+    pub const fn has_joined(&self) -> bool {
+        matches!(self.takeover.stage, Stage::Done | Stage::Looking { .. })
+    }
+
+    /// The pairs of ours that wait because one of their partitions is not there.
+    #[must_use]
+    pub fn without_twin(&self) -> &[i32] {
+        &self.takeover.without_twin
+    }
+}
+
+/// The facts of a pair, if both of its partitions are there.
+fn both(facts: &[PartitionFacts], partition: i32) -> Option<BySide<(Option<CommittedOffset>, LogBounds)>> {
+    let of = |side: Side| {
+        let found = facts.iter().find(|facts| facts.side == side && facts.partition == partition)?;
+        match &found.presence {
+            Presence::There { commit, log } => Some((commit.clone(), *log)),
+            Presence::Absent => None,
+        }
+    };
+    Some(BySide([of(Side::Impressions)?, of(Side::Clicks)?]))
+}

@@ -1,0 +1,220 @@
+//! The shell, decision by decision: what the histories of `ctr-simulation` show by chance, said once by itself.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use ctr_domain::checkpoint::RecordMark;
+use ctr_domain::event::Event;
+use ctr_domain::recovery::LogBounds;
+use ctr_domain::rules::Rules;
+use ctr_domain::shell::{
+    Command, OutgoingLetter, PartitionError, PartitionFacts, Presence, Shell, ShellSettings, SinkView, Step, TaskId,
+    Upset, WaitReason,
+};
+use ctr_domain::task::Side;
+
+struct Letter(TaskId, u64);
+
+impl OutgoingLetter for Letter {
+    fn task(&self) -> TaskId {
+        self.0
+    }
+    fn number(&self) -> u64 {
+        self.1
+    }
+    fn bytes(&self) -> usize {
+        1
+    }
+}
+
+type TestShell = Shell<Letter>;
+
+fn facts(partitions: &[i32]) -> Vec<PartitionFacts> {
+    let there = |side, partition| PartitionFacts {
+        side,
+        partition,
+        presence: Presence::There { commit: None, log: LogBounds { start: 0, end: 0 } },
+    };
+    partitions.iter().flat_map(|partition| Side::BOTH.map(|side| there(side, *partition))).collect()
+}
+
+/// A shell that reads these pairs from their beginning.
+fn at_work(partitions: &[i32]) -> TestShell {
+    let mut shell =
+        TestShell::new(ShellSettings { fire_interval: 0, ..ShellSettings::default() }, Rules::default(), ());
+    let assigned: Vec<(Side, i32)> =
+        partitions.iter().flat_map(|partition| Side::BOTH.map(|side| (side, *partition))).collect();
+    shell.on_assigned(&assigned, 0);
+    answer_facts(&mut shell, &facts(partitions), 0);
+    shell
+}
+
+fn answer_facts(shell: &mut TestShell, facts: &[PartitionFacts], now: i64) -> Vec<Command> {
+    let asked = shell.take_commands().into_iter().find_map(|command| match command {
+        Command::AskFacts { id, .. } => Some(id),
+        _ => None,
+    });
+    shell.on_facts(asked.unwrap(), Ok(facts.to_vec()), now);
+    shell.take_commands()
+}
+
+fn read(shell: &mut TestShell, index: usize, offset: i64, payload: &str) -> Step {
+    let mut reading = shell.read(index, Side::Impressions, 0).unwrap();
+    let mark = RecordMark { offset, timestamp: None };
+    reading.record(mark, Event::parse(Some(payload.as_bytes())))
+}
+
+fn impression(seconds: i64) -> String {
+    let at = 1_700_000_000_000 + seconds * 1_000;
+    format!(r#"{{"event_type":"impression","product_id":"p","timestamp":{at}}}"#)
+}
+
+#[test]
+fn a_sink_with_room_for_one_serves_every_pair_in_turn() {
+    let mut shell = at_work(&[0, 1, 2]);
+    for index in 0..3 {
+        for (offset, seconds) in [(0, 0), (1, 15), (2, 30), (3, 45)] {
+            assert_eq!(read(&mut shell, index, offset, &impression(seconds)), Step::Counted);
+        }
+        for side in Side::BOTH {
+            let mut reading = shell.read(index, side, 0).unwrap();
+            reading.end(if side == Side::Impressions { 4 } else { 0 });
+        }
+    }
+    let ids: Vec<TaskId> = shell.pairs().iter().map(ctr_domain::shell::Pair::id).collect();
+    let mut served = Vec::new();
+    for round in 0..3 {
+        shell.on_sink(SinkView { is_available: true, has_room: true });
+        served.push(shell.fire(100_000_000 + round, |_| {}).unwrap().task);
+        shell.on_sink(SinkView { is_available: true, has_room: false });
+        assert_eq!(shell.fire(100_000_000 + round, |_| {}), None);
+    }
+    assert_eq!(served, ids, "nobody is served twice before all have been");
+}
+
+#[test]
+fn what_a_revocation_forgets_is_also_that_letters_failed() {
+    let mut shell = at_work(&[0]);
+    let Step::Keep { task, number, .. } = read(&mut shell, 0, 0, "not json") else { panic!("must be a letter") };
+    shell.on_letter_refused(Letter(task, number), "away", 0);
+    assert_eq!(shell.may_read(0, Side::Clicks), Err(WaitReason::DeadLetters));
+    shell.on_revoked();
+    shell.on_assigned(&Side::BOTH.map(|side| (side, 0)), 1);
+    answer_facts(&mut shell, &facts(&[0]), 1);
+    assert_eq!(shell.may_read(0, Side::Clicks), Ok(()));
+    // Refused after its task was gone: it says nothing about letters that are owed.
+    shell.on_letter_refused(Letter(task, number), "away", 2);
+    assert_eq!(shell.may_read(0, Side::Clicks), Ok(()));
+}
+
+#[test]
+fn a_late_answer_is_not_credited_to_the_next_commit() {
+    let mut shell = at_work(&[0]);
+    let commit = |shell: &mut TestShell, now| {
+        shell.on_time(now);
+        shell.take_commands().into_iter().find_map(|command| match command {
+            Command::Commit { id, .. } => Some(id),
+            _ => None,
+        })
+    };
+    let first = commit(&mut shell, 0).unwrap();
+    assert_eq!(read(&mut shell, 0, 0, &impression(0)), Step::Counted);
+    let second = commit(&mut shell, 60_000).unwrap();
+    shell.on_commit_answer(first, Ok(()), 70_001);
+    assert!(shell.pairs()[0].committed().is_none(), "nobody has said anything about the second");
+    shell.on_commit_answer(second, Ok(()), 70_002);
+    assert!(shell.pairs()[0].committed().is_some());
+}
+
+#[test]
+fn a_pair_without_its_twin_waits_and_the_others_are_read() {
+    let mut shell = TestShell::new(ShellSettings::default(), Rules::default(), ());
+    shell.on_assigned(&[(Side::Impressions, 0), (Side::Clicks, 0), (Side::Clicks, 1)], 0);
+    let mut known = facts(&[0, 1]);
+    known[2].presence = Presence::Absent;
+    answer_facts(&mut shell, &known, 0);
+    assert!(shell.has_joined());
+    assert_eq!((shell.pairs().len(), shell.without_twin()), (1, &[1][..]));
+    shell.on_time(3_000);
+    answer_facts(&mut shell, &facts(&[1]), 3_001);
+    shell.on_time(3_002);
+    // It is there now: all is taken over again.
+    assert!(!shell.has_joined() || shell.pairs().len() == 2);
+}
+
+#[test]
+fn whose_fault_an_error_is_decides_what_it_ends() {
+    let error = |error: fn(String) -> PartitionError| Upset::Error(error("words".to_owned()));
+    let gives_up =
+        |shell: &mut TestShell| shell.take_commands().iter().any(|command| matches!(command, Command::GiveUp(_)));
+    let mut shell = at_work(&[0, 1]);
+    shell.on_upset(0, Side::Clicks, error(PartitionError::Unreadable), 5);
+    assert!(!gives_up(&mut shell));
+    assert_eq!(shell.may_read(0, Side::Clicks), Err(WaitReason::Unreadable));
+    assert_eq!(shell.may_read(1, Side::Clicks), Ok(()), "the others are read");
+    shell.on_upset(0, Side::Clicks, error(PartitionError::OutOfRange), 6);
+    assert!(!gives_up(&mut shell) && !shell.has_joined(), "taken over again, and no failure");
+    let mut shell = at_work(&[0]);
+    shell.on_upset(0, Side::Clicks, error(PartitionError::Other), 5);
+    assert!(gives_up(&mut shell));
+}
+
+#[test]
+fn rows_that_are_durable_just_in_time_leave_only_the_commit_to_a_stop() {
+    let mut shell = at_work(&[0]);
+    for (offset, seconds) in [(0, 0), (1, 15), (2, 30)] {
+        assert_eq!(read(&mut shell, 0, offset, &impression(seconds)), Step::Counted);
+    }
+    for side in Side::BOTH {
+        shell.read(0, side, 0).unwrap().end(if side == Side::Impressions { 3 } else { 0 });
+    }
+    shell.on_stop(100_000);
+    let mut fired = Vec::new();
+    while let Some(rows) = shell.fire(100_000, |_| {}) {
+        fired.push(rows);
+        if fired.len() > 10 {
+            break;
+        }
+    }
+    assert_eq!(fired.len(), 1, "what is due goes out, once");
+    shell.on_time(100_000);
+    assert!(!shell.owed().is_nothing() && !shell.owed().is_only_the_commit());
+    shell.on_rows_acknowledged(fired[0].task, fired[0].batch);
+    assert!(shell.owed().is_only_the_commit());
+    shell.on_time(100_001);
+    let id = shell.take_commands().into_iter().find_map(|command| match command {
+        Command::Commit { id, .. } => Some(id),
+        _ => None,
+    });
+    assert!(shell.owed().is_only_the_commit(), "until it is answered");
+    shell.on_commit_answer(id.unwrap(), Ok(()), 100_002);
+    shell.on_time(100_002);
+    assert!(shell.owed().is_nothing() && !shell.owed().is_only_the_commit());
+}
+
+#[test]
+fn a_stop_owes_the_last_commit_and_nothing_to_a_takeover() {
+    let mut shell = at_work(&[0]);
+    read(&mut shell, 0, 0, &impression(0));
+    shell.on_stop(10);
+    assert!(!shell.owed().is_nothing());
+    assert_eq!(shell.may_read(0, Side::Clicks), Err(WaitReason::Stopping));
+    shell.on_time(10);
+    let id = shell.take_commands().into_iter().find_map(|command| match command {
+        Command::Commit { id, .. } => Some(id),
+        _ => None,
+    });
+    shell.on_commit_answer(id.unwrap(), Err("coordinator moved".to_owned()), 11);
+    shell.on_time(200);
+    let again = shell.take_commands().into_iter().find_map(|command| match command {
+        Command::Commit { id, .. } => Some(id),
+        _ => None,
+    });
+    shell.on_commit_answer(again.unwrap(), Ok(()), 201);
+    shell.on_time(202);
+    assert!(shell.owed().is_nothing());
+
+    let mut shell = TestShell::new(ShellSettings::default(), Rules::default(), ());
+    shell.on_assigned(&Side::BOTH.map(|side| (side, 0)), 0);
+    shell.on_stop(1);
+    shell.on_time(1);
+    assert!(shell.owed().is_nothing(), "the brokers need not answer first");
+}

@@ -1,0 +1,625 @@
+//! One process: the shell that ships, and a driver for it whose brokers and sinks answer late, twice, wrongly or never.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use ctr_domain::checkpoint::RecordMark;
+use ctr_domain::dead_letter::DeadLetterReason;
+use ctr_domain::shell::{
+    Command, CommitId, Counter, EndOffsetAnswer, EndOffsetQuestion, FactsId, OutgoingLetter, PairStart, PartitionError,
+    PartitionFacts, Shell, ShellSettings, SinkView, Step, TaskId, Upset,
+};
+use ctr_domain::task::{BySide, Side};
+
+use crate::broker;
+use crate::mutation::Mutation;
+use crate::table::{Commits, Committed, Count, Letter, Row};
+use crate::truth::Verdict;
+use crate::world::{Checked, Proof, World};
+
+/// What a letter takes of memory, in these worlds.
+const LETTER_BYTES: usize = 100;
+
+struct Batch {
+    rows: Vec<Row>,
+    written: bool,
+}
+
+/// A dead letter on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Outgoing {
+    task: TaskId,
+    number: u64,
+    partition: i32,
+    letter: Letter,
+}
+
+impl OutgoingLetter for Outgoing {
+    fn task(&self) -> TaskId {
+        self.task
+    }
+    fn number(&self) -> u64 {
+        self.number
+    }
+    fn bytes(&self) -> usize {
+        LETTER_BYTES
+    }
+}
+
+/// What a driver has of one pair.
+struct Place {
+    task: TaskId,
+    partition: i32,
+    positions: BySide<i64>,
+    next: BySide<i64>,
+    /// Where the consumer has last said that the partition ends.
+    said_end: BySide<Option<i64>>,
+    batches: Vec<Batch>,
+    shown: HashMap<(u8, i64), Count>,
+    /// A wrong decision, so far seen by nobody: a task that finds another log is discarded before it shows anything.
+    doubt: Option<String>,
+}
+
+/// A commit that the broker has not answered.
+#[derive(Debug, Clone)]
+pub(crate) struct PendingCommit {
+    pub(crate) id: CommitId,
+    pub(crate) content: Vec<(i32, BySide<Committed>)>,
+}
+
+/// What the process' surroundings are like at the moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Surroundings {
+    pub(crate) sink_available: bool,
+    /// Row batches that the sink takes before one is written.
+    pub(crate) sink_room: usize,
+    pub(crate) letters_taken: bool,
+    /// Whether questions for facts are answered at once.
+    pub(crate) prompt: bool,
+}
+
+impl Surroundings {
+    pub(crate) const CALM: Self =
+        Self { sink_available: true, sink_room: usize::MAX, letters_taken: true, prompt: true };
+}
+
+pub(crate) struct Process<C: Counter> {
+    pub(crate) shell: Shell<Outgoing, C>,
+    pub(crate) around: Surroundings,
+    places: Vec<Place>,
+    delivered: BySide<u64>,
+    /// Letters that the producer has and has not answered for.
+    producer: Vec<Outgoing>,
+    facts: Vec<FactsId>,
+    asked_for: BTreeMap<FactsId, Vec<i32>>,
+    ends: Vec<(EndOffsetQuestion, i64, i64)>,
+    pub(crate) commits: Vec<PendingCommit>,
+    /// Those that the broker keeps, and whose answer is on its way.
+    pub(crate) unanswered: Vec<PendingCommit>,
+    /// What the broker has said it keeps, or kept for a while.
+    acknowledged: BTreeMap<i32, Vec<BySide<Committed>>>,
+    settings: ShellSettings,
+}
+
+impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
+    /// A process to which the group has given all partitions.
+    pub(crate) fn join(worlds: &mut [World], settings: ShellSettings, around: Surroundings) -> Checked<Self> {
+        let (rules, mutation, now) = (worlds[0].rules, worlds[0].mutation, worlds[0].now);
+        let mut process = Self {
+            shell: Shell::new(settings, rules, mutation),
+            around,
+            places: Vec::new(),
+            delivered: BySide::default(),
+            producer: Vec::new(),
+            facts: Vec::new(),
+            asked_for: BTreeMap::new(),
+            ends: Vec::new(),
+            commits: Vec::new(),
+            unanswered: Vec::new(),
+            acknowledged: BTreeMap::new(),
+            settings,
+        };
+        process.shell.on_assigned(&broker::assignment(worlds), now);
+        process.pump(worlds)?;
+        Ok(process)
+    }
+
+    /// Does what the shell says.
+    pub(crate) fn pump(&mut self, worlds: &mut [World]) -> Checked<()> {
+        loop {
+            let commands = self.shell.take_commands();
+            if commands.is_empty() {
+                return Ok(());
+            }
+            for command in commands {
+                self.obey(command, worlds)?;
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command, worlds: &mut [World]) -> Checked<()> {
+        let now = worlds[0].now;
+        match command {
+            Command::Unassign => self.drop_places(worlds),
+            Command::AskFacts { id, partitions } => {
+                self.asked_for.insert(id, partitions);
+                self.facts.push(id);
+                if self.around.prompt { self.answer_facts(worlds, true) } else { Ok(()) }
+            }
+            Command::Assign(starts) => {
+                self.places = starts.iter().map(Place::begin).collect();
+                Ok(())
+            }
+            Command::Commit { id, partitions } => {
+                let content = partitions
+                    .iter()
+                    .map(|(partition, checkpoints)| (*partition, Commits::encode_partitions(checkpoints)))
+                    .collect();
+                self.commits.push(PendingCommit { id, content });
+                Ok(())
+            }
+            Command::AskEndOffset(question) => {
+                let open = self
+                    .ends
+                    .iter()
+                    .filter(|(asked, at, _)| asked.task == question.task && now - at < self.settings.ask_timeout);
+                if open.count() > 0 {
+                    return Err(format!("{question:?} was asked although another is not answered"));
+                }
+                let end = worlds[question.partition as usize].logs[question.request.side].bounds().end;
+                self.ends.push((question, now, end));
+                Ok(())
+            }
+            Command::Tell(_) => Ok(()),
+            Command::GiveUp(fault) => Err(format!("gave up: {fault}")),
+        }
+    }
+
+    /// The oldest question for facts is answered, or fails.
+    pub(crate) fn answer_facts(&mut self, worlds: &mut [World], well: bool) -> Checked<()> {
+        let Some(id) = (!self.facts.is_empty()).then(|| self.facts.remove(0)) else { return Ok(()) };
+        let answer: Result<Vec<PartitionFacts>, String> = match self.asked_for.remove(&id) {
+            Some(partitions) if well => Ok(broker::facts(worlds, &partitions)),
+            _ => Err("no broker answers".to_owned()),
+        };
+        self.shell.on_facts(id, answer, worlds[0].now);
+        self.pump(worlds)
+    }
+
+    /// The question is lost, and nobody ever answers it.
+    pub(crate) fn lose_questions(&mut self) {
+        self.facts.clear();
+        self.ends.clear();
+    }
+
+    /// The group takes everything back, and gives it again.
+    pub(crate) fn rebalance(&mut self, worlds: &mut [World]) -> Checked<()> {
+        self.shell.on_revoked();
+        self.pump(worlds)?;
+        let (assignment, now) = (broker::assignment(worlds), worlds[0].now);
+        self.shell.on_assigned(&assignment, now);
+        self.pump(worlds)
+    }
+
+    fn drop_places(&mut self, worlds: &mut [World]) -> Checked<()> {
+        for place in std::mem::take(&mut self.places) {
+            let partition = place.partition as usize;
+            place.leave(&mut worlds[partition])?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn has_read_all(&self, worlds: &[World]) -> bool {
+        self.shell.has_joined()
+            && self.places.iter().all(|place| {
+                let logs = &worlds[place.partition as usize].logs;
+                // To the last record, and heard that it was.
+                Side::BOTH.into_iter().all(|side| {
+                    let end = logs[side].bounds().end;
+                    place.next[side] >= end && place.said_end[side] == Some(end)
+                })
+            })
+    }
+
+    pub(crate) fn pairs(&self) -> usize {
+        self.places.len()
+    }
+
+    fn tell_sink(&mut self) {
+        let waiting = self.places.iter().flat_map(|place| &place.batches).filter(|batch| !batch.written).count();
+        self.shell
+            .on_sink(SinkView { is_available: self.around.sink_available, has_room: waiting < self.around.sink_room });
+    }
+
+    /// Whether a side may be read; why not must be true.
+    pub(crate) fn may_read(&mut self, index: usize, side: Side) -> bool {
+        self.tell_sink();
+        self.shell.may_read(index, side).is_ok()
+    }
+
+    /// Reads up to `records` records of a side; at the end the consumer says so.
+    pub(crate) fn read(&mut self, worlds: &mut [World], index: usize, side: Side, records: usize) -> Checked<()> {
+        let Some(place) = self.places.get_mut(index) else { return Ok(()) };
+        let world = &mut worlds[place.partition as usize];
+        let now = world.now;
+        let (mut upset, mut said) = (None, Vec::new());
+        if world.unreadable[side] {
+            upset = Some(Upset::Error(PartitionError::Unreadable("bad compression".to_owned())));
+        }
+        let is_silent = upset.is_none()
+            && world.logs[side].read(place.next[side]).is_none()
+            && place.said_end[side] == Some(world.logs[side].readable_end());
+        if is_silent {
+            // Nothing lies in the queue: the end is said once.
+            let end = world.logs[side].bounds().end;
+            if !world.is_mutated(Mutation::TrustStableEnd) {
+                self.shell.on_log_end(place.partition, side, end);
+            }
+            return Ok(());
+        }
+        let Some(mut reading) = self.shell.read(index, side, now) else { return Ok(()) };
+        for _ in 0..if upset.is_some() { 0 } else { records } {
+            let Some((offset, record)) = world.logs[side].read(place.next[side]) else {
+                let end = world.logs[side].readable_end();
+                place.next[side] = place.next[side].max(end);
+                place.said_end[side] = Some(end);
+                if !world.is_mutated(Mutation::WaitForPosition) {
+                    reading.end(end);
+                }
+                break;
+            };
+            let stamp = if world.is_mutated(Mutation::TrustEventTime) { None } else { record.timestamp };
+            let mark = RecordMark { offset, timestamp: stamp };
+            let step = reading.record(mark, record.event());
+            if let Step::Upset(why) = step {
+                upset = Some(why);
+                break;
+            }
+            place.next[side] = offset + 1;
+            self.delivered[side] += 1;
+            world.records_read += 1;
+            if let Step::Keep { task, number, reason } = &step {
+                let id = (side, world.logs[side].incarnation, offset);
+                let letter = Letter { id, reason: reason.clone() };
+                reading.keep(Outgoing { task: *task, number: *number, partition: place.partition, letter });
+            }
+            said.push((offset, step));
+        }
+        if !world.is_mutated(Mutation::TrustStableEnd) {
+            let end = world.logs[side].bounds().end;
+            self.shell.on_log_end(place.partition, side, end);
+        }
+        for (offset, step) in said {
+            place.judge(world, side, offset, &step);
+        }
+        if let Some(upset) = upset {
+            return self.upset(worlds, index, side, upset);
+        }
+        let counter = self.shell.pairs()[index].counter();
+        let replays = Side::BOTH.into_iter().any(|side| counter.is_replaying(side));
+        place.doubt.take_if(|_| !replays).map_or(Ok(()), Err)
+    }
+
+    /// The queue of a partition shows something that its task cannot go on after.
+    pub(crate) fn upset(&mut self, worlds: &mut [World], index: usize, side: Side, upset: Upset) -> Checked<()> {
+        if upset == Upset::AnotherLog && !worlds[0].kind.has_disasters() {
+            return Err(format!("{side:?} was taken for another log"));
+        }
+        self.shell.on_upset(index, side, upset, worlds[0].now);
+        self.pump(worlds)
+    }
+
+    /// Asks for the rows that are due.
+    pub(crate) fn fire(&mut self, worlds: &mut [World]) -> Checked<bool> {
+        self.tell_sink();
+        let mut rows = Vec::new();
+        let fired = self.shell.fire(worlds[0].now, |result| {
+            let product = result.product_id.as_bytes()[1] - b'0';
+            let count = Count { impressions: result.counts.impressions, clicks: result.counts.clicks };
+            rows.push(Row { key: (product, result.window.end), count });
+        });
+        let Some(fired) = fired else {
+            return if rows.is_empty() { Ok(false) } else { Err("rows without a batch".to_owned()) };
+        };
+        let keys: HashSet<_> = rows.iter().map(|row| row.key).collect();
+        if fired.rows != rows.len() || keys.len() != rows.len() || rows.len() > self.settings.rows_per_firing {
+            return Err(format!("{fired:?} came with {} rows of {} windows", rows.len(), keys.len()));
+        }
+        let Some(place) = self.places.iter_mut().find(|place| place.task == fired.task) else {
+            return Err(format!("{fired:?} of a task that is gone"));
+        };
+        for row in &rows {
+            let before = place.shown.insert(row.key, row.count).unwrap_or_default();
+            if !before.is_within(row.count) || before == row.count {
+                return Err(format!("{:?} went from {before:?} to {:?}", row.key, row.count));
+            }
+        }
+        place.batches.push(Batch { rows, written: false });
+        if fired.batch != place.batches.len() as u64 {
+            return Err(format!("batch {} is called {}", place.batches.len(), fired.batch));
+        }
+        Ok(true)
+    }
+
+    /// Writes the first batch of a pair that is not written yet, or any once more.
+    pub(crate) fn write_rows(&mut self, worlds: &mut [World], index: usize) -> Checked<()> {
+        let Some(place) = self.places.get_mut(index) else { return Ok(()) };
+        let world = &mut worlds[place.partition as usize];
+        let Some(first) = place.batches.iter().position(|batch| !batch.written) else { return Ok(()) };
+        let any = world.dice.chance(world.shuffled);
+        let batch = if any { world.dice.below(place.batches.len()) } else { first };
+        place.write_batch(world, batch)
+    }
+
+    /// An acknowledgement arrives: of all that is durable, or an old one once more.
+    pub(crate) fn acknowledge_rows(&mut self, worlds: &mut [World], index: usize) {
+        let Some(place) = self.places.get(index) else { return };
+        let world = &mut worlds[place.partition as usize];
+        let mut durable = place.batches.iter().take_while(|batch| batch.written).count();
+        if world.is_mutated(Mutation::AcknowledgeAny) {
+            durable = place.batches.iter().rposition(|batch| batch.written).map_or(0, |last| last + 1);
+        }
+        let upto = if world.dice.chance(25) { world.dice.below(durable + 1) } else { durable };
+        self.shell.on_rows_acknowledged(place.task, upto as u64);
+    }
+
+    /// Hands letters to the producer.
+    pub(crate) fn hand_letters(&mut self, now: i64) {
+        while let Some(letter) = self.shell.next_letter(now) {
+            if self.producer.len() >= 8 {
+                self.shell.on_letter_not_taken(letter);
+                return;
+            }
+            self.producer.push(letter);
+        }
+    }
+
+    /// The dead letter topic answers for one letter: taken, perhaps twice, or refused, perhaps although it was written.
+    pub(crate) fn answer_letter(&mut self, worlds: &mut [World]) -> Checked<()> {
+        if self.producer.is_empty() {
+            return Ok(());
+        }
+        let dice = &mut worlds[0].dice;
+        let letter = self.producer.swap_remove(dice.below(self.producer.len()));
+        let (taken, again) = (self.around.letters_taken, dice.chance(20));
+        let world = &mut worlds[letter.partition as usize];
+        if taken || again {
+            write_letter(world, &letter.letter)?;
+        }
+        let now = world.now;
+        if !taken {
+            self.shell.on_letter_refused(letter, "no broker takes it", now);
+        } else {
+            self.shell.on_letter_acknowledged(letter.task, letter.number);
+        }
+        self.pump(worlds)
+    }
+
+    /// Time passes for the shell.
+    pub(crate) fn on_time(&mut self, worlds: &mut [World]) -> Checked<()> {
+        self.shell.on_time(worlds[0].now);
+        self.pump(worlds)
+    }
+
+    /// The broker says where a log ends.
+    pub(crate) fn answer_end(&mut self, worlds: &mut [World]) {
+        if self.ends.is_empty() {
+            return;
+        }
+        let (question, _, end_offset) = self.ends.remove(0);
+        let side = question.request.side;
+        let world = &mut worlds[question.partition as usize];
+        let Some(place) = self.places.iter().find(|place| place.task == question.task) else { return };
+        let mut said = end_offset;
+        if !world.kind.is_early() {
+            // There is always one more record: no proof, however often it is asked.
+            said = place.next[side] + 1;
+        } else {
+            world.proofs.push(Proof { side, up_to: question.request.up_to, end_offset });
+            if world.is_mutated(Mutation::OldProof) {
+                said = place.next[side];
+            } else if world.is_mutated(Mutation::TrustStableEnd) {
+                said = world.logs[side].readable_end();
+            }
+        }
+        self.shell.on_end_offset(EndOffsetAnswer { question, end_offset: Some(said) });
+    }
+
+    /// The broker keeps a commit.
+    pub(crate) fn apply(&mut self, worlds: &mut [World], commit: &PendingCommit) {
+        for (partition, content) in &commit.content {
+            worlds[*partition as usize].commits.apply(content.clone());
+        }
+    }
+
+    /// The broker's answer to a commit reaches the process.
+    pub(crate) fn answer_commit(&mut self, worlds: &mut [World], commit: &PendingCommit, kept: bool) -> Checked<()> {
+        if kept {
+            for (partition, content) in &commit.content {
+                self.acknowledged.entry(*partition).or_default().push(content.clone());
+            }
+        }
+        let answer = if kept { Ok(()) } else { Err("illegal generation".to_owned()) };
+        self.shell.on_commit_answer(commit.id, answer, worlds[0].now);
+        if worlds[0].mutation != Some(Mutation::SplitCommit) {
+            (0..self.shell.pairs().len()).try_for_each(|index| self.believed(index))?;
+        }
+        self.pump(worlds)
+    }
+
+    /// Everything that is on its way arrives and is acknowledged: rows only if asked for.
+    pub(crate) fn drain(&mut self, worlds: &mut [World], rows: bool) -> Checked<()> {
+        for place in self.places.iter_mut().filter(|_| rows) {
+            let world = &mut worlds[place.partition as usize];
+            for index in 0..place.batches.len() {
+                if !place.batches[index].written {
+                    place.write_batch(world, index)?;
+                }
+            }
+            self.shell.on_rows_acknowledged(place.task, place.batches.len() as u64);
+        }
+        self.hand_letters(worlds[0].now);
+        while !self.producer.is_empty() {
+            self.answer_letter(worlds)?;
+            self.hand_letters(worlds[0].now);
+        }
+        Ok(())
+    }
+
+    /// Every question and every commit is answered well, those that were late too.
+    pub(crate) fn answer_everything(&mut self, worlds: &mut [World]) -> Checked<()> {
+        while !self.facts.is_empty() {
+            self.answer_facts(worlds, true)?;
+        }
+        while !self.ends.is_empty() {
+            self.answer_end(worlds);
+        }
+        for late in std::mem::take(&mut self.unanswered) {
+            self.answer_commit(worlds, &late, true)?;
+        }
+        self.answer_all_commits(worlds)
+    }
+
+    /// What it waits for, for people.
+    pub(crate) fn describe(&self, worlds: &[World]) -> String {
+        let mut words = format!(
+            "{} of {} pairs, {} replay, letters waiting {} failing {}, owed {:?}, waits for {:?}",
+            self.places.len(),
+            worlds.len(),
+            self.shell.replaying(),
+            self.shell.letters_waiting(),
+            self.shell.letters_fail(),
+            self.shell.owed(),
+            self.shell.waits_for()
+        );
+        for (index, place) in self.places.iter().enumerate() {
+            let logs = &worlds[place.partition as usize].logs;
+            let of = |side: Side| (place.next[side], logs[side].bounds().end, self.shell.may_read(index, side).err());
+            words += &format!("; pair {} {:?}", place.partition, Side::BOTH.map(of));
+        }
+        words
+    }
+
+    /// All commits are kept, and their answers arrive.
+    pub(crate) fn answer_all_commits(&mut self, worlds: &mut [World]) -> Checked<()> {
+        for commit in std::mem::take(&mut self.commits) {
+            self.apply(worlds, &commit);
+            self.answer_commit(worlds, &commit, true)?;
+        }
+        Ok(())
+    }
+
+    /// What the group has of a pair, as the shell believes: the broker must have said so.
+    fn believed(&self, index: usize) -> Checked<()> {
+        let pair = &self.shell.pairs()[index];
+        let Some(checkpoint) = pair.committed() else { return Ok(()) };
+        let believed = Commits::encode_partitions(&checkpoint.partitions);
+        match self.acknowledged.get(&pair.partition()) {
+            Some(said) if said.contains(&believed) => Ok(()),
+            said => Err(format!("{believed:?} is taken for committed, but the broker has said {said:?}")),
+        }
+    }
+
+    /// The end of this life, at any moment: what is on its way may still arrive, in part.
+    pub(crate) fn die(mut self, worlds: &mut [World]) -> Checked<()> {
+        self.drop_places(worlds)?;
+        for letter in std::mem::take(&mut self.producer) {
+            let world = &mut worlds[letter.partition as usize];
+            if world.dice.chance(world.arriving) {
+                write_letter(world, &letter.letter)?;
+            }
+        }
+        self.close_ledger()
+    }
+
+    /// Every record that was handed in is accounted for, once.
+    pub(crate) fn close_ledger(&self) -> Checked<()> {
+        let account = self.shell.account();
+        for side in Side::BOTH {
+            let ledger = &account.ledgers[side];
+            if ledger.difference() != 0
+                || ledger.consumed != self.delivered[side]
+                || ledger.closed_early > ledger.too_late
+            {
+                return Err(format!("{side:?}: {} delivered, but {ledger:?}", self.delivered[side]));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    fn begin(start: &PairStart) -> Self {
+        Self {
+            task: start.task,
+            partition: start.partition,
+            positions: BySide(start.starts.0.map(|start| start.position)),
+            next: BySide(start.starts.0.map(|start| start.offset)),
+            said_end: BySide::default(),
+            batches: Vec::new(),
+            shown: HashMap::new(),
+            doubt: None,
+        }
+    }
+
+    /// Holds what the counter decided against what the log says.
+    fn judge(&mut self, world: &World, side: Side, offset: i64, step: &Step) {
+        let silent = offset < self.positions[side];
+        let expected = world.truth.verdicts[side].get(&offset).copied();
+        let is_right = match step {
+            Step::Replayed => silent,
+            _ if silent => false,
+            Step::Counted => expected == Some(Verdict::Counted),
+            Step::Duplicate => expected == Some(Verdict::Duplicate),
+            Step::Keep { reason: DeadLetterReason::Rejected(why), .. } => expected == Some(Verdict::Rejected(why.code)),
+            Step::Keep { reason: DeadLetterReason::TooLate(late), .. } if late.closed_early => {
+                let may_close = matches!(expected, Some(Verdict::Counted | Verdict::Duplicate));
+                expected == Some(Verdict::ClosedEarly)
+                    || (may_close && world.kind.is_early() && is_proved(world, side, offset, late.window.end))
+            }
+            Step::Keep { .. } => expected == Some(Verdict::TooLate),
+            Step::Upset(_) => false,
+        };
+        if !is_right {
+            let defect = format!("{side:?} {offset}: {step:?}, but the log says {expected:?} (silent: {silent})");
+            self.doubt.get_or_insert(defect);
+        }
+    }
+
+    fn write_batch(&mut self, world: &mut World, index: usize) -> Checked<()> {
+        let batch = &mut self.batches[index];
+        batch.written = true;
+        for row in &batch.rows {
+            if let Some(bound) = world.truth.counts.get(&row.key)
+                && row.count.is_within(*bound)
+            {
+                world.tables.insert(*row, world.mutation);
+            } else {
+                return Err(format!("{row:?}, but the log says {:?}", world.truth.counts.get(&row.key)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The task is gone; rows on their way may still arrive.
+    fn leave(mut self, world: &mut World) -> Checked<()> {
+        for index in 0..self.batches.len() {
+            if !self.batches[index].written && world.dice.chance(world.arriving) {
+                self.write_batch(world, index)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_letter(world: &mut World, letter: &Letter) -> Checked<()> {
+    let closed_early = matches!(&letter.reason, DeadLetterReason::TooLate(late) if late.closed_early);
+    if closed_early && world.is_mutated(Mutation::SilentEarly) {
+        return Ok(());
+    }
+    world.letters.send(letter)
+}
+
+/// Whether a window may have been let go before this record was written: the proof was asked for before.
+fn is_proved(world: &World, side: Side, offset: i64, window_end: i64) -> bool {
+    world.proofs.iter().any(|proof| proof.side == side && proof.up_to >= window_end && proof.end_offset <= offset)
+}
