@@ -1,11 +1,11 @@
 //! The settings of the pipeline: read, checked, typed.
 //!
-//! One table ([`SETTINGS`]) says for every setting its key, default, kind, range and effect. Everything else follows from it:
-//! the keys a file may hold, the environment variables that override it, the messages, the typed sections, the commented
+//! One table ([`SETTINGS`]) declares the key, default, kind, range and effect of every setting. Everything else follows from it:
+//! the keys allowed in a file, the environment variables that override it, the messages, the typed sections, the commented
 //! `config/application.yml` and `docs/configuration.md`.
 //!
-//! Three layers, the later ones win: the defaults of the table, the YAML file, the environment. All that is wrong in any layer
-//! is reported at once, so that a file is mended in one go and not in as many starts as it has mistakes.
+//! There are three layers, and later ones win: the defaults of the table, the YAML file, the environment. All errors of all
+//! layers are reported at once, so that a file can be fixed in one pass.
 
 mod checks;
 pub mod commented;
@@ -33,7 +33,7 @@ use serde::Serialize;
 pub use settings::{SECTIONS, SETTINGS, Setting};
 pub use value::Kind;
 
-/// The file that is read where no other is named, if it exists.
+/// The settings file used if none is named and this one exists.
 pub const DEFAULT_PATH: &str = "config/application.yml";
 
 /// The variable whose value names this process where `ctr.job.instance-id` does not.
@@ -48,35 +48,35 @@ pub struct Config {
     pub clickhouse: ClickHouseConfig,
     /// What is counted, and how the work is kept safe.
     pub job: JobConfig,
-    /// Where the process answers questions about itself.
+    /// Address of the status server.
     pub status: StatusConfig,
     /// Where logs go.
     pub logging: LoggingConfig,
-    /// The file that was read; `None` where only defaults and the environment speak.
+    /// The file that was read; `None` if only defaults and the environment were used.
     pub file: Option<PathBuf>,
-    /// What is allowed but worth a line at start: one sentence each.
+    /// Warnings about valid settings, logged at the start: one sentence each.
     pub notices: Vec<String>,
     rows: Vec<SettingRow>,
 }
 
-/// One setting as it is in force, fit to be shown: secrets are masked.
+/// One effective setting, safe to display: secrets are masked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SettingRow {
     /// The dotted key; for an entry of `kafka.properties` with the name of the property at its end.
     pub key: String,
     /// The value, or `***` for a secret that is set.
     pub value: String,
-    /// Which layer it comes from.
+    /// The layer it comes from.
     pub origin: Origin,
 }
 
 impl Config {
     /// Reads the file at `path`, or [`DEFAULT_PATH`] if that exists, and lets `env` override it.
     ///
-    /// The host name, the default of `ctr.job.instance-id`, is asked of the kernel, otherwise of `HOSTNAME` in `env`.
+    /// The host name, which is the default of `ctr.job.instance-id`, comes from the kernel, otherwise from `HOSTNAME` in `env`.
     ///
     /// # Errors
-    /// All that is wrong with the file and the environment; a file that was named and cannot be read.
+    /// All errors in the file and the environment; a named file that cannot be read.
     pub fn load(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
         let default = Path::new(DEFAULT_PATH);
         let file = path.or_else(|| default.exists().then_some(default));
@@ -93,10 +93,10 @@ impl Config {
         Self::assemble(&text, &env, file)
     }
 
-    /// Settings from the text of a file (empty: all defaults) and from variables, and from nothing else.
+    /// Settings from the text of a file (empty: all defaults) and from the given variables only.
     ///
     /// # Errors
-    /// All that is wrong with the text and the variables.
+    /// All errors in the text and the variables.
     pub fn from_yaml(text: &str, env: &BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
         Self::assemble(text, env, None)
     }
@@ -129,7 +129,7 @@ impl Config {
     }
 }
 
-/// The variables of this process. What is not UTF-8 is kept with U+FFFD in its place, and refused where a setting reads it.
+/// The environment variables of this process. Invalid UTF-8 is replaced with U+FFFD, and refused if a setting reads it.
 #[must_use]
 pub fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
