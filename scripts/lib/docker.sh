@@ -142,7 +142,7 @@ pipeline_command() {
     require_stack
     case " $* " in
         " probe "*)
-            service_is_up ctr-pipeline || fail "ctr-pipeline is not running"
+            service_is_up ctr-pipeline || fail "ctr-pipeline does not run"
             compose exec -T ctr-pipeline ctr-pipeline "$@"
             ;;
         *" --mend"*) mending_command "$@" ;;
@@ -207,9 +207,9 @@ stop_stack() {
     [ -z "$left" ] || fail "stopped, but the engine still has:
 $left"
     if [ "${1:-}" = volumes ]; then
-        say "stopped; removed the volumes"
+        say "stopped; the volumes are removed"
     else
-        say "stopped; the data remains in the volumes (./scripts/down.sh --volumes removes it)"
+        say "stopped; the data stays in the volumes (./scripts/down.sh --volumes removes it)"
     fi
     rm -f "$(mode_file)" "$(superset_off_file)"
 }

@@ -53,7 +53,7 @@ secret_fault() {
     superset_is_wanted || return 0
     [ -z "${SUPERSET_SECRET_KEY:-}" ] || return 0
     [ -n "$(docker volume ls --quiet --filter "name=^$volume\$")" ] || return 0
-    echo "$ENV_FILE has no SUPERSET_SECRET_KEY, but the volume $volume was created with one: restore the old .env, or remove the volume
+    echo "$ENV_FILE has no SUPERSET_SECRET_KEY, but the volume $volume was created with one: put the old .env back, or remove the volume
     (docker volume rm --force $volume; dashboards and users are recreated, everything that people saved in Superset is lost)"
 }
 

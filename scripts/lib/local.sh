@@ -239,8 +239,8 @@ stop_stack() {
     rm -f "$(mode_file)" "$(superset_off_file)"
     if [ "${1:-}" = volumes ]; then
         rm -rf "$LOCAL_DIR/kafka/data" "$LOCAL_DIR/clickhouse" "$LOCAL_DIR/superset" "$LOCAL_DIR/logs" "$RUN_DIR"
-        say "stopped; removed the data and logs in $LOCAL_DIR"
+        say "stopped; the data and logs in $LOCAL_DIR are removed"
     else
-        say "stopped; the data remains in $LOCAL_DIR (./scripts/down.sh --volumes removes it)"
+        say "stopped; the data stays in $LOCAL_DIR (./scripts/down.sh --volumes removes it)"
     fi
 }

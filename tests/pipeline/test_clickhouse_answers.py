@@ -138,5 +138,5 @@ def test_a_process_that_was_stopped_says_so(pipeline: Pipeline, producer: Produc
     pipeline.process.resume()
     wait_until(lambda: "this process was suspended for" in pipeline.process.tail(200), 30, "it says so")
     pipeline.wait_ready()
-    assert "no response within" not in pipeline.process.tail(200)
+    assert "no answer within" not in pipeline.process.tail(200)
     flow.kill()

@@ -12,7 +12,7 @@ pub enum ClickHouseError {
     #[error("no connection: {0}")]
     Unreachable(String),
     /// It did not respond in time.
-    #[error("no response within {} s; if ClickHouse is only slow, increase `clickhouse.request-timeout-ms`", .0.as_secs_f64())]
+    #[error("no answer within {} s; if ClickHouse is only slow, increase `clickhouse.request-timeout-ms`", .0.as_secs_f64())]
     TimedOut(Duration),
     /// The response lacks the proof that ClickHouse sent it, so it acknowledges nothing.
     #[error("the response is not from ClickHouse: {0}; check `clickhouse.url`")]
