@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures the pipeline beside a bare consumer and its peers, on brokers and an engine of its own.
+# Measures the pipeline against a bare consumer and its peers, on separate brokers and a separate engine.
 set -euo pipefail
 
 # shellcheck source=lib/workshop.sh
@@ -15,45 +15,45 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
        ./scripts/bench.sh history [--rows N,N...] [--products N] [--clients N] [--seconds N]
        ./scripts/bench.sh footprint [--seconds N]
 
-  throughput   how fast a log that is there is read, beside a bare consumer and, with --peers, beside Flink and Kafka Streams
-  latency      how soon results are durable and visible, at rates in real time
-  scaling      what an event costs as events, products, partitions, threads, instances and late events grow
+  throughput   time to read an existing log, compared with a bare consumer and, with --peers, with Flink and Kafka Streams
+  latency      time until results are durable and visible, at real-time rates
+  scaling      cost per event as events, products, partitions, threads, instances and late events grow
   memory       memory against speed: the same log with smaller and larger queues
-  starts       how soon after the start of its process the pipeline counts, as a new group and as a member that comes back
-  operations   what it costs to watch the pipeline, to check its results and to count them again
-  history      how quickly ClickHouse answers as months of results gather
-  footprint    what the stack that runs takes of the machine, service by service (setup.sh --local has started it)
+  starts       time from the start of the process to the first counted record, as a new group and as a returning member
+  operations   cost of monitoring the pipeline, verifying its results and recounting them
+  history      query latency of ClickHouse as months of results accumulate
+  footprint    resource usage of the running stack by service (start it with setup.sh --local)
 
-  --events N             records of the log (2000000, for a quick look; the published figures have 6000000)
+  --events N             records in the log (2000000 for a quick run; the published figures use 6000000)
   --products N           products in it (100; history: 100000)
-  --rounds N             rounds: in each, every reader reads the whole log, or every command goes over it (3)
+  --rounds N             rounds; in each, every reader reads the whole log, or every command processes it (3)
   --parallelism N        threads of every reader (2)
-  --property NAME=VALUE  a property of librdkafka for the pipeline and the bare consumer; may be given often
-  --peers                also a Flink job, tuned and as the original has it, and a Kafka Streams application, each fresh and
-                         warm: minutes more a round, and 175 MB of jars from Maven Central the first time
-  --no-memory            leave out the runs with 5 and with 100,000 products
-  --rates N,N...         events a second, one rate after the other (1000,100000)
-  --highest              also the highest rate at which all events are sent and the lag stays flat for 60 s: minutes of looking for it
-  --seconds N            how long a rate is kept (70), a question is asked (20), or a stack is watched (60)
-  --curves NAME,NAME...  events, products, partitions, threads, instances, late share (all; a look of some 10 minutes)
+  --property NAME=VALUE  a librdkafka property for the pipeline and the bare consumer; can be repeated
+  --peers                also a Flink job, tuned and as in the original, and a Kafka Streams application, each cold and
+                         warm: several minutes more per round, and 175 MB of jars from Maven Central the first time
+  --no-memory            skip the runs with 5 and with 100,000 products
+  --rates N,N...         events per second, one rate after the other (1000,100000)
+  --highest              also find the highest rate at which all events are sent and the lag stays flat for 60 s (takes minutes)
+  --seconds N            duration of a rate (70), of a query (20), or of watching the stack (60)
+  --curves NAME,NAME...  events, products, partitions, threads, instances, late share (all; about 10 minutes)
   --whole                the published curves, up to 100 M events and 1 M products: half an hour, 10 GB of disk, 4 GB of memory
-  --values N,N...        for one curve, values of your own
+  --values N,N...        custom values for one curve
   --starts N             starts of each kind (5)
-  --rate N               impressions a second meanwhile (5000)
+  --rate N               impressions per second during the starts (5000)
   --rows N,N...          raw rows, one size after the other (1000000,10000000)
-  --clients N            clients that ask at once (8)
-  --results FOLDER       where JSON, Markdown and pictures go (bench/results)
+  --clients N            number of concurrent clients (8)
+  --results FOLDER       folder for JSON, Markdown and pictures (bench/results)
   -h, --help             this text
 
-Starts what it needs of three brokers and an engine on free ports with their data in a temporary folder (TMPDIR; 75 MB
-for 1 M events, gone afterwards), and prints medians, spread and ratios. docs/performance.md says how to read them. Linux only.
-Exit code 0: measured, and all counts were right; 1: not; 2: wrong usage."
+Starts the brokers and the engine it needs on free ports, with data in a temporary folder (TMPDIR; 75 MB per 1 M events,
+removed afterwards), and prints medians, spread and ratios. docs/performance.md explains them. Linux only.
+Exit code 0: measured, and all counts were correct; 1: failure; 2: wrong usage."
 
 benchmark=throughput
 case "${1:-}" in throughput | latency | scaling | memory | starts | operations | history | footprint) benchmark="$1" && shift ;; esac
 check_options " --events --products --rounds --parallelism --property --results --rates --seconds --curves --values --starts --rate --rows --clients " \
     " --peers --no-memory --highest --whole " "$@"
-[ "$(uname)" = Linux ] || fail "CPU time and memory are read as Linux shows them: run this on Linux"
+[ "$(uname)" = Linux ] || fail "CPU time and memory are read from Linux's /proc: run this on Linux"
 
 prepare_workshop
 install_python "$CHECKOUT/bench/requirements.txt"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A query to ClickHouse from the command line, as clickhouse-client takes it.
+# Runs a query on ClickHouse, with the options of clickhouse-client.
 set -euo pipefail
 
 usage() {
@@ -8,19 +8,19 @@ Usage: scripts/clickhouse-client.sh [--database NAME] [--format FORMAT] --query 
        scripts/clickhouse-client.sh [--database NAME] [--format FORMAT] < query.sql
        scripts/clickhouse-client.sh --query "INSERT INTO t FORMAT CSV" < rows.csv
 
-  -q, --query SQL      the statement (one); otherwise it is read from standard input
-  -d, --database NAME  the database of names without one (CLICKHOUSE_DB)
-      --format FORMAT  the format where the statement has no FORMAT clause: PrettyCompact on a terminal, otherwise TabSeparated
+  -q, --query SQL      a single statement; otherwise it is read from standard input
+  -d, --database NAME  the default database (CLICKHOUSE_DB)
+      --format FORMAT  the format if the statement has no FORMAT clause: PrettyCompact on a terminal, otherwise TabSeparated
 
 Settings (environment or .env): CLICKHOUSE_HOST, CLICKHOUSE_PORT, CLICKHOUSE_DB, CLICKHOUSE_USER, CLICKHOUSE_PASSWORD.
-Exit codes: 0 done; 1 ClickHouse refused the statement (its words are on standard error); 2 usage; 3 no answer.
+Exit codes: 0 success; 1 ClickHouse refused the statement (its message is on standard error); 2 wrong usage; 3 no response.
 END
 }
 
-# value NAME ARGUMENTS LEFT: fails if an option has no value.
+# need_value NAME ARGUMENTS-LEFT: fails if an option has no value.
 need_value() {
     if [ "$2" -lt 2 ]; then
-        echo "$1 needs a value" >&2
+        echo "$1 requires a value" >&2
         usage >&2
         exit 2
     fi
@@ -53,7 +53,7 @@ if [ -z "$format" ]; then
     if [ -t 1 ]; then format=PrettyCompact; else format=TabSeparated; fi
 fi
 if [ -z "$query" ] && [ -t 0 ]; then
-    echo "no statement: give --query, or one on standard input" >&2
+    echo "no statement: use --query, or standard input" >&2
     usage >&2
     exit 2
 fi

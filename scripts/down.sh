@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Stops everything that setup.sh started, also after a setup that was interrupted.
+# Stops everything that setup.sh started, even after an interrupted setup.
 set -euo pipefail
 
 # shellcheck source=lib/verb.sh
@@ -8,7 +8,7 @@ source "$(dirname "$0")/lib/verb.sh"
 # shellcheck disable=SC2034  # read by verb.sh
 USAGE="usage: ./scripts/down.sh [--volumes] [--docker | --local]
 
-  --volumes           remove the data too: topics, tables, logs
+  --volumes           also remove the data: topics, tables, logs
 "
 
 begin "--volumes" "$@"

@@ -1,28 +1,28 @@
 #!/usr/bin/env bash
-# Makes the tables and views of clickhouse/schema. Safe to run any number of times.
+# Creates the tables and views of clickhouse/schema. Safe to run repeatedly.
 set -euo pipefail
 
 usage() {
     cat <<'END'
 Usage: scripts/init-clickhouse.sh [--cluster NAME [--this-node] [--print]]
 
-Applies clickhouse/schema/*.sql over HTTP, in the order of their numbers, and prints a line for each file. It waits for
-ClickHouse to answer. Run it again after an update, or to change how long rows stay.
+Waits for ClickHouse, then applies clickhouse/schema/*.sql over HTTP in numerical order and prints a line for each file.
+Run it again after an update, or to change the retention.
 
-  --cluster NAME   for a cluster (docs/cluster.md): replicated tables NAME_local on every node, Distributed ones over them
-                   under the plain names, views over those; made ON CLUSTER, from the same files
+  --cluster NAME   for a cluster (docs/cluster.md): creates replicated tables NAME_local on every node, Distributed tables
+                   with the plain names over them, and views over those, ON CLUSTER, from the same files
   --this-node      without ON CLUSTER: run it once for each node instead
-  --print          the statements of --cluster, to standard output; asks no server
+  --print          print the statements of --cluster to standard output; connects to no server
 
 Settings (environment or .env):
   CLICKHOUSE_HOST, CLICKHOUSE_PORT      where ClickHouse listens (127.0.0.1, 8123)
-  CLICKHOUSE_DB                         database, made if it is missing (default)
+  CLICKHOUSE_DB                         database, created if missing (default)
   CLICKHOUSE_USER, CLICKHOUSE_PASSWORD  a user who may create tables
-  RAW_TTL_DAYS                          days of event time that raw rows stay, 1 to 13000; 0: for ever (30)
-  HISTORY_TTL_DAYS                      the same for the states of windows in ctr_window_history (7)
-  CLICKHOUSE_WAIT_SECONDS               how long to wait for ClickHouse to answer (60)
+  RAW_TTL_DAYS                          retention of raw rows in days of event time, 1 to 13000; 0: forever (30)
+  HISTORY_TTL_DAYS                      the same for the window states in ctr_window_history (7)
+  CLICKHOUSE_WAIT_SECONDS               how long to wait for ClickHouse (60)
 
-Exit codes: 0 done; 1 ClickHouse refused a file, or did not answer; 2 usage or settings.
+Exit codes: 0 success; 1 ClickHouse refused a file, or did not respond; 2 wrong usage or settings.
 END
 }
 
@@ -48,14 +48,14 @@ source "$(dirname "$0")/lib/clickhouse.sh"
 # shellcheck source=scripts/lib/clickhouse_cluster.sh
 source "$(dirname "$0")/lib/clickhouse_cluster.sh"
 : "${HISTORY_TTL_DAYS:=7}" "${CLICKHOUSE_WAIT_SECONDS:=60}"
-# A TTL is a DateTime, which ends in 2106 (see clickhouse/retention/limit.sql): 35 years.
+# A TTL is a DateTime, whose range ends in 2106 (see clickhouse/retention/limit.sql): 35 years.
 LONGEST_TTL_DAYS=13000
 
 # Fails if setting $1 is not a number of days.
 check_days() {
     local days="${!1}"
     if [[ ! "$days" =~ ^(0|[1-9][0-9]{0,4})$ ]] || ((days > LONGEST_TTL_DAYS)); then
-        echo "$1 is '$days': give a number of days from 0 (for ever) to $LONGEST_TTL_DAYS" >&2
+        echo "$1 is '$days': expected a number of days from 0 (forever) to $LONGEST_TTL_DAYS" >&2
         return 2
     fi
 }
@@ -64,7 +64,7 @@ wait_for_clickhouse() {
     local deadline=$((SECONDS + CLICKHOUSE_WAIT_SECONDS))
     until curl --silent --noproxy '*' --max-time 5 --output /dev/null --fail "$(clickhouse_url)/ping"; do
         if ((SECONDS >= deadline)); then
-            echo "ClickHouse does not answer at $(clickhouse_url) after $CLICKHOUSE_WAIT_SECONDS s:" \
+            echo "ClickHouse does not respond at $(clickhouse_url) after $CLICKHOUSE_WAIT_SECONDS s:" \
                 "start it, or set CLICKHOUSE_HOST and CLICKHOUSE_PORT" >&2
             return 1
         fi
@@ -72,10 +72,10 @@ wait_for_clickhouse() {
     done
 }
 
-# refused FILE WORDS: names the file, then ClickHouse's own words.
+# refused FILE MESSAGE: prints the file and ClickHouse's message.
 refused() { printf 'ClickHouse refused %s:\n%s\n' "clickhouse/$1" "$2" >&2; }
 
-# apply FILE PARAMETER...: one statement.
+# apply FILE PARAMETER...: applies one statement.
 apply() {
     local file="$1" words
     shift
@@ -86,7 +86,7 @@ apply() {
     [ -z "$words" ] || printf '%s\n' "$words"
 }
 
-# apply_made FILE STATEMENT: a statement that was made from the file. Nodes of a cluster answer with a row each, which is not shown.
+# apply_made FILE STATEMENT: applies a statement generated from the file. Each node of a cluster returns a row, which is not shown.
 apply_made() {
     local words
     if ! words="$(printf '%s' "$2" | clickhouse_request - 2>&1)"; then
@@ -95,17 +95,17 @@ apply_made() {
     fi
 }
 
-# keep_rows TABLE DAYS: how long the rows of a table stay; 0 is for ever.
+# keep_rows TABLE DAYS: sets the retention of a table; 0 is forever.
 keep_rows() {
     local table="$1${CLUSTER:+_local}" limited
     if [ "$2" -gt 0 ]; then
         set_retention limit.sql "$1" "$2"
-        echo "rows of $table stay $2 days"
+        echo "rows of $table are kept for $2 days"
         return
     fi
     limited="$(apply retention/is_limited.sql "database=$CLICKHOUSE_DB" "param_table=$table")"
     if [ "$limited" = 1 ]; then set_retention for_ever.sql "$1" 0; fi
-    echo "rows of $table stay for ever"
+    echo "rows of $table are kept forever"
 }
 
 # set_retention FILE TABLE DAYS

@@ -10,7 +10,7 @@ USAGE="usage: ./scripts/logs.sh SERVICE [-f] [--docker | --local]
 
   SERVICE             kafka1, kafka2, kafka3, clickhouse, ctr-pipeline, impression-producer, click-producer,
                       superset; in containers kafka-ui too
-  -f, --follow        go on as it grows
+  -f, --follow        keep printing new lines
 "
 
 service="" follow=""
@@ -19,9 +19,9 @@ for argument in ${ARGUMENTS[@]+"${ARGUMENTS[@]}"}; do
     case "$argument" in
         -f | --follow) follow=follow ;;
         kafka[123] | clickhouse | ctr-pipeline | impression-producer | click-producer | kafka-ui | superset) service="$argument" ;;
-        *) usage_error "no service of this name: $argument" ;;
+        *) usage_error "unknown service: $argument" ;;
     esac
 done
-[ -n "$service" ] || usage_error "which service?"
+[ -n "$service" ] || usage_error "missing argument: SERVICE"
 choose_mode "$MODE_WANTED"
 show_logs "$service" $follow

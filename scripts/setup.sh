@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Starts everything: Kafka, ClickHouse, the pipeline, the producers, Superset. Safe to run again at any time.
+# Starts the whole stack: Kafka, ClickHouse, the pipeline, the producers, Superset. Safe to run again at any time.
 set -euo pipefail
 
 # shellcheck source=lib/verb.sh
@@ -9,11 +9,11 @@ source "$CHECKOUT/scripts/lib/steps.sh"
 
 USAGE="usage: ./scripts/setup.sh [--no-superset] [--docker | --local]
 
-Checks what the machine needs (installs it where apt and root are there), builds, starts Kafka and ClickHouse, creates the
+Checks the prerequisites (installs them with apt if run as root), builds, starts Kafka and ClickHouse, creates the
 topics and the schema, deploys the pipeline, starts the producers, waits for the first row, and starts Superset with the
-dashboards. A stack that runs already is brought up to date. Stop it with ./scripts/down.sh.
+dashboards. Updates a stack that is already running. Stop it with ./scripts/down.sh.
 
-  --no-superset       without dashboards: 850 MB less to fetch, 400 MB less of memory
+  --no-superset       without dashboards: 850 MB less to download, 400 MB less memory
 "
 
 say_what_to_do_next() {
@@ -26,8 +26,8 @@ Everything runs.
   Kafka         $KAFKA_BOOTSTRAP_SERVERS
   ClickHouse    http://$CLICKHOUSE_HOST:$CLICKHOUSE_PORT
 $(say_where_dashboards_are)
-  job page      http://127.0.0.1:$PIPELINE_PORT/
-  state of all  ./scripts/status.sh --watch
+  status page   http://127.0.0.1:$PIPELINE_PORT/
+  all services  ./scripts/status.sh --watch
   logs          ./scripts/logs.sh ctr-pipeline
   stop          ./scripts/down.sh
 
@@ -40,7 +40,7 @@ Three queries to try:
 say_how_to_stop() {
     local code=$?
     stop_steps
-    [ "$code" -eq 0 ] || say "setup did not finish. What it started goes on; ./scripts/down.sh stops it." >&2
+    [ "$code" -eq 0 ] || say "setup did not finish. The services it started keep running; ./scripts/down.sh stops them." >&2
 }
 
 begin "--no-superset" "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Starts the producers, or starts them again with other rates.
+# Starts the producers, or restarts them with other rates.
 set -euo pipefail
 
 # shellcheck source=lib/verb.sh
@@ -8,7 +8,7 @@ source "$(dirname "$0")/lib/verb.sh"
 # shellcheck disable=SC2034  # read by verb.sh
 USAGE="usage: ./scripts/start-producers.sh [--docker | --local]
 
-Rates are IMPRESSION_RATE ($IMPRESSION_RATE) and CLICK_RATE ($CLICK_RATE) events a second.
+The rates are IMPRESSION_RATE ($IMPRESSION_RATE) and CLICK_RATE ($CLICK_RATE) events per second.
 "
 
 begin "" "$@"

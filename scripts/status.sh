@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows the state of every service; ends with 0 only if all is healthy.
+# Shows the state of every service; exits with 0 only if everything is healthy.
 set -euo pipefail
 
 # shellcheck source=lib/verb.sh
@@ -8,11 +8,11 @@ source "$(dirname "$0")/lib/verb.sh"
 # shellcheck disable=SC2034  # read by verb.sh
 USAGE="usage: ./scripts/status.sh [--watch] [--docker | --local]
 
-A table of service, state, address and detail, with the rates of the traffic, the lag of the pipeline and the age of the newest
-row. Exit code 0: brokers answer, topics are there and in sync, ClickHouse answers,
-the pipeline is ready, the producers run, the newest window is young. Exit code 1: one of these is not so.
+Prints a table of service, state, address and detail, with the traffic rates, the lag of the pipeline and the age of the newest
+row. Exit code 0: brokers and ClickHouse respond, the topics exist and are in sync, the pipeline is ready, the producers are
+running, and the newest window is recent. Exit code 1: at least one check failed.
 
-  --watch             shows it again every few seconds, until Ctrl-C
+  --watch             repeat every few seconds until Ctrl-C
 "
 
 begin "--watch" "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Stops the pipeline cleanly: what has fired is written, the offsets are committed.
+# Stops the pipeline cleanly: fired windows are written, and the offsets are committed.
 set -euo pipefail
 
 # shellcheck source=lib/verb.sh
@@ -8,8 +8,8 @@ source "$(dirname "$0")/lib/verb.sh"
 # shellcheck disable=SC2034  # read by verb.sh
 USAGE="usage: ./scripts/stop-job.sh [--leave] [--docker | --local]
 
-  --leave             give up the place in the consumer group, so that others have its partitions at once; without it the
-                      place is kept for a start within the session timeout (15 s)
+  --leave             leave the consumer group, so that other instances get the partitions at once; otherwise the membership
+                      is kept for a restart within the session timeout (15 s)
 "
 
 begin "--leave" "$@"

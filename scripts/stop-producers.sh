@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Stops the producers; what they sent stays.
+# Stops the producers; the records they sent are kept.
 set -euo pipefail
 
 # shellcheck source=lib/verb.sh

@@ -10,13 +10,13 @@ source "$CHECKOUT/scripts/lib/steps.sh"
 USAGE="usage: ./scripts/test.sh [--unit | --containers | --long]
 
   --unit       formatting, lints, unit and property tests only: no brokers, no ClickHouse engine
-  --containers the stack in containers only (tests/containers), on a Docker engine that answers or one of its own
-  --long       also what takes hours (tests marked \`long\`, a million histories of the model instead of 10,000)
+  --containers the stack in containers only (tests/containers), on a running Docker engine or one that it starts
+  --long       also tests that take hours (marked \`long\`; a million histories of the model instead of 10,000)
   -h, --help   this text
 
-What tests need is installed as setup.sh does it. Integration tests start brokers and an engine of their own on free ports
-in a temporary folder, so a stack may be up meanwhile. Exit code 0: all passed. What was skipped is listed at the end; with
-CI=true a skip is a failure."
+Installs prerequisites like setup.sh. Integration tests start their own brokers and engine on free ports in a temporary
+folder, so a running stack is not affected. Exit code 0: everything passed. Skipped tests are listed at the end; with CI=true
+a skip is a failure."
 
 EXTENT="all"
 FAILED=() FAILED_TESTS=() SKIPPED=() PASSED=()
@@ -35,13 +35,13 @@ $USAGE" 2 ;;
     done
 }
 
-# stage NAME COMMAND...: runs it with its output in view; a failure does not stop the other stages.
+# stage NAME COMMAND...: runs it and shows its output; a failure does not stop the other stages.
 stage() {
     local name="$1" started code=0
     shift
     say "== $name"
     started="$(now)"
-    # In a shell of its own, for `set -e` to hold inside of it; not in a condition, where it would not.
+    # In a subshell so that `set -e` applies inside it; not in a condition, where it would not apply.
     set +e
     (set -e; "$@")
     code=$?
@@ -52,10 +52,10 @@ stage() {
 
 skip() { SKIPPED+=("$1: $2"); }
 
-# join_stage NAME: waits for what start_step has begun beside the stages, and counts it as one.
+# join_stage NAME: waits for a step that start_step started in the background, and counts it as a stage.
 join_stage() {
     local code=0
-    say "== $1 (begun beside the checks)"
+    say "== $1 (started in the background)"
     end_step "$1" || code=$?
     if [ "$code" -eq 0 ]; then PASSED+=("$1"); else FAILED+=("$1"); fi
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # One request to ClickHouse over HTTP. Needs the settings of env.sh.
 
-# The text of $1 for a URL.
+# URL-encodes $1.
 url_encode() {
     local LC_ALL=C text="$1" encoded="" character i
     for ((i = 0; i < ${#text}; i++)); do
@@ -27,9 +27,9 @@ clickhouse_url() {
 }
 
 # clickhouse_request FILE NAME=VALUE...: posts FILE (- is standard input) with URL parameters; the result goes to standard
-# output. A failure: 1 and the server's words on standard error, or 3 if there was no answer, or one of something that is not
-# ClickHouse: it knows the id of the query. User and password go in a
-# configuration that curl reads from a pipe, so that the list of processes does not show them.
+# output. On failure: 1 and the server's message on standard error, or 3 if there was no response, or the response was not from
+# ClickHouse, which must return the query id. curl reads user and password from a pipe, so that the process list does not show
+# them.
 clickhouse_request() {
     local file="$1" url parameter answer status query_id
     query_id="ctr-scripts-$$-$RANDOM$RANDOM"
@@ -41,7 +41,7 @@ clickhouse_request() {
     trap "rm -f '$answer' '$answer.headers'" RETURN
     if ! status="$(curl --silent --show-error --noproxy '*' --output "$answer" --dump-header "$answer.headers" --write-out '%{http_code}' \
         --config <(clickhouse_credentials) --header 'Expect:' --data-binary "@$file" "$url")"; then
-        echo "no answer from $(clickhouse_url) (CLICKHOUSE_HOST, CLICKHOUSE_PORT)" >&2
+        echo "no response from $(clickhouse_url) (CLICKHOUSE_HOST, CLICKHOUSE_PORT)" >&2
         return 3
     fi
     if [ "$status" != 200 ]; then
@@ -49,7 +49,7 @@ clickhouse_request() {
         return 1
     fi
     if ! grep -qi "^x-clickhouse-query-id: $query_id" "$answer.headers"; then
-        echo "answered by something that is not ClickHouse at $(clickhouse_url) (CLICKHOUSE_HOST, CLICKHOUSE_PORT)" >&2
+        echo "the response from $(clickhouse_url) is not from ClickHouse (CLICKHOUSE_HOST, CLICKHOUSE_PORT)" >&2
         return 3
     fi
     cat "$answer"

@@ -5,11 +5,11 @@
 # Fails if the names cannot stand in a statement as they are.
 check_cluster_names() {
     if [[ ! "$CLUSTER" =~ ^[A-Za-z0-9_.{}-]+$ ]]; then
-        echo "--cluster '$CLUSTER': give the name of system.clusters, letters, digits, _ . - and macros in { }" >&2
+        echo "--cluster '$CLUSTER': expected a name from system.clusters: letters, digits, _ . - and macros in { }" >&2
         return 2
     fi
     if [[ ! "$CLICKHOUSE_DB" =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]]; then
-        echo "CLICKHOUSE_DB is '$CLICKHOUSE_DB': on a cluster give letters, digits and _, not beginning with a digit" >&2
+        echo "CLICKHOUSE_DB is '$CLICKHOUSE_DB': on a cluster, use letters, digits and _, not beginning with a digit" >&2
         return 2
     fi
 }
@@ -58,11 +58,11 @@ check_cluster() {
         " (SELECT any(substitution) FROM system.macros WHERE macro = trim(BOTH '{}' FROM '$CLUSTER')), '$CLUSTER')))," \
         " (SELECT uniqExact(macro) FROM system.macros WHERE macro IN ('shard', 'replica'))" | clickhouse_request -)" || return 1
     if [ "${found%%$'\t'*}" = 0 ]; then
-        echo "$(clickhouse_url) knows no cluster '$CLUSTER': see system.clusters, and remote_servers in its configuration" >&2
+        echo "$(clickhouse_url) has no cluster '$CLUSTER': check system.clusters, and remote_servers in its configuration" >&2
         return 1
     fi
     if [ "${found##*$'\t'}" != 2 ]; then
-        echo "$(clickhouse_url) does not know its own place in the cluster: give each node the macros shard and replica" >&2
+        echo "$(clickhouse_url) does not know its position in the cluster: define the macros shard and replica on each node" >&2
         return 1
     fi
 }

@@ -99,7 +99,7 @@ setup_stack() {
   Kafka UI      http://127.0.0.1:$KAFKA_UI_PORT"
 }
 
-# begin_superset: false, and one that runs is stopped, if it is not wanted.
+# begin_superset: if it is not wanted, returns false and stops a running one.
 begin_superset() {
     if superset_is_wanted; then rm -f "$(superset_off_file)" && return 0; fi
     leave_superset_out "left out (--no-superset)"
@@ -107,14 +107,14 @@ begin_superset() {
     return 1
 }
 
-# deploy_pipeline: builds, checks, then starts it, or starts it again if the image or a setting is new.
+# deploy_pipeline: builds, checks, then starts it, or restarts it if the image or a setting has changed.
 deploy_pipeline() {
     require_stack
     compose_build ctr-pipeline
     start_pipeline
 }
 
-# start_pipeline: with what is built. A check that fails leaves the one that runs as it is.
+# start_pipeline: starts the current build. If the check fails, the running job is not touched.
 start_pipeline() {
     compose_run ctr-pipeline check
     if ! compose_up ctr-pipeline; then
@@ -124,25 +124,25 @@ start_pipeline() {
     say "ctr-pipeline is ready: http://127.0.0.1:$PIPELINE_PORT/readyz"
 }
 
-# stop_pipeline [leave]: a clean stop keeps its place in the consumer group, `leave` gives it up (SIGQUIT).
+# stop_pipeline [leave]: a clean stop keeps the membership in the consumer group; `leave` ends it (SIGQUIT).
 stop_pipeline() {
     local deadline=$((SECONDS + 40))
     require_stack
     if [ "${1:-}" = leave ] && service_is_up ctr-pipeline; then
         compose kill --signal SIGQUIT ctr-pipeline
-        # A second signal would end it at once, so `stop` has to wait.
+        # A second signal would end the process immediately, so `stop` must wait.
         while service_is_up ctr-pipeline && [ "$SECONDS" -lt "$deadline" ]; do sleep 0.2; done
     fi
     compose stop ctr-pipeline
     say "ctr-pipeline is stopped${1:+ and has left the consumer group}"
 }
 
-# pipeline_command COMMAND...: beside the job, with its settings. `probe` asks the job that runs, so it is asked where that is.
+# pipeline_command COMMAND...: runs a command beside the job, with its settings. `probe` must run in the job's container.
 pipeline_command() {
     require_stack
     case " $* " in
         " probe "*)
-            service_is_up ctr-pipeline || fail "ctr-pipeline does not run: nothing to ask"
+            service_is_up ctr-pipeline || fail "ctr-pipeline does not run"
             compose exec -T ctr-pipeline ctr-pipeline "$@"
             ;;
         *" --mend"*) mending_command "$@" ;;
@@ -150,17 +150,17 @@ pipeline_command() {
     esac
 }
 
-# mending_command COMMAND...: for a command that calls programs (`dlq redrive --mend 'sed ...'`). The image has no shell; the stage of
-# the Dockerfile that it was made in is a Debian with the same binaries.
+# mending_command COMMAND...: runs a command that calls other programs (`dlq redrive --mend 'sed ...'`). The image has no shell; the
+# build stage of the Dockerfile is a Debian with the same binaries.
 mending_command() {
     local tag="$CTR_TAG-mend" log="$LOCAL_DIR/logs/setup/image-with-a-shell.log"
     mkdir -p "$LOCAL_DIR/logs/setup"
     docker build --target build --build-arg "RUST_TAG=$RUST_TAG" --tag "ctr-pipeline:$tag" "$CHECKOUT" >"$log" 2>&1 \
-        || fail "the image with a shell cannot be built: $(tail -n 5 "$log")"
+        || fail "cannot build the image with a shell: $(tail -n 5 "$log")"
     CTR_TAG="$tag" compose_run --user 65532:65532 --workdir /src --entrypoint /out/bin/ctr-pipeline ctr-pipeline "$@"
 }
 
-# verify_command COMMAND...: the same of ctr-verify.
+# verify_command COMMAND...: the same for ctr-verify.
 verify_command() {
     require_stack
     compose_run --entrypoint ctr-verify ctr-pipeline "$@"
@@ -169,7 +169,7 @@ verify_command() {
 start_producers() {
     require_stack
     compose_up impression-producer click-producer
-    say "producers run: $IMPRESSION_RATE impressions and $CLICK_RATE clicks a second"
+    say "producers are running: $IMPRESSION_RATE impressions/s and $CLICK_RATE clicks/s"
 }
 
 stop_producers() {
@@ -188,7 +188,7 @@ show_logs() {
     fi
 }
 
-# left_over [volumes]: what the engine still has of the stack, a line each.
+# left_over [volumes]: lists what remains of the stack in the engine, one line each.
 left_over() {
     local mine="label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"
     docker ps --all --filter "$mine" --format 'container {{.Names}}'
@@ -196,11 +196,11 @@ left_over() {
     [ "${1:-}" != volumes ] || docker volume ls --filter "$mine" --format 'volume {{.Name}}'
 }
 
-# stop_stack [volumes]: everything, of every profile; `volumes` removes the data too.
+# stop_stack [volumes]: stops everything, of every profile; `volumes` also removes the data.
 stop_stack() {
     local name left
     require_docker
-    # Nothing starts here, so a password that is not there (any more) is no reason to refuse.
+    # Nothing is started, so a missing password is not an error.
     for name in $SECRETS; do [ -n "${!name:-}" ] || export "$name=none"; done
     compose --profile '*' --profile monitoring down --remove-orphans ${1:+--volumes}
     left="$(left_over "${1:-}")"

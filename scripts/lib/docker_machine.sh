@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# What the stack in containers needs of the engine and the machine: asked before anything is changed, and all that is missing is
-# said at once. The build asks for nothing more: the Dockerfile is one for BuildKit and for the older builder alike.
+# Requirements of the stack in containers on the engine and the machine: checked before anything changes, all faults reported at
+# once. The build has no further requirements: the Dockerfile works with BuildKit and with the older builder.
 
-# ClickHouse's image does not start on an older one (its seccomp profile does not know a call of a newer C library).
+# ClickHouse's image does not start on an older engine (its seccomp profile lacks a system call of newer C libraries).
 ENGINE_MINIMUM="20.10.10"
-# In use by all at once; the limits of docker-compose.yml are higher.
+# Memory used by all services together; the limits in docker-compose.yml are higher.
 MEMORY_MINIMUM_MIB=2560
 SUPERSET_MEMORY_MIB=512
-# Images fetched and built for the first time; afterwards what a few hours of events take.
+# The first run downloads and builds images; later runs need space for a few hours of events.
 DISK_FIRST_MIB=10240
 DISK_MINIMUM_MIB=2048
 
@@ -17,7 +17,7 @@ engine_fault() {
     local version
     version="$(engine_value ServerVersion)"
     [[ "$version" =~ ^[0-9] ]] || return 0
-    version_at_least "${version%%[-+]*}" "$ENGINE_MINIMUM" || echo "Docker engine $version is older than $ENGINE_MINIMUM, with which ClickHouse's image does not start"
+    version_at_least "${version%%[-+]*}" "$ENGINE_MINIMUM" || echo "Docker engine $version is older than $ENGINE_MINIMUM, which ClickHouse's image requires"
 }
 
 memory_fault() {
@@ -25,18 +25,18 @@ memory_fault() {
     bytes="$(engine_value MemTotal)"
     [[ "$bytes" =~ ^[0-9]+$ ]] || return 0
     ! superset_is_wanted || wanted=$((wanted + SUPERSET_MEMORY_MIB))
-    [ $((bytes / 1048576)) -ge "$wanted" ] || echo "containers have $((bytes / 1048576)) MiB of memory, $wanted are needed: give the engine more \
-(Docker Desktop: Settings, Resources)$(! superset_is_wanted || echo ", or leave Superset out (--no-superset, $SUPERSET_MEMORY_MIB MiB less)")"
+    [ $((bytes / 1048576)) -ge "$wanted" ] || echo "containers have $((bytes / 1048576)) MiB of memory, $wanted MiB are required: increase the engine's memory \
+(Docker Desktop: Settings, Resources)$(! superset_is_wanted || echo ", or omit Superset (--no-superset, $SUPERSET_MEMORY_MIB MiB less)")"
 }
 
-# Where the engine is a virtual machine, its disk is not one of ours to look at.
+# If the engine runs in a virtual machine, its disk is not visible here.
 disk_fault() {
     local folder free wanted="$DISK_FIRST_MIB"
     folder="$(engine_value DockerRootDir)"
     [ -d "${folder:-/nowhere}" ] || return 0
     [ -z "$(docker images --quiet "ctr-pipeline:$CTR_TAG")" ] || wanted="$DISK_MINIMUM_MIB"
     free="$(df -Pm "$folder" | awk 'NR == 2 { print $4 }')"
-    [ "${free:-$wanted}" -ge "$wanted" ] || echo "$folder has $free MiB of room, $wanted are needed: docker system prune removes what no container uses"
+    [ "${free:-$wanted}" -ge "$wanted" ] || echo "$folder has $free MiB of free space, $wanted MiB are required: docker system prune removes unused data"
 }
 
 # The users inside the containers are not the owner of the checkout.
@@ -47,24 +47,24 @@ files_fault() {
 $unreadable"
 }
 
-# Superset's metadata is encrypted with a key of .env: a new key beside old metadata is of no use.
+# Superset's metadata is encrypted with a key of .env: a new key cannot decrypt old metadata.
 secret_fault() {
     local volume="${COMPOSE_PROJECT_NAME}_superset-home"
     superset_is_wanted || return 0
     [ -z "${SUPERSET_SECRET_KEY:-}" ] || return 0
     [ -n "$(docker volume ls --quiet --filter "name=^$volume\$")" ] || return 0
-    echo "$ENV_FILE has no SUPERSET_SECRET_KEY, and the volume $volume was made with one: put the old .env back, or remove the volume
-    (docker volume rm --force $volume; dashboards and users are made again, what people saved in Superset is gone)"
+    echo "$ENV_FILE has no SUPERSET_SECRET_KEY, but the volume $volume was created with one: put the old .env back, or remove the volume
+    (docker volume rm --force $volume; dashboards and users are recreated, everything that people saved in Superset is lost)"
 }
 
 settings_fault() {
     case "$CLICKHOUSE_USER" in default | ctr_writer) return ;; esac
-    echo "CLICKHOUSE_USER is $CLICKHOUSE_USER, but the writer in containers is ctr_writer (containers/clickhouse-users.xml): take it out of .env"
+    echo "CLICKHOUSE_USER is $CLICKHOUSE_USER, but the writer in containers is ctr_writer (containers/clickhouse-users.xml): remove it from .env"
 }
 
-curl_fault() { command -v curl >/dev/null || echo "curl is not installed: it is what asks the pipeline whether it is ready"; }
+curl_fault() { command -v curl >/dev/null || echo "curl is not installed: it is required to check whether the pipeline is ready"; }
 
-# Ports of containers that run are taken by themselves.
+# Ports of running containers are in use by those containers.
 wanted_ports() {
     local service
     for service in $SERVICES; do
@@ -72,7 +72,7 @@ wanted_ports() {
     done
 }
 
-# check_machine: everything that could make setup fail later, before it changes anything.
+# check_machine: checks everything that could make setup fail later, before it changes anything.
 check_machine() {
     local ask faults="" fault ports
     require_docker

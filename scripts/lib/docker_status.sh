@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What the stack in containers says about itself: which containers run and are healthy, and the table of status.sh.
+# Status of the stack in containers: which containers run and are healthy, and the table of status.sh.
 
-# The table's row, readiness over HTTP, the age of the data and the wait for the first row are the same without Docker.
+# Rows of the table, readiness over HTTP, the age of the data and the wait for the first row are the same as without Docker.
 # shellcheck source=local_status.sh
 source "$CHECKOUT/scripts/lib/local_status.sh"
 
@@ -17,7 +17,7 @@ service_is_up() { grep "^$1|running|" <<<"$(containers)" >/dev/null; }
 # `default` needs no password, but is let in from inside the container only.
 clickhouse_value() { compose exec -T clickhouse clickhouse-client --query "$1" 2>/dev/null </dev/null || true; }
 
-# container_state STATE STATUS: in the words of the table.
+# container_state STATE STATUS: the state as shown in the table.
 container_state() {
     case "$1|$2" in
         'running|'*'(unhealthy)'*) echo unhealthy ;;
@@ -36,7 +36,7 @@ container_row() {
     status_row "$1" "$(container_state "${state:-}" "${status:-}")" "$2" "${3:-${status:-no container}}"
 }
 
-# show_status: the table; false if anything in it is not up.
+# show_status: prints the table; false if anything is not up.
 show_status() {
     local sample
     require_docker

@@ -68,20 +68,20 @@ require_same_settings() {
     [ -z "$changed" ] || fail "settings that changed since the stack was started:$changed. Run ./scripts/down.sh, then setup.sh again."
 }
 
-# What Superset keeps is encrypted with the key it was made with. (Its settings are there once it has been started.)
+# Superset's data is encrypted with the key it was created with. (Its settings file exists once it has been started.)
 require_same_secret_key() {
     local was file="$RUN_DIR/superset.settings"
     if ! superset_is_wanted || [ ! -r "$file" ] || [ ! -d "$LOCAL_DIR/superset" ]; then return 0; fi
     was="$(sed -n 's/^SUPERSET_SECRET_KEY=//p' "$file")"
-    [ -z "$was" ] || [ "$was" = "${SUPERSET_SECRET_KEY:-}" ] || fail "SUPERSET_SECRET_KEY is not the one that Superset's data in $LOCAL_DIR/superset was made with.
-Put the old $ENV_FILE back (the key is also in $file), or remove $LOCAL_DIR/superset and $file:
-the dashboards are made again, what people saved there is gone. Or leave them out: --no-superset."
+    [ -z "$was" ] || [ "$was" = "${SUPERSET_SECRET_KEY:-}" ] || fail "SUPERSET_SECRET_KEY is not the key with which Superset's data in $LOCAL_DIR/superset was created.
+Restore the old $ENV_FILE (the key is also in $file), or remove $LOCAL_DIR/superset and $file:
+the dashboards are recreated, and everything that people saved there is lost. Or omit Superset: --no-superset."
 }
 
 ensure_secrets() {
     local name
     for name in $SECRETS; do ensure_secret "$name"; done
-    # Without a password the default user was meant; from now on it is the one that may write.
+    # Without a password the user was `default`; from now on it is the writer.
     if [ "$CLICKHOUSE_USER" = default ]; then export CLICKHOUSE_USER=ctr_writer; fi
 }
 
@@ -104,18 +104,18 @@ apply_schema() {
     return "$code"
 }
 
-# say_what_will_come: what is still to be made here, and about how long it takes.
+# say_what_will_come: prints what remains to be built, and about how long it takes.
 say_what_will_come() {
     local minutes cores
     cores="$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)"
     if [ -x "$BINARIES/ctr-pipeline" ] && [ -x "$VENV/bin/supervisord" ]; then
-        say "building what has changed, then brokers, ClickHouse, pipeline, producers$(! superset_is_wanted || echo ', dashboards'): about a minute"
+        say "building changes, then starting brokers, ClickHouse, pipeline, producers$(! superset_is_wanted || echo ', dashboards'): about a minute"
         return
     fi
     minutes=$(((BUILD_CPU_SECONDS / cores + 59) / 60 + 1))
-    say "the first time: cargo builds the binaries, about $minutes min on $cores idle cores; beside it come Kafka's jars and ClickHouse's engine from their
-registries$(! superset_is_wanted || echo ', and Superset (850 MB)'). Then brokers, ClickHouse, pipeline and producers start, and the first row is there 20 s later.
-Ctrl-C is safe at any time: run it again and it goes on where it was."
+    say "first run: cargo builds the binaries, about $minutes min on $cores idle cores; meanwhile, Kafka's jars and ClickHouse's engine are downloaded from
+their registries$(! superset_is_wanted || echo ', and Superset (850 MB)'). Then brokers, ClickHouse, pipeline and producers start; the first row appears 20 s later.
+Ctrl-C is safe at any time: run it again to continue."
 }
 
 setup_stack() {
@@ -148,14 +148,14 @@ setup_stack() {
     fi
 }
 
-# deploy_pipeline: builds, checks, then starts it, or starts it again with what is new, and waits until it is ready.
+# deploy_pipeline: builds, checks, starts or restarts it, and waits until it is ready.
 deploy_pipeline() {
     require_stack
     build_binaries
     start_pipeline
 }
 
-# start_pipeline: with what is built. A check that fails leaves the one that runs as it is.
+# start_pipeline: starts the current build. If the check fails, the running job is not touched.
 start_pipeline() {
     remember_settings ctr-pipeline
     "$CHECKOUT/local/run.sh" ctr-pipeline-check
@@ -171,17 +171,17 @@ wait_for_ready() {
     until http_ok "http://127.0.0.1:$PIPELINE_PORT/readyz"; do
         if ! service_is_up ctr-pipeline; then
             log_tail "$(console_log ctr-pipeline)"
-            fail "ctr-pipeline ended; its log is $(console_log ctr-pipeline)"
+            fail "ctr-pipeline exited; see its log $(console_log ctr-pipeline)"
         fi
         if [ "$SECONDS" -ge "$deadline" ]; then
             log_tail "$(console_log ctr-pipeline)"
-            fail "ctr-pipeline is not ready after $1 s: $(http_text "http://127.0.0.1:$PIPELINE_PORT/readyz"); its log is $(console_log ctr-pipeline)"
+            fail "ctr-pipeline is not ready after $1 s: $(http_text "http://127.0.0.1:$PIPELINE_PORT/readyz"); see its log $(console_log ctr-pipeline)"
         fi
         sleep 0.2
     done
 }
 
-# stop_pipeline [leave]: a clean stop keeps its place in the consumer group, `leave` gives it up (SIGQUIT).
+# stop_pipeline [leave]: a clean stop keeps the membership in the consumer group; `leave` ends it (SIGQUIT).
 stop_pipeline() {
     local deadline=$((SECONDS + 40))
     require_stack
@@ -193,13 +193,13 @@ stop_pipeline() {
     say "ctr-pipeline is stopped${1:+ and has left the consumer group}"
 }
 
-# pipeline_command COMMAND...: beside the job, with its settings.
+# pipeline_command COMMAND...: runs a command beside the job, with its settings.
 pipeline_command() {
     require_stack
     "$CHECKOUT/local/run.sh" ctr-pipeline-command "$@"
 }
 
-# verify_command COMMAND...: the same of ctr-verify.
+# verify_command COMMAND...: the same for ctr-verify.
 verify_command() {
     require_stack
     "$CHECKOUT/local/run.sh" ctr-verify "$@"
@@ -213,7 +213,7 @@ start_producers() {
     remember_settings impression-producer click-producer
     start_service impression-producer
     start_service click-producer
-    say "producers run: $IMPRESSION_RATE impressions and $CLICK_RATE clicks a second"
+    say "producers are running: $IMPRESSION_RATE impressions/s and $CLICK_RATE clicks/s"
 }
 
 stop_producers() {
@@ -233,7 +233,7 @@ show_logs() {
 
 service_log() { case "$1" in kafka[123]) echo "$LOCAL_DIR/logs/$1.log" ;; *) console_log "$1" ;; esac; }
 
-# stop_stack [volumes]: everything, also what a killed supervisor left; `volumes` removes the data too.
+# stop_stack [volumes]: stops everything, including processes left by a killed supervisor; `volumes` also removes the data.
 stop_stack() {
     stop_supervisor
     rm -f "$(mode_file)" "$(superset_off_file)"

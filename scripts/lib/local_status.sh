@@ -1,34 +1,34 @@
 # shellcheck shell=bash
-# What the stack without Docker says about itself: readiness by HTTP, and the table of status.sh.
+# Status of the stack without Docker: readiness over HTTP, and the table of status.sh.
 
-# What is asked is on this machine, whatever proxy the environment names.
+# All addresses are local, so proxies are bypassed.
 http_ok() { curl --silent --noproxy '*' --fail --max-time 3 --output /dev/null "$1"; }
 http_text() { curl --silent --noproxy '*' --max-time 3 "$1" 2>/dev/null | tr '\n\t' '  ' | cut -c 1-160 || true; }
 
-# As a reader without credentials, which is what people and dashboards are.
+# Queries as a reader without credentials, like people and dashboards.
 clickhouse_value() {
     curl --silent --noproxy '*' --fail --max-time 5 --get --data-urlencode "query=$1" "http://$CLICKHOUSE_HOST:$CLICKHOUSE_PORT/" 2>/dev/null || true
 }
 
-# A row of a window that ended a moment ago: in a stack that starts again, old rows prove nothing.
+# Waits for a row of a window that ended recently: in a restarted stack, old rows prove nothing.
 wait_for_new_row() {
     local deadline=$((SECONDS + 90)) rows
     local query="SELECT count() FROM $CLICKHOUSE_DB.ctr_latest_view WHERE window_end > now() - INTERVAL 30 SECOND"
     until rows="$(clickhouse_value "$query")" && [ "${rows:-0}" -gt 0 ] 2>/dev/null; do
-        [ "$SECONDS" -lt "$deadline" ] || fail "no new row in ctr_latest_view after 90 s; ./scripts/status.sh says what is wrong"
+        [ "$SECONDS" -lt "$deadline" ] || fail "no new row in ctr_latest_view after 90 s; run ./scripts/status.sh for details"
         sleep 0.3
     done
 }
 
 STATUS_HEALTHY=yes
 
-# status_row SERVICE STATE ADDRESS DETAIL: a line of the table; any state but `up` makes the whole unhealthy.
+# status_row SERVICE STATE ADDRESS DETAIL: prints a line of the table; any state but `up` makes the stack unhealthy.
 status_row() {
     printf '%-20s %-9s %-24s %s\n' "$1" "$2" "$3" "$4"
     [ "$2" = up ] || STATUS_HEALTHY=no
 }
 
-# The state of a service in the words of the table.
+# The state of a service as shown in the table.
 plain_state() {
     case "$1" in
         RUNNING) echo up ;;
@@ -62,7 +62,7 @@ clickhouse_row() {
     if http_ok "http://$address/ping"; then
         status_row clickhouse up "$address" "version $(clickhouse_value 'SELECT version()')"
     else
-        status_row clickhouse down "$address" "does not answer /ping ($(supervisor_line clickhouse))"
+        status_row clickhouse down "$address" "no response to /ping ($(supervisor_line clickhouse))"
     fi
 }
 
@@ -78,7 +78,7 @@ pipeline_row() {
     fi
 }
 
-# pipeline_sample: "UPTIME IMPRESSIONS CLICKS LAG-RECORDS LAG-SECONDS" of the running pipeline; nothing if it does not answer.
+# pipeline_sample: "UPTIME IMPRESSIONS CLICKS LAG-RECORDS LAG-SECONDS" of the running pipeline; nothing if it does not respond.
 pipeline_sample() {
     curl --silent --noproxy '*' --fail --max-time 3 "http://127.0.0.1:$PIPELINE_PORT/metrics" 2>/dev/null |
         awk -v impressions="ctr_records_consumed_total{topic=\"$IMPRESSION_TOPIC\"}" -v clicks="ctr_records_consumed_total{topic=\"$CLICK_TOPIC\"}" '
@@ -90,17 +90,17 @@ pipeline_sample() {
             END { if (uptime != "") printf "%s %d %d %d %.1f\n", uptime, seen, clicked, lag, seconds }' || true
 }
 
-# traffic_row SAMPLE: events a second since that sample of the pipeline, and how far it is behind. No traffic is no fault.
+# traffic_row SAMPLE: events per second since that sample of the pipeline, and the lag. No traffic is not a fault.
 traffic_row() {
     local sample detail deadline=$((SECONDS + 3))
     sample="$(pipeline_sample)"
-    # Its counts are renewed four times a second: over less than a second, a rate says little.
+    # The counters are updated four times per second: a rate over less than a second is too imprecise.
     while [ -n "$1" ] && [ -n "$sample" ] && [ "$SECONDS" -lt "$deadline" ] && awk -v a="${1%% *}" -v b="${sample%% *}" 'BEGIN { exit !(b >= a && b - a < 1) }'; do
         sleep 0.2
         sample="$(pipeline_sample)"
     done
     if [ -z "$sample" ]; then
-        printf '%-20s %-9s %-24s %s\n' traffic unknown "-" "the pipeline does not answer"
+        printf '%-20s %-9s %-24s %s\n' traffic unknown "-" "the pipeline does not respond"
         return
     fi
     detail="$(awk -v before="$1" -v after="$sample" 'BEGIN {
@@ -112,7 +112,7 @@ traffic_row() {
     printf '%-20s %-9s %-24s %s\n' traffic - "$IMPRESSION_TOPIC, $CLICK_TOPIC" "$detail"
 }
 
-# Rows are never older than the window, its disorder and a flush while producers run: 30 s leave room for a slow machine.
+# While producers run, the newest row is never older than the window, its out-of-orderness and a flush: 30 s allow for a slow machine.
 data_row() {
     local age
     age="$(clickhouse_value "SELECT dateDiff('second', max(window_end), now()) FROM $CLICKHOUSE_DB.ctr_latest_view HAVING count() > 0")"
@@ -127,7 +127,7 @@ data_row() {
     fi
 }
 
-# watch_status: the table again and again, until Ctrl-C. A terminal keeps it in its place; elsewhere each has its time above.
+# watch_status: repeats the table until Ctrl-C, in place on a terminal; otherwise with a timestamp above each.
 watch_status() {
     local table
     trap 'exit 0' INT TERM
@@ -141,7 +141,7 @@ watch_status() {
 
 say_where_passwords_are() { say "passwords: in $ENV_FILE (CLICKHOUSE_..., SUPERSET_...)"; }
 
-# show_status: the table; false if anything in it is not up.
+# show_status: prints the table; false if anything is not up.
 show_status() {
     local sample
     sample="$(pipeline_sample)"

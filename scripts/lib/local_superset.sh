@@ -3,10 +3,10 @@
 
 SUPERSET_REQUIREMENTS="$CHECKOUT/superset/requirements.txt"
 
-# begin_superset: starts fetching it beside the other steps; `--no-superset` stops one that runs.
+# begin_superset: starts the download in the background; `--no-superset` stops a running one.
 begin_superset() {
     if superset_is_wanted; then
-        # The build goes first: results need it, and dashboards come after them.
+        # The build has priority: results need it, dashboards come later.
         start_step "Superset installed" in_background install_python "$SUPERSET_REQUIREMENTS"
     else
         stop_service superset
@@ -14,29 +14,29 @@ begin_superset() {
     fi
 }
 
-# in_background COMMAND...: with what the processor has left.
+# in_background COMMAND...: runs at low priority.
 in_background() {
     renice -n 10 -p "$BASHPID" >/dev/null 2>&1 || true
     "$@"
 }
 
-# superset_is_installed: waits for it. The only thing that setup.sh goes on without: results do not need it.
+# superset_is_installed: waits for it. setup.sh continues without it, because results do not need it.
 superset_is_installed() {
     superset_is_wanted || return 1
     if end_step "Superset installed"; then
         rm -f "$(superset_off_file)"
         return 0
     fi
-    leave_superset_out "could not be installed ($(step_log "Superset installed")); ./scripts/setup.sh tries again"
-    warn "Superset could not be installed: it needs PyPI and Python 3.11 or 3.12 (this is $(python3 -V)). Everything else goes on without it.
-Run ./scripts/setup.sh again to retry, or with --no-superset to leave it out."
+    leave_superset_out "could not be installed ($(step_log "Superset installed")); ./scripts/setup.sh retries"
+    warn "Superset could not be installed: it needs PyPI and Python 3.11 or 3.12 (this is $(python3 -V)). Everything else continues without it.
+Run ./scripts/setup.sh again to retry, or with --no-superset to omit it."
     return 1
 }
 
-# Metadata, users and dashboards, over what is there.
+# Imports metadata, users and dashboards over existing ones.
 import_dashboards() { "$CHECKOUT/local/run.sh" superset-init; }
 
-# start_superset: with what is installed and set now. Waits until it answers.
+# start_superset: starts it with the current installation and settings, and waits until it responds.
 start_superset() {
     local deadline
     stop_service superset
@@ -46,7 +46,7 @@ start_superset() {
     until http_ok "http://127.0.0.1:$SUPERSET_PORT/health"; do
         if ! service_is_up superset || [ "$SECONDS" -ge "$deadline" ]; then
             log_tail "$(console_log superset)"
-            fail "Superset does not answer on 127.0.0.1:$SUPERSET_PORT; its log is $(console_log superset)"
+            fail "Superset does not respond on 127.0.0.1:$SUPERSET_PORT; see its log $(console_log superset)"
         fi
         sleep 0.3
     done

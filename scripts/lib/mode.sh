@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# With or without Docker: chosen once, said in the first line, remembered for the other scripts.
+# With or without Docker: chosen once, printed in the first line, remembered for the other scripts.
 # scripts/lib/docker.sh and scripts/lib/local.sh have functions of the same names; choose_mode sources the right one.
 
 MODE="" MODE_REASON=""
@@ -20,24 +20,24 @@ version_at_least() {
 docker_fault() {
     local version
     if ! command -v docker >/dev/null; then echo "docker is not installed" && return; fi
-    if ! docker info >/dev/null 2>&1; then echo "no Docker engine answers (docker info)" && return; fi
+    if ! docker info >/dev/null 2>&1; then echo "no Docker engine responds (docker info)" && return; fi
     version="$(docker compose version --short 2>/dev/null || true)"
     version="${version#v}"
     if [ -z "$version" ]; then echo "docker has no compose plugin" && return; fi
     version_at_least "$version" "$COMPOSE_MINIMUM" || echo "Compose $version is older than $COMPOSE_MINIMUM"
 }
 
-# detect_mode WANTED: sets MODE and MODE_REASON from the flag, what is remembered, or what the machine has.
+# detect_mode WANTED: sets MODE and MODE_REASON from the flag, the remembered mode, or the machine.
 detect_mode() {
     local fault remembered=""
-    if [ -n "$1" ]; then MODE="$1" MODE_REASON="asked for" && return; fi
+    if [ -n "$1" ]; then MODE="$1" MODE_REASON="requested" && return; fi
     [ ! -r "$(mode_file)" ] || remembered="$(cat "$(mode_file)")"
     case "$remembered" in docker | local) MODE="$remembered" MODE_REASON="as last time" && return ;; esac
     fault="$(docker_fault)"
     if [ -n "$fault" ]; then
         MODE=local MODE_REASON="$fault"
     else
-        MODE=docker MODE_REASON="a Docker engine answers"
+        MODE=docker MODE_REASON="a Docker engine is running"
     fi
 }
 
@@ -46,7 +46,7 @@ remember_mode() {
     echo "$MODE" >"$(mode_file)"
 }
 
-# choose_mode WANTED: says the mode and makes its verbs available.
+# choose_mode WANTED: prints the mode and loads its functions.
 choose_mode() {
     detect_mode "$1"
     say "mode: $MODE ($MODE_REASON)"

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# Is a port free, and if not, who has it.
+# Whether a port is free, and if not, which process uses it.
 
 port_is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# port_holder PORT: "NAME (process ID)" of who listens there, nothing if it cannot be told.
+# port_holder PORT: "NAME (process ID)" of the listening process, nothing if unknown.
 port_holder() {
     local pid=""
     if command -v ss >/dev/null; then
@@ -17,9 +17,9 @@ port_holder() {
 
 valid_port() { [[ "$1" =~ ^[0-9]{1,5}$ ]] && [ "$1" -ge 1 ] && [ "$1" -le 65535 ]; }
 
-PORTS_REMEDY="Stop what holds them (what an earlier run of this stack left: ./scripts/down.sh), or set other ports in .env."
+PORTS_REMEDY="Stop the processes that use them (./scripts/down.sh stops an earlier run of this stack), or set other ports in .env."
 
-# port_faults SETTING...: every setting must name a different, free port. A line for each that does not.
+# port_faults SETTING...: every setting must name a different, free port. Prints a line for each that does not.
 port_faults() {
     local setting port holder seen=" "
     for setting in "$@"; do
@@ -27,7 +27,7 @@ port_faults() {
         if ! valid_port "$port"; then
             say "  $setting=$port is not a port (1 to 65535)"
         elif [[ "$seen" == *" $port "* ]]; then
-            say "  $setting=$port is given to another service too"
+            say "  $setting=$port is also used by another service"
         elif port_is_taken "$port"; then
             holder="$(port_holder "$port")"
             say "  port $port ($setting) is taken by ${holder:-another process}"
@@ -36,7 +36,7 @@ port_faults() {
     done
 }
 
-# check_ports SETTING...: all that is wrong is said at once.
+# check_ports SETTING...: reports all faults at once.
 check_ports() {
     local faults
     faults="$(port_faults "$@")"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # names for the scripts that source this
-# What the machine must have: all that is missing is found at once, installed by apt where root and apt are there, and
-# otherwise named with the command that installs it. One row per thing: NAME|CHECK|DEBIAN PACKAGES|MACOS|WHAT FOR.
+# Prerequisites of the machine: everything missing is found at once, installed with apt if run as root, and otherwise listed
+# with the command that installs it. One row per prerequisite: NAME|CHECK|DEBIAN PACKAGES|MACOS|PURPOSE.
 
 RUST_MINIMUM="$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' "$CHECKOUT/Cargo.toml")"
 
@@ -9,17 +9,17 @@ PREREQUISITES_BUILD="C and C++ compiler|has_compiler|gcc g++ libc6-dev|xcode-sel
 make|command -v make|make|xcode-select --install|librdkafka
 OpenSSL with headers|has_openssl|libssl-dev pkg-config|brew install openssl@3 pkg-config|TLS to Kafka and ClickHouse
 curl|command -v curl|curl ca-certificates|brew install curl|readiness, schema, queries
-ps|command -v ps|procps|it is part of macOS: look at PATH|which processes are the stack's own
+ps|command -v ps|procps|it is part of macOS: check PATH|finding the stack's processes
 cargo $RUST_MINIMUM or newer|has_cargo|cargo|brew install rust|the pipeline
 Python 3.10 or newer with venv|has_python|python3 python3-venv|brew install python@3.12|ClickHouse engine, supervisor
 Java 17 or newer|has_java|openjdk-17-jre-headless|brew install openjdk@17|Kafka
 Maven|command -v mvn|maven|brew install maven|Kafka's jars"
-PREREQUISITES_TEST="shellcheck|command -v shellcheck|shellcheck|brew install shellcheck|the check of the scripts"
-# A browser without letters to draw is no browser.
+PREREQUISITES_TEST="shellcheck|command -v shellcheck|shellcheck|brew install shellcheck|linting the scripts"
+# Chromium needs fonts to render text.
 PREREQUISITES_PAGES="Chromium|has_chromium|chromium fonts-liberation|brew install --cask chromium|the tests of pages and dashboards"
 
 PREREQUISITES_ALERTS="promtool|command -v promtool|prometheus|brew install prometheus|the tests of alert rules"
-# Setup does without: it then says that a port is taken, and not by whom.
+# Optional for setup: without it, setup reports that a port is taken, but not by which process.
 PREREQUISITES_PORTS="ss or lsof|has_port_lister|iproute2|brew install lsof|the test of taken ports"
 
 has_compiler() { { command -v cc && command -v c++; } || { command -v gcc && command -v g++; }; }
@@ -29,14 +29,14 @@ has_chromium() { command -v chromium || command -v chromium-browser || command -
 
 has_port_lister() { command -v ss || command -v lsof; }
 
-# Homebrew's is not where pkg-config looks; cargo finds it by itself.
+# pkg-config does not find Homebrew's OpenSSL; cargo does.
 has_openssl() { pkg-config --exists openssl || brew --prefix --installed openssl@3; }
 
 has_cargo() { version_at_least "$(cargo --version 2>/dev/null | awk '{ print $2 }')" "$RUST_MINIMUM"; }
 
 has_java() {
     local version
-    # 17.0.15, 21, 1.8.0_402: the first number decides, 1 being a Java too old in any case.
+    # 17.0.15, 21, 1.8.0_402: the first number decides; 1 means a Java that is too old.
     version="$("${JAVA_HOME:+$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1)"
     [ "${version:-0}" -ge 17 ]
 }
@@ -56,7 +56,7 @@ missing_prerequisites() {
 
 can_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
 
-# The newest Java of this Debian or Ubuntu where 17 is not packaged any more.
+# The Java package of this Debian or Ubuntu, which may no longer have 17.
 java_package() {
     local package
     for package in openjdk-17-jre-headless openjdk-21-jre-headless default-jre-headless; do
@@ -72,14 +72,14 @@ debian_packages() {
 
 apt_install() {
     export DEBIAN_FRONTEND=noninteractive
-    # Its promtool is wanted, not its server, which Debian would start, listening on every address.
+    # Only promtool is needed. Debian would start the server, which listens on every address.
     [[ "$1" != *promtool* || ! -d /run/systemd/system ]] || systemctl mask prometheus.service
     apt-get update -q
     # shellcheck disable=SC2046  # a list of packages
     apt-get install -q -y --no-install-recommends $(debian_packages "$1")
 }
 
-# name_missing ROWS: one line each, with the command.
+# name_missing ROWS: prints one line each, with the command.
 name_missing() {
     local name check debian macos purpose
     while IFS='|' read -r name check debian macos purpose; do
@@ -93,13 +93,13 @@ name_missing() {
     done <<<"$1"
 }
 
-# require_prerequisites ROWS: returns when all is there, ends the script with the list otherwise.
+# require_prerequisites ROWS: returns if nothing is missing, otherwise ends the script with the list.
 require_prerequisites() {
     local missing
     missing="$(missing_prerequisites "$1")"
     [ -n "$missing" ] || return 0
     if can_install; then
-        say "missing on this machine, installed by apt:"
+        say "missing on this machine, installing with apt:"
         name_missing "$missing"
         apt_install "$missing" >"$LOCAL_DIR/logs/setup/apt.log" 2>&1 || true
         hash -r

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# The steps of setup.sh: each prints a line with its time; what it prints itself goes to a log that is shown if it fails.
-# A step may run beside others. Whatever is still running when the script ends or is interrupted is stopped with it.
-# While the script waits, a terminal has one line that moves: what runs, for how long, and how far it is. Elsewhere that line
-# is said every half minute.
+# The steps of setup.sh: each prints a line with its duration; its output goes to a log that is shown if it fails.
+# Steps may run concurrently. Steps that are still running when the script ends or is interrupted are stopped.
+# While the script waits, a terminal shows one status line: the running steps, their duration and progress. Without a terminal
+# the line is printed every half minute.
 
 STEP_LABELS=() STEP_PIDS=() STEP_LOGS=()
-# A step may write there how far it is, as cargo does.
+# The file for a step's progress, which cargo writes.
 STEP_PROGRESS=""
 
 step_log() { echo "$LOCAL_DIR/logs/setup/$(echo "$1" | tr -c 'A-Za-z0-9\n' '-').log"; }
@@ -16,7 +16,7 @@ run_step() {
     wait_step "$1"
 }
 
-# start_step LABEL COMMAND...: runs it beside the script, in a process group of its own so that it can be stopped whole.
+# start_step LABEL COMMAND...: runs it in the background, in its own process group so that it can be stopped as a whole.
 start_step() {
     local label="$1" log
     shift
@@ -39,14 +39,14 @@ start_step() {
     STEP_LABELS+=("$label") STEP_PIDS+=("$!") STEP_LOGS+=("$log")
 }
 
-# wait_step LABEL: its line with the time, or what it said and the end of the script.
+# wait_step LABEL: prints its line with the duration; if it failed, prints its output and ends the script.
 wait_step() {
     local code=0
     end_step "$1" || code=$?
-    [ "$code" -eq 0 ] || fail "$1 failed; all it said is in $(step_log "$1")" "$code"
+    [ "$code" -eq 0 ] || fail "$1 failed; its full output is in $(step_log "$1")" "$code"
 }
 
-# end_step LABEL: its line with the time, or what it said; the step's exit code.
+# end_step LABEL: prints its line with the duration, or its output if it failed; returns the step's exit code.
 end_step() {
     local index code=0
     for index in "${!STEP_LABELS[@]}"; do
@@ -64,7 +64,7 @@ end_step() {
     done
 }
 
-# say_while_running PID LABEL: what runs, until that process has ended.
+# say_while_running PID LABEL: prints the running steps until that process has ended.
 say_while_running() {
     local started="$SECONDS" said="$SECONDS" line
     while kill -0 "$1" 2>/dev/null; do
@@ -73,7 +73,7 @@ say_while_running() {
             printf '\r\033[K%s' "${line:0:$(($(terminal_width) - 1))}"
         elif [ $((SECONDS - said)) -ge 30 ]; then
             said="$SECONDS"
-            say "      ...    still at it after $((SECONDS - started)) s: $(running_steps)"
+            say "      ...    still running after $((SECONDS - started)) s: $(running_steps)"
         fi
         sleep 0.2
     done
@@ -86,7 +86,7 @@ terminal_width() {
     echo "${columns:-80}"
 }
 
-# running_steps: all that run now, each with how far it is.
+# running_steps: all running steps with their progress.
 running_steps() {
     local index text="" progress
     for index in "${!STEP_LABELS[@]}"; do
@@ -102,7 +102,7 @@ cargo_progress() {
     [ ! -f "$1" ] || tail -c 4000 "$1" | tr '\r' '\n' | sed -n 's|^ *Building \[.*\] \([0-9]*\)/\([0-9]*\).*|\1 of \2|p' | tail -n 1
 }
 
-# stop_steps: for the trap of the script that has steps.
+# stop_steps: stops all running steps; for the script's exit trap.
 stop_steps() {
     local pid
     for pid in ${STEP_PIDS[@]+"${STEP_PIDS[@]}"}; do

@@ -1,16 +1,16 @@
 # shellcheck shell=bash
-# Superset, with which a stack may do without: whether it is wanted, and what people are told about it. In both modes.
+# Superset is optional: whether it is wanted, and the messages about it, in both modes.
 
 superset_is_wanted() { ! has_argument --no-superset; }
 
-# Why there is none, for status.sh: a line, in a file that is there only then.
+# The file with the reason why there is no Superset, for status.sh; it exists only in that case.
 superset_off_file() { echo "$LOCAL_DIR/superset.off"; }
 
 leave_superset_out() { echo "$1" >"$(superset_off_file)"; }
 
 superset_is_left_out() { [ -r "$(superset_off_file)" ]; }
 
-# A row that does not make the whole unhealthy.
+# A row that does not make the stack unhealthy.
 superset_off_row() { printf '%-20s %-9s %-24s %s\n' superset off - "$(cat "$(superset_off_file)")"; }
 
 say_where_dashboards_are() {

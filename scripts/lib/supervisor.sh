@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# The supervisor of the stack without Docker: started once, asked by the verbs, stopped with everything it runs.
+# The supervisor of the stack without Docker: started once, queried by the scripts, stopped with everything it runs.
 
 RUN_DIR="$LOCAL_DIR/run"
 SERVICES="kafka1 kafka2 kafka3 clickhouse ctr-pipeline impression-producer click-producer superset"
 
-# A socket's path may have about 100 characters. A deep checkout has it in a folder of our own elsewhere; where, is kept
-# in LOCAL_DIR/run/socket, since another terminal may have another XDG_RUNTIME_DIR.
+# A socket path is limited to about 100 characters. For a deep checkout the socket is in a folder elsewhere; its path is stored
+# in LOCAL_DIR/run/socket, because another terminal may have another XDG_RUNTIME_DIR.
 SOCKET_PATH_MAX=85
 
 supervisor_socket() {
@@ -19,7 +19,7 @@ supervisor_socket() {
     echo "$path"
 }
 
-# The settings of a service, read back by local/run.sh: those of the stack, and every variable that the pipeline may know.
+# Saves the settings of a service for local/run.sh: those of the stack, and every variable that the pipeline may read.
 remember_settings() {
     local service name
     mkdir -p "$RUN_DIR"
@@ -54,7 +54,7 @@ start_supervisor() {
     supervisor_environment "$LOCAL_DIR/venv/bin/supervisord" -c "$CHECKOUT/local/supervisord.conf"
 }
 
-# The name that supervisorctl knows a service by.
+# The name of a service in supervisorctl.
 program() { case "$1" in kafka[123]) echo "kafka:$1" ;; *) echo "$1" ;; esac; }
 
 # service_state SERVICE: RUNNING, STARTING, STOPPED, EXITED, FATAL, BACKOFF or, with no supervisor, DOWN.
@@ -71,13 +71,13 @@ console_log() { case "$1" in kafka[123]) echo "$LOCAL_DIR/logs/$1.console.log" ;
 start_service() {
     service_is_up "$1" || ctl start "$(program "$1")" >/dev/null || {
         log_tail "$(console_log "$1")"
-        fail "$1 does not start; its log is $(console_log "$1")"
+        fail "$1 does not start; see its log $(console_log "$1")"
     }
 }
 
 stop_service() { ! service_is_up "$1" || ctl stop "$(program "$1")" >/dev/null; }
 
-# What a service's pid file names, if that is still the process that wrote it: ids are used again, start times are not.
+# The process in a service's pid file, if it is still the one that wrote it: process ids are reused, start times are not.
 left_over() {
     local pid started
     [ -r "$RUN_DIR/$1.pid" ] || return 0
@@ -85,7 +85,7 @@ left_over() {
     [ "$(ps -o lstart= -p "$pid" 2>/dev/null | xargs)" != "$(echo "$started" | xargs)" ] || echo "$pid"
 }
 
-# Ends what a killed supervisor could not: first politely, then not.
+# Ends processes that a killed supervisor left running: SIGTERM, then SIGKILL.
 stop_left_overs() {
     local service pid deadline signal
     for signal in TERM KILL; do
@@ -108,7 +108,7 @@ stop_supervisor() {
         pid="$(ctl pid)"
         ctl shutdown >/dev/null
         while kill -0 "$pid" 2>/dev/null; do
-            [ "$SECONDS" -lt "$deadline" ] || fail "the supervisor (process $pid) does not end; see $LOCAL_DIR/logs/supervisord.log"
+            [ "$SECONDS" -lt "$deadline" ] || fail "the supervisor (process $pid) does not stop; see $LOCAL_DIR/logs/supervisord.log"
             sleep 0.2
         done
     fi

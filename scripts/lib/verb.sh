@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What every script of the stack begins with: settings, -h, --docker, --local. The script sets USAGE and calls
-# `begin "$@"`; what is left of its arguments is in ARGUMENTS.
+# Common start of every script of the stack: settings, -h, --docker, --local. The script sets USAGE and calls
+# `begin "$@"`; the remaining arguments are in ARGUMENTS.
 
 # shellcheck source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -10,9 +10,9 @@ source "$CHECKOUT/scripts/lib/output.sh"
 source "$CHECKOUT/scripts/lib/mode.sh"
 
 ARGUMENTS=()
-MODE_USAGE="  --docker, --local   with or without Docker; otherwise as last time, or Docker if an engine and Compose $COMPOSE_MINIMUM are there
+MODE_USAGE="  --docker, --local   with or without Docker [default: as last time, or Docker if an engine with Compose $COMPOSE_MINIMUM is available]
   -h, --help          this text
-Settings come from the environment, then .env (see .env.example)."
+Settings are read from the environment, then from .env (see .env.example)."
 
 usage_error() {
     printf 'error: %s\n%s\n%s\n' "$1" "$USAGE" "$MODE_USAGE" >&2
@@ -27,7 +27,7 @@ parse_arguments() {
         case "$1" in
             -h | --help) printf '%s\n%s\n' "$USAGE" "$MODE_USAGE" && exit 0 ;;
             --docker | --local)
-                [ -z "$wanted" ] || [ "$wanted" = "${1#--}" ] || usage_error "--docker and --local exclude each other"
+                [ -z "$wanted" ] || [ "$wanted" = "${1#--}" ] || usage_error "--docker and --local are mutually exclusive"
                 wanted="${1#--}"
                 ;;
             *)
@@ -46,8 +46,8 @@ begin() {
     choose_mode "$MODE_WANTED"
 }
 
-# begin_command ARGUMENTS...: for scripts that pass a command on, which is in COMMAND afterwards. Help is the command's own as
-# soon as there is one. Its output is for other programs too: the mode is said elsewhere.
+# begin_command ARGUMENTS...: for scripts that pass on a command, stored in COMMAND. After a command, --help belongs to that
+# command. Other programs may read its output, so the mode is printed on standard error.
 begin_command() {
     local own=() argument
     COMMAND=()

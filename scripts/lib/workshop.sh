@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What scripts need that build and measure rather than run the stack: test.sh, bench.sh, chaos.sh.
+# Common code of the scripts that build and measure rather than run the stack: test.sh, bench.sh, chaos.sh.
 
 # shellcheck source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -14,7 +14,7 @@ source "$CHECKOUT/scripts/lib/machine.sh"
 # shellcheck source=build.sh
 source "$CHECKOUT/scripts/lib/build.sh"
 
-# Tests and measurements get none of the settings of the person who runs them, and no .env.
+# Runs a command without the user's settings and without .env, for tests and measurements.
 without_settings() {
     local name unset=()
     for name in $STACK_SETTINGS; do
@@ -23,15 +23,15 @@ without_settings() {
     env "${unset[@]}" ENV_FILE=/dev/null "$@"
 }
 
-# check_options VALUED FLAGS ARGUMENTS...: looks at the arguments before anything is built; the program that is started reads them.
-# VALUED and FLAGS are the options that have a value and that have none, with spaces around each. USAGE is the script's.
+# check_options VALUED FLAGS ARGUMENTS...: checks the arguments before anything is built; the started program parses them.
+# VALUED and FLAGS are the options with and without a value, surrounded by spaces. USAGE is the script's.
 check_options() {
     local valued="$1" flags="$2"
     shift 2
     while [ $# -gt 0 ]; do
         case "$1" in -h | --help) say "$USAGE" && exit 0 ;; esac
         if [[ "$valued" == *" $1 "* ]]; then
-            [ $# -ge 2 ] || fail "$1 needs a value
+            [ $# -ge 2 ] || fail "$1 requires a value
 $USAGE" 2
             shift
         elif [[ "$flags" != *" $1 "* ]]; then
@@ -42,7 +42,7 @@ $USAGE" 2
     done
 }
 
-# Brokers, engine, Python environment and binaries, without the checks of test.sh.
+# Prepares brokers, engine, Python environment and binaries, without the checks of test.sh.
 prepare_workshop() {
     cd "$CHECKOUT" || return
     check_folders

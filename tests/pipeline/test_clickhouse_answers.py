@@ -136,7 +136,7 @@ def test_a_process_that_was_stopped_says_so(pipeline: Pipeline, producer: Produc
     pipeline.process.suspend()
     time.sleep(8)
     pipeline.process.resume()
-    wait_until(lambda: "this process itself did not run for" in pipeline.process.tail(200), 30, "it says so")
+    wait_until(lambda: "this process was suspended for" in pipeline.process.tail(200), 30, "it says so")
     pipeline.wait_ready()
     assert "no answer within" not in pipeline.process.tail(200)
     flow.kill()

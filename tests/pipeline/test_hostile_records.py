@@ -88,7 +88,7 @@ def test_a_header_keeps_no_record_out_of_the_letters_nor_of_the_counts(pipeline:
     assert origins == {0: None, 1: f"{topics.impressions}/1/0/INVALID_JSON", 2: None}
     code, said = pipeline.ask("dlq", "list")
     shown = [line for line in said.splitlines() if f"{topics.impressions}/1/" in line]
-    assert code == 0 and len(shown) == 2 and "1 letters are about redriven copies" in said, said
+    assert code == 0 and len(shown) == 2 and "1 dead letters are about redriven copies" in said, said
     answer = reconcile(pipeline, "--wait", "60")
     assert answer.code == 0 and answer.report["letters"] == 3, answer.text
     # A recount takes the log at its word as the job does.

@@ -48,7 +48,7 @@ def test_redriven_letters_count_exactly_once(make_pipeline: Callable[..., Pipeli
     look_at(pipeline, topics, letters)
 
     code, said = pipeline.ask("dlq", "redrive", "--mend", "sed s/tap/click/")
-    assert code == 3 and f"{BROKEN + 1} would be put back" in said and "1 lie in the log" in said and "1 left" in said, said
+    assert code == 3 and f"{BROKEN + 1} would be redriven" in said and "1 still in the log" in said and "1 skipped" in said, said
     assert "INVALID_JSON" in said and copies(kafka, topics) == []
 
     redrive = pipeline.command("dlq", "redrive", "--execute", "--mend", MEND)
@@ -57,7 +57,7 @@ def test_redriven_letters_count_exactly_once(make_pipeline: Callable[..., Pipeli
     redrive.kill()
     assert len(copies(kafka, topics)) < BROKEN + 1, "it was killed too late to show anything"
     code, said = pipeline.ask("dlq", "redrive", "--execute", "--mend", MEND, seconds=120)
-    done = re.search(r"(\d+) put back, (\d+) were before", said)
+    done = re.search(r"(\d+) redriven, (\d+) redriven before", said)
     assert code == 3 and done and int(done[1]) + int(done[2]) == BROKEN + 1 and int(done[2]) > 0, said
 
     found = copies(kafka, topics)
@@ -87,8 +87,8 @@ def test_redriven_letters_count_exactly_once(make_pipeline: Callable[..., Pipeli
     # Where the records have left their topic, nobody could tell whether they were put back.
     cut(kafka, topics.impressions, PARTITION, before=GOOD + 3)
     code, said = pipeline.ask("dlq", "redrive", "--mend", "sed s/tap/click/", "--code", "TOO_LATE", "--code", "INVALID_EVENT_TYPE")
-    assert code == 3 and said.count(f"its record has left {topics.impressions}-{PARTITION}") == 2, said
-    assert f"0 would be put back (--execute does it), {BROKEN} were before, 0 lie in the log" in said, said
+    assert code == 3 and said.count(f"its record is no longer in {topics.impressions}-{PARTITION}") == 2, said
+    assert f"0 would be redriven (with --execute), {BROKEN} redriven before, 0 still in the log" in said, said
 
 
 def test_of_two_redrives_at_once_one_goes_on_and_nothing_is_put_back_twice(pipeline: Pipeline, kafka: Kafka, topics: Topics):
@@ -104,8 +104,8 @@ def test_of_two_redrives_at_once_one_goes_on_and_nothing_is_put_back_twice(pipel
     second.start()
     assert second.wait(120) == 3, second.tail()
     first.resume()
-    assert first.wait(120) == 1 and "another `dlq redrive` has begun on the same topics, which ends this one" in first.tail(), first.tail()
-    put_back = re.search(r"(\d+) put back, (\d+) were before", second.tail())
+    assert first.wait(120) == 1 and "another `dlq redrive` has started on the same topics, so this one ends" in first.tail(), first.tail()
+    put_back = re.search(r"(\d+) redriven, (\d+) redriven before", second.tail())
     assert put_back and int(put_back[1]) + int(put_back[2]) == BROKEN + 1 and int(put_back[1]) > 0 and int(put_back[2]) > 0, second.tail()
     assert_put_back_once(kafka, topics, BROKEN + 1)
 
@@ -180,10 +180,10 @@ def test_a_copy_that_no_topic_takes_and_letters_that_name_nothing_are_left_and_t
     # Mended, that one is larger than before and than its topic takes.
     mend = "sed 's/\"tap\"/\"click\", \"more\": \"" + base64.urlsafe_b64encode(rng.randbytes(2_001)).decode() + "\"/'"
     code, said = pipeline.ask("dlq", "redrive", "--execute", "--mend", mend, seconds=120)
-    assert code == 3 and f"21 put back, 0 were before, 0 lie in the log and need no copy, {1 + len(false)} left" in said, said
+    assert code == 3 and f"21 redriven, 0 redriven before, 0 still in the log (no copy needed), {1 + len(false)} skipped" in said, said
     left = next(line for line in said.splitlines() if "max.message.bytes" in line)
-    assert f"{topics.impressions}/{PARTITION}/1/INVALID_EVENT_TYPE" in left and "1048588" in left and "bytes with its key and headers" in left, left
-    assert "has no partition 99" in said and "has no record at this offset" in said and "base64 is damaged" in said, said
+    assert f"{topics.impressions}/{PARTITION}/1/INVALID_EVENT_TYPE" in left and "1048588" in left and "bytes including key and headers" in left, left
+    assert "has no partition 99" in said and "has no record at this offset" in said and "invalid base64" in said, said
     first = next(record for record in copies(kafka, topics) if dict(record.headers())["ctr-redriven"].decode().endswith("/0/INVALID_EVENT_TYPE"))
     assert first.headers()[:4] == headers and first.key() == b"key"
     wait_until(lambda: database.windows().get(("p", START)) == (0, 21), 60, "the copies are counted")

@@ -18,13 +18,13 @@ def docker(tmp_path: Path, info: int, compose: str) -> None:
 
 
 @pytest.mark.parametrize(("info", "compose", "expected"), [
-    (1, "2.29.1", "mode: local (no Docker engine answers (docker info))"),
+    (1, "2.29.1", "mode: local (no Docker engine responds (docker info))"),
     (0, "", "mode: local (docker has no compose plugin)"),
     (0, "2.19.9", "mode: local (Compose 2.19.9 is older than 2.20)"),
     (0, "1.29.2", "mode: local (Compose 1.29.2 is older than 2.20)"),
-    (0, "v2.20.0", "mode: docker (a Docker engine answers)"),
-    (0, "2.100.0-desktop.1", "mode: docker (a Docker engine answers)"),
-    (0, "5.0.1", "mode: docker (a Docker engine answers)"),
+    (0, "v2.20.0", "mode: docker (a Docker engine is running)"),
+    (0, "2.100.0-desktop.1", "mode: docker (a Docker engine is running)"),
+    (0, "5.0.1", "mode: docker (a Docker engine is running)"),
 ])
 def test_docker_only_if_it_answers_and_is_new_enough(tmp_path: Path, settings: dict[str, str], info: int, compose: str, expected: str) -> None:
     docker(tmp_path, info, compose)
@@ -50,4 +50,4 @@ def test_what_is_remembered_holds_until_down(tmp_path: Path, settings: dict[str,
     (tmp_path / "local/mode").write_text("local\n")
     assert script("status.sh", settings=settings).stdout.splitlines()[0] == "mode: local (as last time)"
     assert script("down.sh", settings=settings).returncode == 0
-    assert script("status.sh", settings=settings).stdout.splitlines()[0] == "mode: docker (a Docker engine answers)"
+    assert script("status.sh", settings=settings).stdout.splitlines()[0] == "mode: docker (a Docker engine is running)"

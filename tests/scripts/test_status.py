@@ -53,7 +53,7 @@ def test_rates_lag_and_age_are_said(settings: dict[str, str]) -> None:
 def test_who_does_not_answer_is_named(settings: dict[str, str]) -> None:
     silent = str(free_ports(1)[0])
     result = functions('traffic_row ""; data_row; echo $STATUS_HEALTHY', {**settings, "PIPELINE_PORT": silent, "CLICKHOUSE_PORT": silent})
-    assert "the pipeline does not answer" in result.stdout
+    assert "the pipeline does not respond" in result.stdout
     assert re.search(r"^data +unknown +default +ClickHouse does not answer\nno$", result.stdout, re.MULTILINE), result.stdout
 
 

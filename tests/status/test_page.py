@@ -118,7 +118,7 @@ def test_it_fits_every_screen_and_says_when_it_is_old(quiet: Pipeline, browser: 
     page.wait_for_selector('#state[data-state="running"]')
     quiet.kill()
     page.wait_for_selector('#state[data-state="gone"]')
-    assert "does not answer" in page.locator("#reasons").inner_text()
+    assert "has not responded" in page.locator("#reasons").inner_text()
 
 
 def keyboard_reaches_all_tables(page: Page) -> None:

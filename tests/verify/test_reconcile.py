@@ -69,7 +69,7 @@ def test_it_finds_letters_that_are_missing_or_of_nobody(counted: Pipeline, kafka
     assert answer.code == 1 and report["differenceCount"] == 2, answer.text
     found = {(d["place"], d["expected"].split()[0], d["found"]) for d in report["differences"]}
     assert found == {
-        (f"{lost['rawTopic']} partition {lost['partition']} offset {lost['offset']}", lost["code"], "no letter"),
+        (f"{lost['rawTopic']} partition {lost['partition']} offset {lost['offset']}", lost["code"], "no dead letter"),
         (f"{topics.clicks} partition 0 offset {good}", "no", "TOMBSTONE"),
     }
     assert (report["lettersRepeated"], report["lettersOfOthers"]) == (1, 1)

@@ -34,7 +34,7 @@ pub use settings::{
 pub use text::TextRule;
 pub use value::{Fixed, Kind, Secret, Setting};
 
-/// The file that is read where no other is named, if it exists.
+/// The settings file used if none is named and this one exists.
 pub const DEFAULT_PATH: &str = "config/application.yml";
 
 /// Every setting of a process, checked.
@@ -46,13 +46,13 @@ pub struct Config {
     pub clickhouse: ClickHouseConfig,
     /// What is counted, and how the work is kept safe.
     pub job: JobConfig,
-    /// Where the process serves its status.
+    /// Address of the status server.
     pub status: StatusConfig,
     /// Where logs go.
     pub logging: LoggingConfig,
-    /// The file that was read; `None` if there are only defaults and the environment.
+    /// The file that was read; `None` if only defaults and the environment were used.
     pub file: Option<PathBuf>,
-    /// What is allowed but worth a line at start: one sentence each.
+    /// Warnings about valid settings, logged at the start: one sentence each.
     pub notices: Vec<String>,
     rows: Vec<SettingRow>,
 }
@@ -63,7 +63,7 @@ impl Config {
     /// The host name, the default of `ctr.job.instance-id`, comes from the kernel, otherwise from `HOSTNAME` in `env`.
     ///
     /// # Errors
-    /// All that is wrong with the file and the environment; a file that was named and cannot be read.
+    /// All errors in the file and the environment; a named file that cannot be read.
     pub fn load(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
         let default = Path::new(DEFAULT_PATH);
         let file = path.or_else(|| default.exists().then_some(default));
@@ -80,10 +80,10 @@ impl Config {
         Self::assemble(&text, &env, file)
     }
 
-    /// Settings from the text of a file (empty: all defaults) and from variables, and from nothing else.
+    /// Settings from the text of a file (empty: all defaults) and from the given variables only.
     ///
     /// # Errors
-    /// All that is wrong with the text and the variables.
+    /// All errors in the text and the variables.
     pub fn from_yaml(text: &str, env: &BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
         Self::assemble(text, env, None)
     }
@@ -116,7 +116,7 @@ impl Config {
     }
 }
 
-/// The variables of this process. What is not UTF-8 is kept with U+FFFD in its place, and refused where a setting reads it.
+/// The environment variables of this process. Invalid UTF-8 is replaced with U+FFFD, and refused if a setting reads it.
 #[must_use]
 pub fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()

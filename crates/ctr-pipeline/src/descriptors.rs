@@ -1,18 +1,21 @@
-//! File descriptors: connections to brokers and ClickHouse must never lack one.
+//! The limit of open files: connections to brokers and ClickHouse must always get a file descriptor.
 
-/// More than anything here opens: partitions' brokers, ClickHouse, the log, 64 visitors. Beyond it nothing is gained.
+/// More than the process ever opens: brokers, ClickHouse, the log, 64 connections to the status server.
 const WANTED: u64 = 65_536;
 
-/// Below this a cluster of some brokers and the visitors of the status page may want the same descriptors.
+/// Below this, connections to the brokers of a cluster and to the status server may compete for descriptors.
 const ENOUGH: u64 = 512;
 
-/// Raises the soft limit as far as the hard limit lets it.
+/// Raises the soft limit as far as the hard limit allows.
 pub fn raise_limit() {
     match rlimit::increase_nofile_limit(WANTED) {
         Ok(max_fds) if max_fds < ENOUGH => {
-            tracing::warn!(max_fds, "few file descriptors: raise the hard limit (ulimit -Hn) to {ENOUGH} at least");
+            tracing::warn!(
+                max_fds,
+                "the limit of open files is low: raise the hard limit (ulimit -Hn) to at least {ENOUGH}"
+            );
         }
-        Ok(max_fds) => tracing::debug!(max_fds, "file descriptors"),
-        Err(error) => tracing::warn!(%error, "the limit of file descriptors could not be raised"),
+        Ok(max_fds) => tracing::debug!(max_fds, "limit of open files"),
+        Err(error) => tracing::warn!(%error, "could not raise the limit of open files"),
     }
 }

@@ -1,4 +1,4 @@
-//! `ctr-pipeline dlq`: look at dead letters, and put those back that can be counted after all.
+//! `ctr-pipeline dlq`: inspect dead letters, and redrive those whose records can still be counted.
 
 mod judge;
 mod letter;
@@ -16,67 +16,67 @@ use crate::config::Config;
 use crate::source::log_reader::LogReader;
 pub use scan::Filter;
 
-/// What to do with dead letters.
+/// The commands for dead letters.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// A line for each letter: when it was written, its name (topic/partition/offset/code), the event's time, what is wrong.
-    /// Partition by partition, in the order of writing.
+    /// List dead letters, one line each: when it was written, the event time, its ID (topic/partition/offset/code), and the
+    /// reason. Ordered by partition and offset of the dead letter topic.
     List {
-        /// Which letters.
+        /// Which dead letters.
         #[command(flatten)]
         filter: Filter,
-        /// The letters themselves instead, a JSON object a line.
+        /// Print the dead letters themselves, one JSON object per line.
         #[arg(long)]
         json: bool,
     },
-    /// One letter with everything that is known of it, and the record's value.
+    /// Show one dead letter with all its fields and the record's value.
     Show {
-        /// Its name as `list` gives it: topic/partition/offset/code.
+        /// Its ID as printed by `list`: topic/partition/offset/code.
         #[arg(value_name = "LETTER")]
         id: DeadLetterId,
-        /// Only the record's value, byte by byte.
+        /// Print only the record's value, unchanged.
         #[arg(long)]
         raw: bool,
     },
-    /// How many letters there are, by topic and code, and from when to when they were written.
+    /// Count dead letters by topic and code, with the times of the first and the last.
     Stats {
-        /// Which letters.
+        /// Which dead letters.
         #[command(flatten)]
         filter: Filter,
-        /// A JSON object a line.
+        /// Print one JSON object per line.
         #[arg(long)]
         json: bool,
     },
-    /// Put records back into their topics, to the partition they came from, then count the windows they belong to again. Says
-    /// what it would do; does it with --execute. It may be stopped at any moment and run again: what it has put back is
-    /// known by a header there, and is never put back twice.
+    /// Copy records back to their original topic and partition, then recount the windows they belong to. Without --execute it
+    /// only reports what it would do. It can be stopped at any time and run again: a header marks every copy, so no record is
+    /// redriven twice.
     ///
-    /// A record that was too late is not put back: it lies in its topic, and the recount counts it there.
+    /// A record that was too late is not copied: it is still in its topic, and the recount includes it.
     Redrive(RedriveOptions),
 }
 
-/// What to put back, and how.
+/// Which records to redrive, and how.
 #[derive(Debug, Clone, Args)]
 pub struct RedriveOptions {
-    /// Which letters.
+    /// Which dead letters.
     #[command(flatten)]
     pub(crate) filter: Filter,
-    /// Do it.
+    /// Redrive the records; without it, this is a dry run.
     #[arg(long)]
     pub(crate) execute: bool,
-    /// A shell command that gets a record's value on standard input and prints the mended one. The letter's name is in
-    /// CTR_LETTER, its code in CTR_CODE. A record for which it fails is left as it is.
+    /// A shell command that reads a record's value on standard input and prints the corrected value. CTR_LETTER holds the dead
+    /// letter's ID and CTR_CODE its code. A record is skipped if the command fails for it.
     #[arg(long, value_name = "COMMAND")]
     pub(crate) mend: Option<String>,
-    /// Do not count the windows again.
+    /// Do not recount the windows.
     #[arg(long)]
     pub(crate) no_recount: bool,
 }
 
-/// Runs the command. False where letters or windows had to be left.
+/// Runs the command. False if dead letters or windows were skipped.
 ///
 /// # Errors
-/// [`crate::recount::NotUsable`] where topics or tables are wrong; anything else that ended it: run it again.
+/// [`crate::recount::NotUsable`] if topics or tables are wrong. After any other error, run it again.
 pub fn run(config: &Config, command: &Command) -> anyhow::Result<bool> {
     let mut reader = LogReader::new(&config.kafka)?;
     let topic = config.kafka.dlq_topic.as_str();
@@ -86,7 +86,7 @@ pub fn run(config: &Config, command: &Command) -> anyhow::Result<bool> {
         Command::Stats { filter, json } => show::stats(&mut reader, topic, filter, *json),
         Command::Redrive(options) => redrive::run(config, options),
     };
-    // Whoever reads has seen enough (`dlq list | head`): that is no failure.
+    // The reader of the output closed it (`dlq list | head`): not a failure.
     let is_unread = |error: &anyhow::Error| {
         error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     };

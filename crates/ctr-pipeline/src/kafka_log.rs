@@ -5,14 +5,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::logging::Repeats;
 
-/// Every client of the process says the same, again and again.
+/// Rate limit: every client of the process reports the same errors repeatedly.
 static SAID: Repeats = Repeats::new();
 
-/// Passes a log line on with its level.
+/// Forwards a log line with its level.
 pub(crate) fn forward(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
-            // Connection trouble is said by `error` below, once for all brokers; the lines per broker are for debugging.
+            // `error` below reports connection problems once for all brokers; the lines per broker are for debugging.
             tracing::debug!(target: "librdkafka", facility, "{message}");
         }
         RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
@@ -22,7 +22,7 @@ pub(crate) fn forward(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
-/// Says an error of the client. librdkafka goes on trying by itself after all of these.
+/// Logs an error of the client. librdkafka keeps retrying after all of these.
 pub(crate) fn error(error: &KafkaError, reason: &str) {
     let code = error.rdkafka_error_code();
     if code == Some(RDKafkaErrorCode::BrokerTransportFailure) {
@@ -31,8 +31,8 @@ pub(crate) fn error(error: &KafkaError, reason: &str) {
     }
     let Some(unsaid) = SAID.next(&error.to_string()) else { return };
     if code == Some(RDKafkaErrorCode::AllBrokersDown) {
-        tracing::warn!(reason, unsaid, "no broker can be reached; trying on");
+        tracing::warn!(reason, unsaid, "no broker is reachable; retrying");
     } else {
-        tracing::warn!(%error, reason, unsaid, "kafka client");
+        tracing::warn!(%error, reason, unsaid, "Kafka client error");
     }
 }

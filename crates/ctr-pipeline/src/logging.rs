@@ -1,4 +1,4 @@
-//! Logs: lines for people (or JSON) on the console, JSON lines in files that rotate.
+//! Logging: text (or JSON) lines on the console, JSON lines in rotating files.
 
 mod repeats;
 
@@ -20,26 +20,26 @@ use crate::config::{LogFormat, LoggingConfig};
 
 pub(crate) use repeats::Repeats;
 
-/// Times in every line: UTC, milliseconds.
+/// Timestamps in every line: UTC with milliseconds.
 const TIME_FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.3fZ";
 
-/// Lines that wait for their reader, for the console and for the files each. What is more is dropped and counted: a reader that
-/// is slow, or a pipe that nobody reads, must not stop the work.
+/// Capacity, in lines, of each queue (one for the console, one for the files). Lines beyond it are dropped and counted: a slow
+/// reader, or a pipe that nobody reads, must not block the pipeline.
 const WAITING_LINES: usize = 8_192;
 
-/// Writes what is left when it is dropped, for at most a second or so.
+/// Flushes the remaining lines when dropped, which takes about a second at most.
 pub struct Guard(#[allow(dead_code, reason = "held, not read")] Vec<WorkerGuard>);
 
-/// What counts the lines that the console and the files dropped.
+/// Counters of the lines dropped for the console and the files.
 static DROPPED: OnceLock<[Option<ErrorCounter>; 2]> = OnceLock::new();
 
-/// Lines that a file could not be written.
+/// Lines that could not be written to the file.
 static UNWRITTEN: AtomicU64 = AtomicU64::new(0);
 
-/// Lines of this process' log that nobody will read.
+/// Lines lost from this process's log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct LostLines {
-    /// Dropped because whoever reads standard error was too slow.
+    /// Dropped because the reader of standard error was too slow.
     pub console: u64,
     /// Dropped because the disk was too slow.
     pub file: u64,
@@ -47,7 +47,7 @@ pub struct LostLines {
     pub unwritten: u64,
 }
 
-/// How many lines were lost so far.
+/// Lines lost so far.
 #[must_use]
 pub fn lost_lines() -> LostLines {
     let dropped = |index: usize| {
@@ -61,10 +61,10 @@ pub fn lost_lines() -> LostLines {
     }
 }
 
-/// Sets up logging for the process. Writing never makes anybody wait. Lines are written as long as the guard lives.
+/// Sets up logging for the process. Logging never blocks. Lines are written as long as the guard lives.
 ///
 /// # Errors
-/// Where the filter cannot be read or the folder cannot be written, naming the setting.
+/// If the filter is invalid or the folder cannot be written; the error names the setting.
 pub fn start(config: &LoggingConfig) -> anyhow::Result<Guard> {
     let filter = EnvFilter::try_new(&config.level).with_context(|| format!("`logging.level`: {}", config.level))?;
     let timer = ChronoUtc::new(TIME_FORMAT.to_owned());
@@ -93,7 +93,7 @@ pub fn start(config: &LoggingConfig) -> anyhow::Result<Guard> {
     // Set once: a process has one log.
     let _ = DROPPED.set([Some(on_console), in_files]);
     tracing_subscriber::registry().with(filter).with(console).with(files).init();
-    // The default hook writes to standard error itself, and waits for its reader.
+    // The default hook writes to standard error directly, and blocks on its reader.
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     Ok(Guard(guards))
 }
@@ -102,7 +102,7 @@ fn never_waiting(writer: impl Write + Send + 'static, thread: &str) -> (NonBlock
     NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING_LINES).thread_name(thread).finish(writer)
 }
 
-/// A log file that is set aside when it has reached its size: `ctr-pipeline.log`, then `.1` (the newest), `.2`, …
+/// A log file that is rotated when it reaches its maximum size: `ctr-pipeline.log`, then `.1` (the newest), `.2`, …
 #[derive(Debug)]
 struct RotatingFile {
     path: PathBuf,
@@ -110,7 +110,7 @@ struct RotatingFile {
     size: u64,
     max_size: u64,
     max_files: usize,
-    /// Lines that could not be written since it last worked.
+    /// Lines that could not be written since the last successful write.
     unwritten: u64,
 }
 
@@ -129,7 +129,7 @@ impl RotatingFile {
         PathBuf::from(name)
     }
 
-    /// Sets the file aside and begins a new one. Where that fails, the old one grows on: better too large than lost.
+    /// Renames the file and starts a new one. If that fails, the old file keeps growing, so that no line is lost.
     fn rotate(&mut self) -> io::Result<()> {
         for number in (1..self.max_files.saturating_sub(1)).rev() {
             let from = self.numbered(number);
@@ -149,20 +149,20 @@ impl RotatingFile {
 }
 
 impl RotatingFile {
-    /// Counts a line, and says the first on the console: there is no other place left.
+    /// Counts a lost line, and reports the first one on the console, the only output left.
     fn cannot_be_written(&mut self, error: &io::Error) {
         self.unwritten += 1;
         UNWRITTEN.fetch_add(1, Ordering::Relaxed);
         if self.unwritten == 1 {
             let file = self.path.display();
-            tracing::error!(%error, %file, "the log file cannot be written; its lines are counted (ctr_log_lines_lost_total), the work goes on");
+            tracing::error!(%error, %file, "cannot write the log file; lost lines are counted (ctr_log_lines_lost_total) and processing continues");
         }
     }
 
     fn works_again(&mut self) {
         let lines_lost = std::mem::take(&mut self.unwritten);
         if lines_lost > 0 {
-            tracing::warn!(lines_lost, "the log file is written again; so many lines are missing in it");
+            tracing::warn!(lines_lost, "writing the log file again; some lines are missing from it");
         }
     }
 }
@@ -170,7 +170,7 @@ impl RotatingFile {
 impl Write for RotatingFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.size > 0 && self.size + line.len() as u64 > self.max_size && self.rotate().is_err() {
-            // Try again after another file's worth of lines.
+            // Retry after another `max_size` bytes.
             self.size = 0;
         }
         match self.file.write_all(line) {

@@ -1,4 +1,4 @@
-//! The `ctr-pipeline` binary: read the settings, do what was asked, say how it went by the exit code.
+//! The `ctr-pipeline` binary: reads the settings, runs the command, and reports the outcome in the exit code.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -11,9 +11,9 @@ use ctr_pipeline::{check, descriptors, dlq, job, logging, probe, recount};
 
 /// The job failed, or is not ready.
 const FAILED: u8 = 1;
-/// Settings, topics or tables are wrong: starting again does not help.
+/// Settings, topics or tables are wrong: a restart does not help.
 const NOT_USABLE: u8 = 2;
-/// A part of what was asked for was refused by name; the rest is done.
+/// Part of the request was refused and listed; the rest was done.
 const REFUSED: u8 = 3;
 
 fn main() -> ExitCode {
@@ -44,7 +44,7 @@ fn with_config(source: &Source, act: impl FnOnce(&Config) -> ExitCode) -> ExitCo
 }
 
 fn run(config: &Config) -> ExitCode {
-    // Dropped last, so that every line is written.
+    // Dropped last, so that every line is flushed.
     let _guard = match logging::start(&config.logging) {
         Ok(guard) => guard,
         Err(error) => {
@@ -105,7 +105,7 @@ fn run_probe(config: &Config, live: bool) -> ExitCode {
     }
 }
 
-/// The exit code of a command that repairs: whether all of it was done, or why it ended.
+/// The exit code of a repair command: whether everything was done, or why it failed.
 fn end_of_repair(ended: anyhow::Result<bool>) -> ExitCode {
     match ended {
         Ok(true) => ExitCode::SUCCESS,
@@ -133,24 +133,24 @@ fn write_man_pages(folder: &Path) -> ExitCode {
     }
 }
 
-/// Something for another program on standard output; an unfinished one must not look like a whole one.
+/// Prints output for another program. An incomplete write must fail, so that partial output does not pass for complete output.
 fn print(text: &[u8]) -> ExitCode {
     let mut output = io::stdout();
     match output.write_all(text).and_then(|()| output.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("cannot write: {error}"));
+            complain(&format!("cannot write to standard output: {error}"));
             ExitCode::from(FAILED)
         }
     }
 }
 
-/// A line on standard output. Nobody listening is no reason to fail.
+/// Prints a line on standard output. A closed pipe is not an error.
 fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// A line on standard error.
+/// Prints a line on standard error.
 fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

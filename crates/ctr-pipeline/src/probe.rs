@@ -1,4 +1,4 @@
-//! `ctr-pipeline probe`: asks a running pipeline how it is. Needs no shell and no curl in the image.
+//! `ctr-pipeline probe`: queries the health of a running pipeline, without a shell or curl in the image.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -8,37 +8,37 @@ use anyhow::{Context as _, bail};
 
 use crate::config::StatusConfig;
 
-/// How long an answer may take.
+/// Timeout for the response.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The largest answer, in bytes, that is looked at.
+/// Maximum bytes read of the response.
 const MAX_ANSWER: u64 = 64 << 10;
 
-/// Asks for `path` (`/readyz`, `/healthz`); the body of a good answer.
+/// Requests `path` (`/readyz`, `/healthz`) and returns the body of a 200 response.
 ///
 /// # Errors
-/// Where nobody answers, or the answer is not 200: with its body, which says why.
+/// If there is no response, or its status is not 200: the error is the body, which gives the reason.
 pub fn ask(status: &StatusConfig, path: &str) -> anyhow::Result<String> {
     let address = reachable(status);
     let target = address
         .to_socket_addrs()
         .ok()
         .and_then(|mut addresses| addresses.next())
-        .with_context(|| format!("`{address}` is no address"))?;
+        .with_context(|| format!("invalid address `{address}`"))?;
     let mut stream =
         TcpStream::connect_timeout(&target, TIMEOUT).with_context(|| format!("no pipeline answers at {address}"))?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
-    stream.take(MAX_ANSWER).read_to_string(&mut answer).with_context(|| format!("no answer from {address}"))?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("not an HTTP answer")?;
+    stream.take(MAX_ANSWER).read_to_string(&mut answer).with_context(|| format!("no response from {address}"))?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("not an HTTP response")?;
     if head.split_whitespace().nth(1) != Some("200") {
         bail!("{body}");
     }
     Ok(body.to_owned())
 }
 
-/// An address to listen on is not always one to connect to.
+/// The address to connect to: an address to listen on may be a wildcard.
 fn reachable(status: &StatusConfig) -> String {
     let address = status.address();
     match address.strip_prefix("0.0.0.0:").or_else(|| address.strip_prefix("[::]:")) {

@@ -1,10 +1,10 @@
-//! `ctr-pipeline recount`: whole windows counted again from the log, beside the running job.
+//! `ctr-pipeline recount`: recounts whole windows from the log, beside the running job.
 //!
 //! ```text
-//! check ─> plan (which windows the log has whole) ─> per pair of partitions: read both logs ─> compare ─> write ─> note
+//! check ─> plan (which windows are complete in the log) ─> per pair of partitions: read both logs ─> compare ─> write ─> note
 //! ```
 //!
-//! It may be stopped at any moment and run again: rows only grow, so whatever it has written stays right.
+//! It can be stopped at any time and run again: counts only increase, so everything it has written stays correct.
 
 mod plan;
 mod progress;
@@ -34,40 +34,40 @@ pub(crate) use progress::Progress;
 pub use report::Report;
 use rows::Results;
 
-/// Which windows to count again.
+/// Which windows to recount.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// The first moment of event time: epoch milliseconds, `YYYY-MM-DD HH:MM:SS` in UTC, or RFC 3339. The window that holds it
-    /// is counted as a whole.
+    /// Start of the range in event time (inclusive): epoch milliseconds, `YYYY-MM-DD HH:MM:SS` in UTC, or RFC 3339. The window
+    /// that contains it is recounted as a whole.
     #[arg(long, value_name = "TIME", value_parser = timestamp::parse_text)]
     pub from: i64,
-    /// The first moment that is no longer meant.
+    /// End of the range (exclusive).
     #[arg(long, value_name = "TIME", value_parser = timestamp::parse_text)]
     pub to: i64,
-    /// Only say what would change.
+    /// Only report what would change.
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// What the command needs is not as it must be: trying again does not help before it is mended.
+/// A requirement of the command is not met: retrying does not help until it is fixed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct NotUsable(pub(crate) String);
 
-/// What is to be counted again.
+/// What to recount.
 pub(crate) struct Request {
     /// The windows.
     pub(crate) range: WindowRange,
-    /// Of these only the ones that start here; `None`: all.
+    /// Only the windows with these start times; `None`: all.
     pub(crate) only: Option<BTreeSet<i64>>,
-    /// Whether nothing is written.
+    /// Whether to write nothing.
     pub(crate) dry_run: bool,
 }
 
-/// Runs the command: counts, writes, and says what it did on standard output. False where windows were refused.
+/// Runs the command: counts, writes, and prints a report on standard output. False if windows were refused.
 ///
 /// # Errors
-/// [`NotUsable`] where topics, tables or times are wrong; anything else that ended it. What was written until then is right.
+/// [`NotUsable`] if topics, tables or times are wrong; any other failure. Everything written until then is correct.
 pub fn run(config: &Config, options: &Options) -> anyhow::Result<bool> {
     let rules = job::rules(&config.job)?;
     let range = WindowRange::covering(options.from, options.to, rules.window_size)
@@ -75,15 +75,15 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<bool> {
     let runtime = Runtime::new().context("threads")?;
     let cluster = usable_cluster(config, &runtime)?;
     let report = execute(config, &runtime, &cluster, &Request { range, only: None, dry_run: options.dry_run })?;
-    // Nobody listening is no reason to fail.
+    // A closed pipe is not an error.
     let _ = write!(io::stdout(), "{report}");
     Ok(!report.has_refused())
 }
 
-/// The cluster, if everything that repairs need is there.
+/// The cluster, if all requirements of the repair commands are met.
 ///
 /// # Errors
-/// [`NotUsable`], with a line for each thing that is not.
+/// [`NotUsable`], with a line for each requirement that is not met.
 pub(crate) fn usable_cluster(config: &Config, runtime: &Runtime) -> anyhow::Result<ClusterFacts> {
     let (findings, cluster) = runtime.block_on(async {
         let (mut findings, cluster) = check::kafka_facts(&config.kafka).await;
@@ -104,7 +104,7 @@ pub(crate) fn usable_cluster(config: &Config, runtime: &Runtime) -> anyhow::Resu
 /// Counts and writes.
 ///
 /// # Errors
-/// Where the log cannot be read or the rows cannot be written.
+/// If the log cannot be read or the rows cannot be written.
 pub(crate) fn execute(
     config: &Config,
     runtime: &Runtime,
@@ -159,8 +159,8 @@ pub(crate) fn now_ms() -> i64 {
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// How long after its end, by the wall clock, the job itself may still count events of a window: until then it is not
-/// counted again, because the job's later row would not contain what only a recount counts.
+/// How long after its end, by the wall clock, the job may still count events of a window. The window is not recounted before
+/// that, because a later row of the job would lack the events that only a recount includes.
 const fn settling_ms(rules: &Rules) -> i64 {
     rules.max_out_of_orderness_ms + rules.allowed_lateness_ms + rules.idle_hold_ms
 }

@@ -1,9 +1,9 @@
-//! The process as others see it: what workers, sink and cluster show, one report made of it, and the answers over HTTP.
+//! The status of the process: snapshots of workers, sink and cluster, the report made from them, and the HTTP server.
 //!
 //! ```text
 //! workers ─> board ────┐                   ┌─> REST (server) ─> the page
 //! row sink ─> state ───┼─> report ─────────┤
-//! brokers ─> cluster ──┘  (one moment)     └─> metrics ─> exposition
+//! brokers ─> cluster ──┘  (snapshot)       └─> metrics ─> exposition
 //! ```
 
 pub mod board;

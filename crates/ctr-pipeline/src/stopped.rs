@@ -1,20 +1,19 @@
-//! Time in which this process did not run: stopped by a signal, or starved of its CPU. Whoever waits for an answer must not
-//! blame others for it.
+//! Measures time in which this process was suspended: stopped by a signal, or without CPU. Timeouts must not count it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-/// How often the watch looks at the clock.
+/// How often the clock is read.
 const TICK: Duration = Duration::from_millis(500);
 
-/// A look that comes this late means that the process did not run.
+/// A reading that is this late means that the process was suspended.
 const GAP: Duration = Duration::from_secs(3);
 
 static WATCH: Mutex<Watch> = Mutex::new(Watch { last: None, total: Duration::ZERO });
 
-/// When the clock was last looked at, and the time in which nobody could.
+/// The last reading of the clock, and the total time of suspension.
 #[derive(Debug)]
 struct Watch {
     last: Option<Instant>,
@@ -22,7 +21,7 @@ struct Watch {
 }
 
 impl Watch {
-    /// Looks at the clock; how long the process did not run since the last look, if it did not.
+    /// Reads the clock. Returns how long the process was suspended since the last reading, if it was.
     fn look(&mut self, now: Instant) -> Option<Duration> {
         let gap = self.last.replace(now).map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
         let gap = (gap >= GAP).then_some(gap)?;
@@ -35,10 +34,10 @@ fn watch() -> MutexGuard<'static, Watch> {
     WATCH.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks at the clock every half second, on a thread of its own, until the process ends.
+/// Reads the clock every half second on a separate thread until the process ends.
 ///
 /// # Errors
-/// Where the thread cannot be started.
+/// If the thread cannot be started.
 pub(crate) fn start() -> anyhow::Result<()> {
     watch().look(Instant::now());
     let forever = || {
@@ -51,23 +50,23 @@ pub(crate) fn start() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Looks at the clock now; says so where the process did not run.
+/// Reads the clock now, and logs a warning if the process was suspended.
 pub(crate) fn look() {
     let gap = {
         let mut watch = watch();
-        // Only where the watch runs: a command that looks now and then has no last look to compare with.
+        // Only if the thread runs: other commands have no last reading to compare with.
         if watch.last.is_none() { None } else { watch.look(Instant::now()) }
     };
     if let Some(gap) = gap {
         let seconds = gap.as_secs();
         tracing::warn!(
             seconds,
-            "this process itself did not run for {seconds} s: it was stopped (SIGSTOP, a paused container), or had no CPU"
+            "this process was suspended for {seconds} s: it was stopped (SIGSTOP, a paused container), or had no CPU"
         );
     }
 }
 
-/// How long the process did not run, all times together.
+/// The total time in which the process was suspended.
 #[must_use]
 pub(crate) fn total() -> Duration {
     watch().total

@@ -1,13 +1,12 @@
-//! What people see while it runs: lines on standard error, and on a terminal one line that is rewritten.
+//! Console output: lines on standard error, and on a terminal one status line that is rewritten.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Back to the beginning of the line, and clear it.
+/// Returns to the beginning of the line and clears it.
 const REWRITE: &str = "\r\x1b[K";
 
-/// Standard error. Without a terminal no control character is ever written. Errors of writing are ignored: nobody is
-/// left to be told.
+/// Standard error. Control characters are written only to a terminal. Write errors are ignored: there is no other output.
 #[derive(Debug)]
 pub(crate) struct Console {
     terminal: bool,
@@ -20,18 +19,18 @@ impl Console {
         Self { terminal: io::stderr().is_terminal(), status_shown: AtomicBool::new(false) }
     }
 
-    /// Whether a person is looking on, on a terminal that can rewrite a line.
+    /// Whether standard error is a terminal, which can rewrite a line.
     pub(crate) fn is_terminal(&self) -> bool {
         self.terminal
     }
 
-    /// Writes a line that stays.
+    /// Writes a permanent line.
     pub(crate) fn say(&self, line: &str) {
         let clear = if self.status_shown.swap(false, Ordering::Relaxed) { REWRITE } else { "" };
         let _ = writeln!(io::stderr(), "{clear}ctr-producer: {line}");
     }
 
-    /// Shows how things stand: rewrites the line on a terminal, otherwise adds one.
+    /// Shows the status: rewrites the status line on a terminal, otherwise adds a line.
     pub(crate) fn status(&self, line: &str) {
         if self.terminal {
             self.status_shown.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What Kafka says about the records sent: acknowledged or failed, and where in the log.
+//! Delivery reports of sent records: acknowledged or failed, and their offsets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,11 +15,11 @@ use crate::console::Console;
 use crate::record::{Fact, Stream};
 use crate::truth::{Position, Truth, TruthError};
 
-/// The same trouble is told again only after this long.
+/// Minimum interval between equal error messages.
 const REPEAT_AFTER: Duration = Duration::from_secs(10);
 
-/// Counts acknowledgements and, where wanted, tells the truth about them. Called by librdkafka's client from the thread
-/// that sends; the atomics and locks are for the client's interface, nobody waits for them.
+/// Counts acknowledgements and, if wanted, records the truth about them. librdkafka's client calls it from the sending thread;
+/// the client's interface requires the atomics and locks, which are never contended.
 pub(crate) struct Deliveries {
     console: Arc<Console>,
     bootstrap_servers: String,
@@ -29,7 +29,7 @@ pub(crate) struct Deliveries {
     trouble: [Mutex<Option<Instant>>; 3],
 }
 
-/// A kind of trouble that is told at most every [`REPEAT_AFTER`].
+/// A kind of error that is reported at most once per [`REPEAT_AFTER`].
 #[derive(Debug, Clone, Copy)]
 enum Trouble {
     Connection,
@@ -37,17 +37,17 @@ enum Trouble {
     Delivery,
 }
 
-/// Records on their way, and the truth about those that arrived.
+/// Records in flight, and the truth about the acknowledged ones.
 struct Tracking {
-    /// By ticket: a record goes through librdkafka with the number of its place here.
+    /// By ticket: each record passes through librdkafka with its index in this list.
     on_their_way: Vec<(Stream, Fact)>,
     free_tickets: Vec<usize>,
-    /// None when it has been taken.
+    /// `None` after it has been taken.
     truth: Option<Result<Truth, TruthError>>,
 }
 
 impl Deliveries {
-    /// With a truth, each record's place in the log is followed; without, a delivery costs two additions.
+    /// With a truth, the offset of each record is tracked; without, a delivery costs two additions.
     pub(crate) fn new(console: Arc<Console>, bootstrap_servers: String, truth: Option<Truth>) -> Self {
         let tracking =
             truth.map(|truth| Tracking { on_their_way: Vec::new(), free_tickets: Vec::new(), truth: Some(Ok(truth)) });
@@ -61,12 +61,12 @@ impl Deliveries {
         }
     }
 
-    /// Records that are in the log for good.
+    /// Records that are durable in the log.
     pub(crate) fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// Records that were given up; most are not in the log.
+    /// Records that failed; most are not in the log.
     pub(crate) fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
@@ -76,7 +76,7 @@ impl Deliveries {
         self.acknowledged() + self.failed()
     }
 
-    /// A ticket for a record that is about to be sent; always 0 where no truth is wanted.
+    /// A ticket for a record that is about to be sent; always 0 without a truth.
     pub(crate) fn ticket(&self, stream: Stream, fact: Fact) -> usize {
         let Some(mut tracking) = self.tracking() else { return 0 };
         if let Some(ticket) = tracking.free_tickets.pop() {
@@ -94,18 +94,18 @@ impl Deliveries {
         }
     }
 
-    /// The truth about all acknowledged records, once; none where it was not wanted.
+    /// Takes the truth about all acknowledged records; `None` if it was not wanted.
     pub(crate) fn take_truth(&self) -> Option<Result<Truth, TruthError>> {
         self.tracking()?.truth.take()
     }
 
-    /// Says that no broker answers, and what the client says about it.
+    /// Reports that no broker responds, with the client's reason.
     pub(crate) fn no_answer(&self, reason: &str) {
         let servers = &self.bootstrap_servers;
         self.tell(Trouble::AllBrokers, || {
             format!(
-                "error: no broker of {servers} answers: {reason}. Trying on; is Kafka running (./scripts/status.sh), \
-                 and are --bootstrap-servers right?"
+                "error: no broker of {servers} responds: {reason}. Retrying; is Kafka running (./scripts/status.sh), \
+                 and is --bootstrap-servers correct?"
             )
         });
     }
@@ -123,7 +123,7 @@ impl Deliveries {
     }
 }
 
-/// What is behind a lock, also after a panic: the counts are never half changed.
+/// Locks, even after a panic: the counts are always consistent.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -141,14 +141,14 @@ impl Tracking {
 }
 
 impl ClientContext for Deliveries {
-    /// What goes wrong comes as an error, too; the rest is for the developers of librdkafka.
+    /// Discards librdkafka's log: problems are also reported as errors.
     fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AllBrokersDown) => self.no_answer(reason),
             _ => self.tell(Trouble::Connection, || {
-                format!("error: {reason} (brokers: {}). Trying on", self.bootstrap_servers)
+                format!("error: {reason} (brokers: {}). Retrying", self.bootstrap_servers)
             }),
         }
     }
@@ -162,7 +162,7 @@ impl ProducerContext for Deliveries {
             Ok(message) => {
                 self.acknowledged.fetch_add(1, Ordering::Relaxed);
                 if let Some(mut tracking) = self.tracking() {
-                    // With LogAppendTime this is the broker's time, the one that readers see.
+                    // With LogAppendTime this is the broker's time, which consumers see.
                     let timestamp = message.timestamp().to_millis();
                     tracking.acknowledge(ticket, message.partition(), message.offset(), timestamp);
                 }

@@ -1,4 +1,4 @@
-//! What goes wrong on purpose: how often, and in which ways.
+//! Injected faults: how often, and of which kinds.
 
 use ctr_domain::rejection::RejectionCode;
 use ctr_domain::rules::Rules;
@@ -6,14 +6,14 @@ use rand::{Rng, RngExt};
 
 use crate::record::Category;
 
-/// The shares of the traffic (0 to 1 each, together at most 1) that are not what they should be.
+/// The faulty shares of the traffic (0 to 1 each, at most 1 together).
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Faults {
-    /// Behind the watermark, mostly still counted.
+    /// Behind the watermark; most are still counted.
     pub(crate) late: f64,
     /// Behind the allowed lateness.
     pub(crate) too_late: f64,
-    /// An earlier event once more.
+    /// Repetitions of earlier events.
     pub(crate) duplicates: f64,
     /// Records that break a rule.
     pub(crate) bad: f64,
@@ -37,7 +37,7 @@ impl Faults {
         self.shares().iter().map(|(share, _)| share).sum()
     }
 
-    /// Draws what the next record is to be. Draws nothing where nothing goes wrong, so that this costs nothing.
+    /// Draws the category of the next record. Without faults it draws nothing, at no cost.
     pub(crate) fn draw(&self, rng: &mut impl Rng) -> Category {
         if self.total() <= 0.0 {
             return Category::OnTime;
@@ -61,9 +61,9 @@ pub(crate) struct Delays {
 }
 
 impl Delays {
-    /// By the rules: late is from just behind the watermark to half a window past the allowed lateness, where a part of
-    /// the events is too late already; too late begins where no window can take the event any more, plus 13 s for a
-    /// partition that is a little behind the newest event, and spreads over 90 s (with the defaults: 30 s to 120 s).
+    /// By the rules: late ranges from just behind the watermark to half a window past the allowed lateness, where some of
+    /// the events are already too late; too late begins where no window accepts the event, plus 13 s for a partition that
+    /// is slightly behind the newest event, and spans 90 s (with the defaults: 30 s to 120 s).
     pub(crate) fn new(rules: &Rules) -> Self {
         let bound = rules.max_out_of_orderness_ms;
         let lateness = bound + rules.allowed_lateness_ms;
@@ -71,12 +71,12 @@ impl Delays {
         Self { late: (bound + 1, lateness + rules.window_size.ms() / 2), too_late: (gone, gone + 90_000) }
     }
 
-    /// The furthest that any event is behind.
+    /// The maximum delay of any event.
     pub(crate) fn longest(&self) -> i64 {
         self.too_late.1
     }
 
-    /// Draws how far behind a record of this category is.
+    /// Draws the delay of a record of this category.
     pub(crate) fn draw(&self, category: Category, rng: &mut impl Rng) -> i64 {
         match category {
             Category::Late => rng.random_range(self.late.0..=self.late.1),
@@ -89,18 +89,18 @@ impl Delays {
 /// One way to break a record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Flaw {
-    /// This value instead of an event; none is a tombstone.
+    /// This value instead of an event; `None` is a tombstone.
     Value(Option<&'static [u8]>),
-    /// The event, cut off in the middle.
+    /// The event, truncated in the middle.
     CutOff,
-    /// The event with a byte in it that UTF-8 does not have.
+    /// The event with a byte that is invalid in UTF-8.
     NotUtf8,
     /// The event without this field, or with this JSON as its value.
     Field(&'static str, Option<&'static str>),
 }
 
-/// Every rule that the bytes of a record can break, most in more than one way, and the code each must get. (The future
-/// guard needs no bad record: see [`Faults::future`].)
+/// Every validation rule that the bytes of a record can break, most in several ways, with the expected code. (The future
+/// guard needs no invalid record: see [`Faults::future`].)
 pub(crate) const FLAWS: [(RejectionCode, Flaw); 26] = [
     (RejectionCode::Tombstone, Flaw::Value(None)),
     (RejectionCode::EmptyPayload, Flaw::Value(Some(b""))),

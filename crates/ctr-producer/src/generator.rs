@@ -1,7 +1,7 @@
-//! Makes the events: from a seed and the time to the bytes of each record, without Kafka and without a clock.
+//! Generates the events: from a seed and the time to the bytes of each record, without Kafka and without a clock.
 //!
-//! The same settings and seed give the same records in the same order, on any machine and in any later version: the
-//! random numbers come from a generator with a fixed definition (xoshiro256++), not from "the standard one".
+//! The same settings and seed produce the same records in the same order on any machine and in any later version: the
+//! random numbers come from a generator with a fixed definition (xoshiro256++), not from the standard one.
 
 use std::io::Write;
 
@@ -24,8 +24,8 @@ const REMEMBERED: usize = 16;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// 2150-01-01T00:00:00Z. With made-up event times the broker's clock, which judges what is future, is not known here,
-/// and the records must not depend on it: so such events come from the decade that begins here.
+/// 2150-01-01T00:00:00Z. With simulated event times the broker's clock, which determines what is in the future, is unknown,
+/// and the records must not depend on it: such events come from the decade that begins here.
 const FAR_FUTURE_MS: i64 = 5_680_281_600_000;
 
 /// Where event times come from.
@@ -33,7 +33,7 @@ const FAR_FUTURE_MS: i64 = 5_680_281_600_000;
 pub(crate) enum EventTime {
     /// The wall clock.
     Wall,
-    /// Made up: record `n` of the run happens at `start + n * step`.
+    /// Simulated: record `n` of the run has the event time `start + n * step`.
     MadeUp {
         /// Of the first record, epoch ms.
         start: i64,
@@ -42,10 +42,10 @@ pub(crate) enum EventTime {
     },
 }
 
-/// What to make.
+/// The settings of the generator.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// Decides everything that is drawn.
+    /// The seed of the random numbers.
     pub(crate) seed: u64,
     /// The part of the records that goes to the clicks, 0 to 1.
     pub(crate) click_share: f64,
@@ -53,17 +53,17 @@ pub(crate) struct Settings {
     pub(crate) products: u32,
     /// Number of users, at least 1.
     pub(crate) users: u32,
-    /// What goes wrong.
+    /// Injected faults.
     pub(crate) faults: Faults,
     /// Where event times come from.
     pub(crate) event_time: EventTime,
-    /// How far behind its turn an event may happen, in ms: drawn from 0 to this.
+    /// Maximum disorder in ms: each event time is moved back by 0 to this.
     pub(crate) disorder_ms: i64,
     /// Whether records have their product as key.
     pub(crate) keyed: bool,
     /// Whether events have an `event_id`.
     pub(crate) event_ids: bool,
-    /// The rules that late events are made by.
+    /// The rules that determine what is late.
     pub(crate) rules: Rules,
 }
 
@@ -74,19 +74,19 @@ struct Remembered {
     fact: EventFact,
 }
 
-/// Makes records one after the other.
+/// Generates records one after the other.
 #[derive(Debug)]
 pub(crate) struct Generator {
     settings: Settings,
     delays: Delays,
     rng: Xoshiro256PlusPlus,
     product_names: Vec<String>,
-    /// Records made.
+    /// Records generated.
     made: u64,
-    /// Bad records made: they take turns through [`FLAWS`].
+    /// Invalid records generated, which cycle through [`FLAWS`].
     bad_made: usize,
     payload: Vec<u8>,
-    /// By [`Stream::index`]: the latest events, in a ring. Empty where no duplicates are wanted.
+    /// By [`Stream::index`]: the latest events, in a ring. Empty without duplicates.
     remembered: [Vec<Remembered>; 2],
     remember_next: [usize; 2],
 }
@@ -107,7 +107,7 @@ impl Generator {
         }
     }
 
-    /// The next record. `wall_ms` is the wall clock (epoch ms); made-up event times do not depend on it.
+    /// The next record. `wall_ms` is the wall clock (epoch ms); simulated event times do not depend on it.
     pub(crate) fn next(&mut self, wall_ms: i64) -> Record<'_> {
         let index = self.made;
         self.made += 1;
@@ -116,7 +116,7 @@ impl Generator {
         match self.settings.faults.draw(&mut self.rng) {
             Category::Bad => self.bad(stream, turn),
             Category::Duplicate if !self.remembered[stream.index()].is_empty() => self.duplicate(stream),
-            // Of nothing there is no second one: the first event of a stream is as it should be.
+            // There is nothing to repeat yet: the first event of a stream is on time.
             Category::Duplicate => self.event(Category::OnTime, stream, index, turn),
             category => self.event(category, stream, index, turn),
         }
@@ -170,7 +170,7 @@ impl Generator {
         }
     }
 
-    /// As the original: any product, and for a click only as often as it is clicked.
+    /// Like the original: any product, and for a click with the product's click probability.
     fn draw_product(&mut self, stream: Stream) -> u32 {
         loop {
             let product = self.rng.random_range(0..self.settings.products);
@@ -206,8 +206,8 @@ impl Generator {
         *next = (*next + 1) % REMEMBERED;
     }
 
-    /// The next way to break a record, with the product as key in one record, without a key in the other: each way
-    /// comes with both, as their number is even and the turn of the key changes with each round.
+    /// The next kind of invalid record, alternately with the product as key and without a key. Each kind gets both, because
+    /// the number of kinds is even and the alternation shifts with each round.
     fn bad(&mut self, stream: Stream, turn: i64) -> Record<'_> {
         let round = self.bad_made / FLAWS.len();
         let (code, flaw) = FLAWS[self.bad_made % FLAWS.len()];
@@ -246,8 +246,8 @@ impl Generator {
         &self.product_names[product as usize]
     }
 
-    /// Writes the original's fields in the original's order, and an `event_id` where wanted. One field may be flawed:
-    /// left out, or with another value (JSON).
+    /// Writes the original's fields in the original's order, and an `event_id` if wanted. One field may be flawed:
+    /// omitted, or with another value (JSON).
     fn write_event(&mut self, stream: Stream, fact: &EventFact, flaw: Option<(&str, Option<&str>)>) {
         let user = self.rng.random_range(1..=self.settings.users);
         let session = self.rng.random_range(SESSIONS);
@@ -271,7 +271,7 @@ impl Generator {
     }
 }
 
-/// Writes a flat JSON object, with at most one field that is not what it should be.
+/// Writes a flat JSON object with at most one flawed field.
 struct Object<'a> {
     json: &'a mut Vec<u8>,
     flaw: Option<(&'a str, Option<&'a str>)>,
@@ -291,7 +291,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Writes the field only if it is the flawed one, and there is a value for it.
+    /// Writes the field only if it is the flawed one and has a value.
     fn flawed_field(&mut self, name: &str) {
         if let Some((flawed, Some(json))) = self.flaw
             && flawed == name

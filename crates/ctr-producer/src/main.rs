@@ -1,8 +1,8 @@
-//! `ctr-producer`: simulates ad impressions and clicks, and knows what the pipeline must count of them.
+//! `ctr-producer`: simulates ad impressions and clicks, and computes the counts that the pipeline must produce.
 //!
-//! In reading order: `cli` (what can be asked for) becomes a `plan` (checked, without contradictions); `generator`
-//! makes `record`s from a seed, with `faults` where wanted; `run` paces them (`rate`) into the `sender`; Kafka's
-//! `deliveries` say where each record ended in the log, and `truth` follows the log and says what must be counted.
+//! In reading order: `cli` becomes a `plan` (validated, without contradictions); `generator` creates `record`s from a seed,
+//! with `faults` if wanted; `run` paces them (`rate`) into the `sender`; Kafka's `deliveries` report the offset of each record,
+//! and `truth` replays the log in that order and computes the expected counts.
 
 mod cli;
 mod console;
@@ -30,7 +30,7 @@ use crate::console::Console;
 use crate::plan::Plan;
 use crate::sender::SendError;
 
-/// The exit code of wrong usage, as clap's own.
+/// The exit code of wrong usage, the same as clap's.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in TERM_SIGNALS {
-        // In this order: on the first signal the flag is not set yet when the shutdown looks at it.
+        // In this order: on the first signal, the flag is not yet set when the shutdown checks it.
         signal_hook::flag::register_conditional_shutdown(*signal, 1, Arc::clone(&stop))?;
         signal_hook::flag::register(*signal, Arc::clone(&stop))?;
     }

@@ -1,4 +1,4 @@
-//! What will be done: the options checked against each other, with every default filled in.
+//! The plan of a run: the options checked against each other, with every default filled in.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,36 +14,36 @@ use crate::faults::{Delays, Faults};
 use crate::generator::{self, CLICK_PROBABILITIES, EventTime};
 use crate::record::Stream;
 
-/// Impressions per second where nothing is said: a laptop stays alive.
+/// Default impressions per second, which a laptop can handle.
 const DEFAULT_RATE: f64 = 1_000.0;
-/// Clicks per second of a producer of clicks alone.
+/// Default clicks per second of a producer of only clicks.
 const DEFAULT_CLICK_RATE: f64 = 400.0;
 
-/// The most that librdkafka lets a record wait for others.
+/// librdkafka's maximum linger.
 const LONGEST_LINGER: Duration = Duration::from_secs(15 * 60);
 
-/// Settings of librdkafka that the producer itself stands on, and why they cannot be set.
+/// librdkafka properties that the producer depends on, and why they cannot be set.
 const RESERVED_PROPERTIES: [(&str, &str); 3] = [
     ("bootstrap.servers", "use --bootstrap-servers"),
-    ("delivery.report.only.error", "every acknowledgement is counted"),
+    ("delivery.report.only.error", "the producer counts every acknowledgement"),
     ("transactional.id", "this producer does not use transactions"),
 ];
-/// Without these, records may change places or be written twice, and the truth is not known.
+/// Other values of these allow records to be reordered or written twice, so the truth would be unknown.
 const RESERVED_WITH_TRUTH: [&str; 4] =
     ["acks", "enable.idempotence", "max.in.flight", "max.in.flight.requests.per.connection"];
 
-/// Where to send to.
+/// The target topics and how to reach them.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
-    /// As librdkafka takes them.
+    /// In librdkafka's format.
     pub(crate) bootstrap_servers: String,
     /// By [`Stream::index`].
     pub(crate) topics: [String; 2],
-    /// Settings of librdkafka, after our own.
+    /// librdkafka properties, applied after our own.
     pub(crate) properties: Vec<(String, String)>,
     /// Whether records have no key.
     pub(crate) unkeyed: bool,
-    /// How long a record may wait for others of its partition.
+    /// How long a record may wait to be batched with others of its partition.
     pub(crate) linger: Duration,
 }
 
@@ -52,25 +52,25 @@ pub(crate) struct Connection {
 pub(crate) struct Plan {
     /// The streams it sends.
     pub(crate) streams: Vec<Stream>,
-    /// Where to.
+    /// The target.
     pub(crate) connection: Connection,
-    /// What it makes.
+    /// The events to generate.
     pub(crate) events: generator::Settings,
-    /// Records per second, all streams together; none for as fast as it can.
+    /// Records per second, all streams together; `None`: unlimited.
     pub(crate) rate: Option<f64>,
     /// Records after which it ends.
     pub(crate) count: Option<u64>,
     /// Time after which it ends.
     pub(crate) duration: Option<Duration>,
-    /// Where the truth is written.
+    /// The file for the truth.
     pub(crate) truth: Option<PathBuf>,
 }
 
 impl Plan {
-    /// Makes the plan for what was asked for.
+    /// Creates the plan from the command line.
     ///
     /// # Errors
-    /// Wrong usage: options that contradict each other.
+    /// Wrong usage: contradictory options.
     pub(crate) fn new(cli: Cli) -> Result<Self, Error> {
         match cli.command {
             Command::Impressions(options) => Self::of(options, vec![Stream::Impressions], None),
@@ -106,10 +106,10 @@ impl Plan {
         })
     }
 
-    /// The rates of impressions and clicks, for people.
+    /// The rates of impressions and clicks as text.
     pub(crate) fn pace(&self) -> String {
         match (self.rate, self.streams.as_slice()) {
-            (None, _) => "as fast as it can".to_owned(),
+            (None, _) => "at an unlimited rate".to_owned(),
             (Some(rate), [_]) => format!("{rate:.6} events/s"),
             (Some(rate), _) => {
                 let clicks = rate * self.events.click_share;
@@ -123,7 +123,7 @@ fn usage(message: impl std::fmt::Display) -> Error {
     Cli::command().error(ErrorKind::ValueValidation, message)
 }
 
-/// The rate of all streams together (none: unbounded), and the clicks' share in it.
+/// The total rate of all streams (`None`: unlimited), and the clicks' share of it.
 fn rates(
     streams: &[Stream],
     rate: Option<f64>,
@@ -143,13 +143,13 @@ fn rates(
             Ok((bounded(rate * (1.0 + clicks)), clicks / (1.0 + clicks)))
         }
         Some(_) if rate <= 0.0 => {
-            Err(usage("--click-rate needs a --rate above 0: as fast as it can, the clicks follow the impressions"))
+            Err(usage("--click-rate requires a --rate above 0: at an unlimited rate, clicks follow the impressions"))
         }
         Some(clicks) => Ok((Some(rate + clicks), clicks / (rate + clicks))),
     }
 }
 
-/// Over the products, each shown equally often.
+/// The mean over all products, which are shown equally often.
 fn mean_click_probability(products: u32) -> f64 {
     let probabilities = CLICK_PROBABILITIES.iter().cycle().take(products as usize);
     probabilities.sum::<f64>() / f64::from(products)
@@ -180,12 +180,11 @@ fn faults(options: &Options) -> Result<Faults, Error> {
         bad: given.bad,
         future: given.future,
     };
-    // Ten times 0.1 is a little less or more than 1.
+    // Rounding: ten times 0.1 is not exactly 1.
     if faults.total() > 1.0 + 1e-9 {
         let together = faults.total() * 100.0;
         return Err(usage(format!(
-            "the shares of --late, --too-late, --duplicates, --bad and --future are {together:.1}% together, more than \
-             all events"
+            "the shares of --late, --too-late, --duplicates, --bad and --future add up to {together:.1}%, more than 100%"
         )));
     }
     Ok(faults)
@@ -198,7 +197,9 @@ fn event_time(options: &Options, rate: Option<f64>, rules: &Rules) -> Result<Eve
         (Some(span), Some(count), _) => span as f64 / count.max(1) as f64,
         (None, _, Some(rate)) => 1_000.0 / rate,
         (_, _, None) if options.time.start_time.is_some() => {
-            return Err(usage("--start-time needs --span and --count, or a --rate above 0, to know how time advances"));
+            return Err(usage(
+                "--start-time requires --span and --count, or a --rate above 0, to determine how time advances",
+            ));
         }
         _ => return Ok(EventTime::Wall),
     };
@@ -211,7 +212,7 @@ fn event_time(options: &Options, rate: Option<f64>, rules: &Rules) -> Result<Eve
     if start.saturating_sub(furthest_behind) < timestamp::DEFAULT_MIN_MS
         || start.saturating_add(span.unwrap_or_default()) >= timestamp::END_MS
     {
-        return Err(usage("--start-time, --span and --disorder leave the range of valid event times, 2000 to 2199"));
+        return Err(usage("--start-time, --span and --disorder exceed the range of valid event times, 2000 to 2199"));
     }
     Ok(EventTime::MadeUp { start, step })
 }
@@ -220,13 +221,13 @@ fn connection(options: Options) -> Result<Connection, Error> {
     let kafka = options.kafka;
     if kafka.impression_topic == kafka.click_topic {
         return Err(usage(format!(
-            "impressions and clicks need topics of their own, both are `{}`",
+            "impressions and clicks must have different topics, both are `{}`",
             kafka.click_topic
         )));
     }
     if kafka.linger > LONGEST_LINGER {
         return Err(usage(format!(
-            "--linger takes at most {} minutes, as librdkafka does",
+            "--linger must be at most {} minutes, which is librdkafka's limit",
             LONGEST_LINGER.as_secs() / 60
         )));
     }
@@ -236,7 +237,7 @@ fn connection(options: Options) -> Result<Connection, Error> {
         }
         if options.truth.truth.is_some() && RESERVED_WITH_TRUTH.contains(&key.as_str()) {
             return Err(usage(format!(
-                "--property {key} cannot be set with --truth: the order of the log must be known"
+                "--property {key} cannot be set with --truth, which requires a known order of the log"
             )));
         }
     }

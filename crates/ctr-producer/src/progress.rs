@@ -1,4 +1,4 @@
-//! How far it is: while it runs, and at the end.
+//! Progress during the run, and the statistics at the end.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::record::{Category, Record, Stream};
 const TERMINAL_INTERVAL: Duration = Duration::from_secs(1);
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What has been handed to Kafka.
+/// Counts of the records handed to Kafka.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     by_category: [u64; Category::ALL.len()],
@@ -31,7 +31,7 @@ impl Tally {
     }
 }
 
-/// Says now and then how far it is: each second on a terminal, otherwise a line each ten seconds.
+/// Reports progress: every second on a terminal, otherwise a line every ten seconds.
 pub(crate) struct Progress {
     console: Arc<Console>,
     interval: Duration,
@@ -53,7 +53,7 @@ impl Progress {
         self.started.elapsed()
     }
 
-    /// Shows how far it is, if it is time to.
+    /// Reports progress if it is due.
     pub(crate) fn tick(&mut self, tally: &Tally, deliveries: &Deliveries) {
         let since = self.shown.elapsed();
         if since < self.interval {
@@ -75,7 +75,7 @@ impl Progress {
         self.shown_sent = sent;
     }
 
-    /// The statistics of the whole run, a line each.
+    /// The statistics of the whole run, one per line.
     pub(crate) fn statistics(&self, tally: &Tally, deliveries: &Deliveries) -> String {
         let elapsed = self.elapsed();
         let sent = tally.sent();
@@ -102,16 +102,16 @@ impl Progress {
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "for people")]
+#[allow(clippy::cast_precision_loss, reason = "only displayed")]
 fn per_second(count: u64, time: Duration) -> f64 {
     if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
 }
 
-/// The CPU time of this process, all threads, user and system; none where the system does not tell (it is Linux that
-/// has `/proc`; its unit here is 1/100 s on every architecture, `USER_HZ`).
+/// The CPU time of this process, all threads, user and system; `None` without Linux's `/proc`. The unit is 1/100 s on every
+/// architecture (`USER_HZ`).
 fn cpu_time() -> Option<Duration> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The name of the program, in parentheses, may hold anything; utime and stime are the 12th and 13th field after it.
+    // The program name in parentheses may contain anything; utime and stime are the 12th and 13th field after it.
     let (_, fields) = stat.rsplit_once(')')?;
     let mut times = fields.split_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
     Some(Duration::from_millis((times.next()? + times.next()?) * 10))

@@ -1,13 +1,13 @@
-//! Pace: how many events are due.
+//! Pacing: how many events are due.
 
 use std::time::Duration;
 
-/// How much of a standstill is made up for, in seconds of the rate. After a longer one (brokers away) the rest is
-/// forgiven: a flood would be no simulation of users.
+/// Maximum backlog that is caught up after a stall, in seconds of the rate. After a longer stall (brokers unavailable) the rest
+/// is skipped: a burst would not simulate users.
 const BURST_SECONDS: f64 = 1.0;
 
-/// A bucket of tokens that fills at a steady rate. What is due follows from the time since the start, not from the last
-/// look, so that it does not drift however seldom or unevenly one looks.
+/// A token bucket. The number of due events follows from the time since the start, not since the last call, so it does not
+/// drift with rare or irregular calls.
 #[derive(Debug)]
 pub(crate) struct Pace {
     per_second: f64,
@@ -20,7 +20,7 @@ impl Pace {
         Self { per_second, forgiven: 0.0 }
     }
 
-    /// How many events are due `elapsed` after the start, where `sent` have been sent already.
+    /// The number of events due at `elapsed` after the start, if `sent` have already been sent.
     #[allow(clippy::cast_precision_loss, reason = "2^53 events are out of reach")]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of a float saturates")]
     pub(crate) fn due(&mut self, elapsed: Duration, sent: u64) -> u64 {
@@ -29,11 +29,11 @@ impl Pace {
         if backlog > burst {
             self.forgiven += backlog - burst;
         }
-        // A hair more, so that a whole number computed as 9.999999 is not put off.
+        // Add a little, so that an integer computed as 9.999999 is not delayed.
         (backlog.min(burst) + 1e-6) as u64
     }
 
-    /// How long one event takes.
+    /// The time between two events.
     pub(crate) fn interval(&self) -> Duration {
         Duration::try_from_secs_f64(1.0 / self.per_second).unwrap_or(Duration::MAX)
     }

@@ -1,9 +1,9 @@
-//! What is sent: one record, and what its maker knows about it.
+//! A record to send, and what the generator knows about it.
 
 use ctr_domain::event::EventKind;
 use ctr_domain::rejection::RejectionCode;
 
-/// One of the two streams of events, each a topic of its own.
+/// One of the two streams of events, each with its own topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Stream {
     /// Products shown.
@@ -30,20 +30,20 @@ impl Stream {
     }
 }
 
-/// Why a record is the way it is. A wish only: whether a late event still counts is for the log to say.
+/// The intended category of a record. Whether a late event is still counted depends on the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Category {
-    /// A good event in time.
+    /// A valid event, on time.
     OnTime,
-    /// Behind the watermark, but its window may still take it.
+    /// Behind the watermark, but its window may still accept it.
     Late,
     /// Behind its window's allowed lateness.
     TooLate,
-    /// The bytes of an earlier event once more.
+    /// The bytes of an earlier event, repeated.
     Duplicate,
-    /// Breaks a rule for events.
+    /// Breaks a validation rule.
     Bad,
-    /// A good event whose clock is far ahead.
+    /// A valid event with a time far in the future.
     Future,
 }
 
@@ -70,7 +70,7 @@ impl Category {
     }
 }
 
-/// What a record says, as its maker knows it: the truth is told without reading the bytes again.
+/// What the generator knows about a record, so that the truth needs no parsing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fact {
     /// A valid event.
@@ -88,26 +88,26 @@ pub(crate) struct EventFact {
     pub(crate) product: u32,
     /// Event time, epoch ms.
     pub(crate) timestamp: i64,
-    /// Stands for its `event_id`, where it has one: the same number, the same id.
+    /// Represents its `event_id`, if it has one: equal numbers mean equal ids.
     pub(crate) event_id: Option<u64>,
 }
 
-/// A record to send. It borrows from its maker, who uses the same memory for the next one.
+/// A record to send. It borrows from the generator, which reuses the memory for the next record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Record<'a> {
-    /// Decides the topic.
+    /// Determines the topic.
     pub(crate) stream: Stream,
     /// The Kafka key: the product, or none.
     pub(crate) key: Option<&'a str>,
-    /// The Kafka value; none is a tombstone.
+    /// The Kafka value; `None` is a tombstone.
     pub(crate) payload: Option<&'a [u8]>,
-    /// Why it is the way it is.
+    /// Its intended category.
     pub(crate) category: Category,
-    /// What it says.
+    /// Its contents.
     pub(crate) fact: Fact,
 }
 
-/// The name of a product: `product1` for number 0, as the original's.
+/// The name of a product: `product1` for number 0, as in the original.
 pub(crate) fn product_name(product: u32) -> String {
     format!("product{}", u64::from(product) + 1)
 }

@@ -1,4 +1,4 @@
-//! A run: makes records, sends them at their pace, and accounts for them at the end.
+//! A run: generates records, sends them at the configured rate, and accounts for them at the end.
 
 use std::fs;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ use crate::rate::Pace;
 use crate::sender::{SendError, Sender};
 use crate::truth::Truth;
 
-/// Records sent between two looks at the clock, at signals and acknowledgements.
+/// Records sent between two checks of the clock, signals and acknowledgements.
 const MOST_AT_ONCE: u64 = 256;
 /// Sleeps are between these: not for every record, and short enough to notice signals and acknowledgements.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(5);
@@ -33,7 +33,11 @@ pub(crate) fn run(plan: &Plan, stop: &Arc<AtomicBool>, console: &Arc<Console>) -
     let truth = plan.truth.as_ref().map(|_| Truth::new(plan.events.rules));
     let deliveries = Deliveries::new(Arc::clone(console), servers.clone(), truth);
     let sender = Sender::new(&plan.connection, deliveries, Arc::clone(stop))?;
-    console.say(&format!("sending to {servers}, {}; --seed {} makes the same events", plan.pace(), plan.events.seed));
+    console.say(&format!(
+        "sending to {servers}, {}; use --seed {} to reproduce the events",
+        plan.pace(),
+        plan.events.seed
+    ));
 
     let ready = sender.wait_for_topics(&plan.streams)?;
     let mut run = Run {
@@ -51,11 +55,11 @@ pub(crate) fn run(plan: &Plan, stop: &Arc<AtomicBool>, console: &Arc<Console>) -
     write!(io::stdout(), "{}", run.progress.statistics(&run.tally, deliveries)).context("cannot write statistics")?;
     sent?;
     if deliveries.failed() > 0 {
-        console.say(&format!("error: {} records were not delivered, so no truth can be told", deliveries.failed()));
+        console.say(&format!("error: {} records were not delivered, so the truth is unknown", deliveries.failed()));
         return Ok(false);
     }
     if let (Some(path), Some(truth)) = (&plan.truth, deliveries.take_truth()) {
-        save_truth(&truth.context("the truth is not known")?, path, plan, console)?;
+        save_truth(&truth.context("the truth is unknown")?, path, plan, console)?;
     }
     Ok(true)
 }
@@ -117,7 +121,7 @@ impl Run<'_> {
 fn remove_old_truth(path: &Path) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
-        bail!("--truth {}: there is no folder {}", path.display(), folder.display());
+        bail!("--truth {}: the folder {} does not exist", path.display(), folder.display());
     }
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -46,14 +46,14 @@ const SETTINGS: [(&str, &str); 9] = [
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SendError {
     /// The command line asks librdkafka for something that it does not take.
-    #[error("librdkafka refuses the settings: {source}; see --property and --bootstrap-servers")]
+    #[error("librdkafka rejected the settings: {source}; check --property and --bootstrap-servers")]
     Settings {
         /// Names the setting.
         source: KafkaError,
     },
     /// Topics are made with their settings by a script, never by chance.
     #[error(
-        "topic `{topic}` does not exist on {servers}; create it with ./scripts/create-topics.sh, or name another one \
+        "topic `{topic}` does not exist on {servers}; create it with ./scripts/create-topics.sh, or specify another topic \
          (--help)"
     )]
     MissingTopic {
@@ -63,7 +63,7 @@ pub(crate) enum SendError {
         servers: String,
     },
     /// A broker refuses the topic, for example to this user.
-    #[error("topic `{topic}` cannot be used: {code}; ask whoever runs the brokers")]
+    #[error("topic `{topic}` cannot be used: {code}; contact the administrator of the brokers")]
     RefusedTopic {
         /// The topic.
         topic: String,

@@ -125,7 +125,7 @@ impl Truth {
     /// Takes the next record of a partition.
     ///
     /// # Errors
-    /// Where the order of the log is not known: then nothing true can be said any more.
+    /// If the order of the log is unknown: then the truth is unknown, too.
     pub(crate) fn record(&mut self, position: Position, fact: Fact) -> Result<(), TruthError> {
         let Position { stream, partition, offset, .. } = position;
         if offset < 0 {

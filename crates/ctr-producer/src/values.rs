@@ -10,13 +10,13 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
     let (number, whole) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
     match number.trim().parse::<f64>() {
         Ok(number) if (0.0..=whole).contains(&number) => Ok(number / whole),
-        _ => Err("not a share; give 0 to 1, or a percentage such as 5%".to_owned()),
+        _ => Err("not a share; use 0 to 1, or a percentage such as 5%".to_owned()),
     }
 }
 
 /// Reads a duration: a number and its unit, such as `500ms`, `30s`, `5m`, `2h`, `1d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "not a duration; give a number and its unit: 500ms, 30s, 5m, 2h, 1d".to_owned();
+    let wrong = || "not a duration; use a number with a unit: 500ms, 30s, 5m, 2h, 1d".to_owned();
     let (number, unit) = UNITS.iter().find_map(|(unit, ms)| Some((text.strip_suffix(unit)?, ms))).ok_or_else(wrong)?;
     let number: f64 = number.trim().parse().map_err(|_| wrong())?;
     Duration::try_from_secs_f64(number * unit / 1_000.0).map_err(|_| wrong())
@@ -26,7 +26,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate.is_finite() && rate >= 0.0 => Ok(rate),
-        _ => Err("not a rate; give events per second, or 0 for as fast as it can".to_owned()),
+        _ => Err("not a rate; use events per second, or 0 for unlimited".to_owned()),
     }
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn time(text: &str) -> Result<i64, String> {
 pub(crate) fn property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("not a property; give key=value, such as compression.type=zstd".to_owned()),
+        _ => Err("not a property; use key=value, such as compression.type=zstd".to_owned()),
     }
 }
 

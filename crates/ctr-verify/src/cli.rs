@@ -8,7 +8,7 @@ use ctr_simulation::{Kind, Mutation};
 
 use crate::load::Group;
 
-/// Checks what ctr-pipeline has counted, with code of its own.
+/// Verifies the results of ctr-pipeline with an independent implementation.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 pub(crate) struct Cli {
@@ -16,59 +16,59 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What can be checked.
+/// The commands of the binary.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Count the log again and compare every product, window, source partition and dead letter with ClickHouse and the
-    /// dead letter topic. Reads only, joins no group, may run beside the job at any time.
+    /// Recount the log and compare every product, window, source partition and dead letter with ClickHouse and the dead
+    /// letter topic. Read-only: joins no group, and can run beside the job at any time.
     ///
-    /// Exit code: 0 if all agrees, 1 at a difference, 2 if something cannot be read.
+    /// Exit code: 0 if everything matches, 1 if there are differences, 2 if something cannot be read.
     #[command(after_long_help = RECONCILE_HELP)]
     Reconcile(ReconcileArgs),
-    /// Replay a file of events and explain, for one product and window, what became of every event: counted, late (counted
-    /// after the window had fired), too late, duplicate or rejected, and why.
+    /// Replay a file of events and explain the outcome of every event of one product and window: counted, late (counted
+    /// after the window had fired), too late, duplicate or rejected, with the reason.
     #[command(after_long_help = WINDOWS_HELP)]
     Windows(WindowsArgs),
-    /// Drive the recovery protocol through made-up histories of crashes, rebalances, lost commits, cut logs, repeated events
-    /// and clocks that jump, and hold every table, dead letter and ledger against what the made-up log says.
+    /// Run the recovery protocol through simulated histories of crashes, rebalances, lost commits, truncated logs, duplicate
+    /// events and clock jumps, and compare every table, dead letter and ledger with the simulated log.
     ///
-    /// Exit code: 0 if all held (with --mutation: if it was caught), 1 if not. A failure names its seed.
+    /// Exit code: 0 if all histories passed (with --mutation: if it was caught), 1 otherwise. A failure reports its seed.
     #[command(after_long_help = SIMULATE_HELP)]
     Simulate(SimulateArgs),
-    /// Ask ClickHouse the README's three queries and those of the dashboard, with many clients at once, for a time; then
-    /// say throughput and latencies (p50, p95, p99).
+    /// Run the README's three queries and those of the dashboard against ClickHouse with concurrent clients, and report
+    /// throughput and latencies (p50, p95, p99).
     ///
-    /// Exit code: 0, or 1 if a question was refused, 2 if ClickHouse does not answer.
+    /// Exit code: 0, or 1 if a query failed, 2 if ClickHouse does not respond.
     Load(LoadArgs),
 }
 
 const RECONCILE_HELP: &str = "\
-What is compared:
-  every row of ctr_results_raw (product, window, source partition), the windows of ctr_windows, every dead letter by
-  its topic, partition, offset and code. What counts is decided as docs/delivery.md says, from the log alone. The one decision
-  that the log alone does not determine is a dead letter `closedEarly`: its record is taken as not counted.
-  A window that was recounted (ctr_recounts) is compared with the larger of the two counts, and marked.
+Compared:
+  every row of ctr_results_raw (product, window, source partition), the windows of ctr_windows, and every dead letter by
+  topic, partition, offset and code. The expected counts follow from the log alone, by the rules in docs/delivery.md. The one
+  decision that the log does not determine is a dead letter `closedEarly`: its record is taken as not counted.
+  A recounted window (ctr_recounts) is compared with the larger of the two counts, and marked.
 
-What is not compared, and said:
-  windows that may have records before the beginning of the log (retention), windows that are being counted while
-  this runs, rows older than the TTL of ctr_results_raw (beyond retention), and letters that are seconds old.
+Reported but not compared:
+  windows that may have records before the beginning of the log (retention), windows that the job is still counting,
+  rows older than the TTL of ctr_results_raw (beyond retention), and dead letters that are only seconds old.
 
 Examples:
-  ctr-verify reconcile                                         everything the log holds
-  ctr-verify reconcile --wait 60                               after a load: give the job a minute for the last windows
+  ctr-verify reconcile                                         the whole log
+  ctr-verify reconcile --wait 60                               after a load: allow a minute for the last windows
   ctr-verify reconcile --from '2026-11-22 20:00:00' --to '2026-11-22 21:00:00' --json";
 
 const WINDOWS_HELP: &str = "\
-The file has one JSON object a line, in the order of reading; a record looks like this:
+The file has one JSON object per line, in the order of reading. A record looks like this:
   {\"record\":{\"side\":\"clicks\",\"offset\":3,\"timestamp\":1700000041000,\"value\":\"{\\\"event_type\\\":\\\"click\\\",…}\"}}
-`side` is impressions or clicks: the two partitions of one number. `timestamp` is the record's Kafka timestamp in epoch
-ms (or null), `value` the event as it was sent (or null). {\"deduplication\":\"event-id\"} on a line of its own makes an
-event id count once. Lateness, disorder and the length of a window are those of the settings.
+`side` is impressions or clicks: the two partitions with the same number. `timestamp` is the record's Kafka timestamp in
+epoch ms (or null), `value` the event as sent (or null). A separate line {\"deduplication\":\"event-id\"} makes every event
+id count once. Lateness, out-of-orderness and window size come from the settings.
 
 Example:
   ctr-verify windows --file crates/ctr-domain/tests/golden/lateness.jsonl --product shoe --window 2023-11-14T22:13:20Z";
 
-/// What to explain.
+/// Which events to explain.
 #[derive(Debug, Args)]
 pub(crate) struct WindowsArgs {
     #[command(flatten)]
@@ -79,7 +79,7 @@ pub(crate) struct WindowsArgs {
     /// The product
     #[arg(long, value_name = "ID")]
     pub(crate) product: String,
-    /// Any moment in the window: RFC 3339, `YYYY-MM-DD HH:MM:SS` in UTC, or epoch ms
+    /// Any time within the window: RFC 3339, `YYYY-MM-DD HH:MM:SS` in UTC, or epoch ms
     #[arg(long, value_name = "TIME", value_parser = event_time)]
     pub(crate) window: i64,
     /// Print JSON
@@ -89,38 +89,38 @@ pub(crate) struct WindowsArgs {
 
 const SIMULATE_HELP: &str = "\
 Kinds:
-  exact       nothing outside the protocol happens: every table must be exact
-  early       windows are let go beside a silent partition: what is missing is in dead letters `closedEarly`
-  calm-early  the same with one owner that never dies: table and letters add up, record by record
-  disaster    logs cut by retention, topics made anew, offsets set by a tool
+  exact       no events outside the protocol: every table must be exact
+  early       windows are closed early beside a silent partition: missing counts are in dead letters `closedEarly`
+  calm-early  the same with one owner that never crashes: table and dead letters add up, record by record
+  disaster    logs truncated by retention, recreated topics, offsets set by a tool
   added       partitions added to the topics; a group that begins at their end
 
 Examples:
   ctr-verify simulate --histories 2000000                         ten million, all kinds
-  ctr-verify simulate --kind early --seed 70487 --histories 1     one history again
-  ctr-verify simulate --mutation high-offset                      see a broken rule caught";
+  ctr-verify simulate --kind early --seed 70487 --histories 1     repeat one history
+  ctr-verify simulate --mutation high-offset                      show that a broken rule is caught";
 
 /// Which histories to run.
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
-    /// How many of each kind
+    /// Number of histories of each kind
     #[arg(long, value_name = "COUNT", default_value_t = 100_000)]
     pub(crate) histories: u64,
     /// The first seed; the others follow it
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// What they are made of; may be given more than once [default: all]
+    /// Kind of history; can be repeated [default: all]
     #[arg(long, value_name = "KIND", value_parser = by_name(Kind::ALL))]
     pub(crate) kind: Vec<Kind>,
-    /// A rule to break: the histories that must catch it are run until one does
+    /// A rule to break: runs histories of the kind that must catch it until one does
     #[arg(long, value_name = "NAME", value_parser = by_name(Mutation::ALL))]
     pub(crate) mutation: Option<Mutation>,
-    /// Threads [default: all cores]
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "COUNT")]
     pub(crate) threads: Option<usize>,
 }
 
-/// Takes one of these by the name that it shows.
+/// Parses one of these by its displayed name.
 fn by_name<T, const N: usize>(all: [T; N]) -> impl Fn(&str) -> Result<T, String> + Clone
 where
     T: std::fmt::Display + Copy,
@@ -131,21 +131,21 @@ where
     }
 }
 
-/// How to ask.
+/// Clients and queries of the load.
 #[derive(Debug, Args)]
 pub(crate) struct LoadArgs {
     #[command(flatten)]
     pub(crate) source: Source,
-    /// Clients that ask at once, one question after another each
+    /// Number of concurrent clients
     #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) clients: u16,
-    /// For how long
+    /// Duration of the load
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(crate) seconds: u64,
-    /// Only these questions [default: all]
+    /// Only the queries of this group [default: all]
     #[arg(long, value_name = "GROUP")]
     pub(crate) group: Option<Group>,
-    /// Only the question of this name, as the report says it [default: all]
+    /// Only the query with this name in the report [default: all]
     #[arg(long, value_name = "NAME")]
     pub(crate) query: Option<String>,
     /// Print the report as JSON
@@ -164,10 +164,10 @@ pub(crate) struct ReconcileArgs {
     /// Windows that begin before this event time [default: all]
     #[arg(long, value_name = "TIME", value_parser = event_time)]
     pub(crate) to: Option<i64>,
-    /// How long to compare again and again until everything agrees
+    /// Repeat the comparison for up to this long until everything matches
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub(crate) wait: u64,
-    /// How many differences to show
+    /// Number of differences to show
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pub(crate) show: usize,
     /// Print the report as JSON
@@ -175,11 +175,11 @@ pub(crate) struct ReconcileArgs {
     pub(crate) json: bool,
 }
 
-/// Where the settings are.
+/// The source of the settings.
 #[derive(Debug, Args)]
 pub(crate) struct Source {
-    /// The pipeline's YAML file [default: config/application.yml if that exists, else the built-in defaults]; the same
-    /// environment variables override it
+    /// The pipeline's YAML settings file [default: config/application.yml if it exists, otherwise the built-in defaults]; the
+    /// pipeline's environment variables override it
     #[arg(long, short, env = "CTR_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }

@@ -1,11 +1,11 @@
-//! The ClickHouse client of this binary: questions only.
+//! The ClickHouse client of this binary, for queries only.
 
 use anyhow::{Context as _, ensure};
 use clickhouse::query::RowCursor;
 use clickhouse::{Client, Compression, RowOwned, RowRead};
 use ctr_pipeline::config::ClickHouseConfig;
 
-/// One database, asked as the pipeline's user.
+/// One database, queried as the pipeline's user.
 #[derive(Clone)]
 pub(crate) struct ClickHouse {
     client: Client,
@@ -14,7 +14,7 @@ pub(crate) struct ClickHouse {
 
 impl ClickHouse {
     pub(crate) fn new(config: &ClickHouseConfig) -> Self {
-        // Made here and not by the pipeline: what checks it shares nothing with it but the settings.
+        // Separate from the pipeline's client: the verifier shares only the settings with the pipeline.
         let client = Client::default()
             .with_url(&config.url)
             .with_database(&config.database)
@@ -25,26 +25,26 @@ impl ClickHouse {
         Self { client, place: format!("ClickHouse at {}, database {}", config.url, config.database) }
     }
 
-    /// The rows of a query, one after another. That it is ClickHouse who answers is proved by the names and types of the columns
-    /// before the first row: nothing else can know them.
+    /// The rows of a query, one after another. The names and types of the columns before the first row prove that the response
+    /// comes from ClickHouse.
     pub(crate) fn rows<R: RowOwned + RowRead>(&self, sql: &str) -> anyhow::Result<RowCursor<R>> {
         self.client.query(sql).fetch().with_context(|| self.place.clone())
     }
 
-    /// All rows of a query with a small answer.
+    /// All rows of a query with a small result.
     pub(crate) async fn all<R: RowOwned + RowRead>(&self, sql: &str) -> anyhow::Result<Vec<R>> {
         self.client.query(sql).fetch_all().await.with_context(|| self.place.clone())
     }
 
-    /// Reads the whole answer to a query as text, as people's clients do; its length in bytes.
+    /// Reads the whole result of a query as text, as interactive clients do. Returns its length in bytes.
     pub(crate) async fn answer_length(&self, sql: &str) -> anyhow::Result<u64> {
         let mut cursor = self.client.query(sql).fetch_bytes("TabSeparated")?;
         while cursor.next().await?.is_some() {}
-        ensure!(cursor.summary().is_some(), "{}: answered by something that is not ClickHouse", self.place);
+        ensure!(cursor.summary().is_some(), "{}: the response is not from ClickHouse", self.place);
         Ok(cursor.received_bytes())
     }
 
-    /// Where the questions go, for messages.
+    /// Server and database, for messages.
     pub(crate) fn place(&self) -> &str {
         &self.place
     }

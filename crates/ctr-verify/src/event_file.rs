@@ -1,8 +1,8 @@
-//! Files of events: what two partitions hold, for `ctr-verify windows` and for tests.
+//! Files of events: the contents of two partitions, for `ctr-verify windows` and for tests.
 //!
-//! One JSON object a line, in the order of reading. A line `{"record": {...}}` is a record: `side` (`impressions` or
+//! One JSON object per line, in the order of reading. A line `{"record": {...}}` is a record: `side` (`impressions` or
 //! `clicks`), `offset`, `timestamp` (its Kafka timestamp, epoch ms, or null) and `value` (the event's text, or null).
-//! `"deduplication": "event-id"` on any line makes an event id count once. Other lines are of no interest here.
+//! `"deduplication": "event-id"` on any line makes an event id count once. Other lines are ignored.
 
 use std::path::Path;
 
@@ -50,7 +50,7 @@ impl EventFile {
     /// # Errors
     /// With the number of the line that is wrong.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let mut file = Self::default();
         for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
             file.line(line).with_context(|| format!("{}, line {number}", path.display()))?;

@@ -1,5 +1,5 @@
-//! `ctr-verify load`: so many clients ask ClickHouse the same questions as people and dashboards do, for a time; how many
-//! answers come, and how long each takes.
+//! `ctr-verify load`: concurrent clients run the queries of people and dashboards against ClickHouse for a time, and report
+//! throughput and latencies.
 
 mod histogram;
 mod queries;
@@ -19,10 +19,10 @@ use queries::{QUERIES, Query};
 
 pub(crate) use queries::Group;
 
-/// Asks, and says how it went. False if a question was refused.
+/// Runs the load and prints the report. False if a query failed.
 ///
 /// # Errors
-/// Where ClickHouse does not answer at all.
+/// If ClickHouse does not respond at all.
 pub(crate) fn run(config: &Config, args: &LoadArgs) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let queries = chosen(args)?;
@@ -42,12 +42,12 @@ fn chosen(args: &LoadArgs) -> anyhow::Result<Vec<&'static Query>> {
     let queries: Vec<_> = QUERIES.iter().filter(in_group).filter(named).collect();
     if queries.is_empty() {
         let names: Vec<_> = QUERIES.iter().filter(in_group).map(|query| query.name).collect();
-        anyhow::bail!("--query: there is none of this name; there are: {}", names.join(", "));
+        anyhow::bail!("--query: unknown name; the queries are: {}", names.join(", "));
     }
     Ok(queries)
 }
 
-/// How the load went.
+/// The result of the load.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
@@ -63,7 +63,7 @@ struct Report {
     queries: Vec<QueryReport>,
 }
 
-/// How one question fared.
+/// The result of one query.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct QueryReport {
@@ -73,7 +73,7 @@ struct QueryReport {
     latencies: Latencies,
 }
 
-/// What one client has seen: the latency of each answer, by question.
+/// The results of one client: the latency of each response, by query.
 #[derive(Default)]
 struct Seen {
     latencies: Vec<Vec<Duration>>,
@@ -87,7 +87,7 @@ async fn ask_all(clickhouse: &ClickHouse, args: &LoadArgs, queries: &[&'static Q
         .map(|client| tokio::spawn(ask_until(end, clickhouse.clone(), queries.to_vec(), usize::from(client))))
         .collect();
     let progress = tokio::spawn(async move {
-        let mut progress = Progress::begin("of the seconds are over");
+        let mut progress = Progress::begin("seconds elapsed");
         while Instant::now() < end {
             progress.show(begun.elapsed().as_secs());
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -107,8 +107,8 @@ async fn ask_all(clickhouse: &ClickHouse, args: &LoadArgs, queries: &[&'static Q
     Ok(Report::of(args.clients, begun.elapsed(), all, queries))
 }
 
-/// One client: one question after another, each client beginning with another one. The first asks each of them at least
-/// once, however long that takes.
+/// One client: runs one query after another, each client starting with a different one. The first client runs each query at
+/// least once, regardless of the time.
 async fn ask_until(end: Instant, clickhouse: ClickHouse, queries: Vec<&'static Query>, client: usize) -> Seen {
     let mut seen = Seen { latencies: vec![Vec::new(); queries.len()], ..Seen::default() };
     let least = if client == 0 { queries.len() } else { 0 };
@@ -122,7 +122,7 @@ async fn ask_until(end: Instant, clickhouse: ClickHouse, queries: Vec<&'static Q
             Err(error) => {
                 seen.refused += 1;
                 seen.first_refusal.get_or_insert_with(|| format!("{}: {error:#}", queries[index].name));
-                // A server that is gone answers at once: do not spin.
+                // Connections to a stopped server fail at once: do not busy-wait.
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -153,7 +153,7 @@ impl Report {
 
     fn text(&self) -> String {
         let mut text = format!(
-            "{} clients, {:.0} s: {} answers, {:.1}/s, {} refused\n\n{:<12}{:<34}{}\n",
+            "{} clients, {:.0} s: {} responses, {:.1}/s, {} failed\n\n{:<12}{:<34}{}\n",
             self.clients,
             self.seconds,
             self.answers,
@@ -168,7 +168,7 @@ impl Report {
         }
         text.push_str(&format!("{:<46}{}\n\n{}", "all", self.latencies.row(), self.latencies.histogram()));
         if let Some(refusal) = &self.first_refusal {
-            text.push_str(&format!("first refusal: {refusal}\n"));
+            text.push_str(&format!("first failure: {refusal}\n"));
         }
         text
     }

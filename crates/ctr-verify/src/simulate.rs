@@ -1,6 +1,6 @@
-//! `ctr-verify simulate`: drives the pipeline's own recovery protocol through made-up histories, as many as time allows.
+//! `ctr-verify simulate`: runs the pipeline's recovery protocol through simulated histories.
 //!
-//! The only part of this binary that runs the code under test: what it says is checked by `ctr-simulation`.
+//! The only part of this binary that runs the code under test; `ctr-simulation` checks its results.
 
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
@@ -11,10 +11,10 @@ use ctr_simulation::{Campaign, Failure, Kind, Mutation, Subject, Tally};
 use crate::cli::SimulateArgs;
 use crate::progress::{Progress, rate};
 
-/// Runs what was asked for, and says whether all held; with a mutation, whether it was caught.
+/// Runs the histories. Returns whether all passed, or with a mutation, whether it was caught.
 ///
 /// # Errors
-/// Where nothing can be written.
+/// If the output cannot be written.
 pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<bool> {
     match args.mutation {
         Some(mutation) => catch(args, mutation),
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<bool> {
     }
 }
 
-/// Runs the histories of every kind asked for.
+/// Runs the histories of every requested kind.
 fn hold(args: &SimulateArgs) -> anyhow::Result<bool> {
     let kinds = if args.kind.is_empty() { Kind::ALL.to_vec() } else { args.kind.clone() };
     for kind in kinds {
@@ -30,12 +30,12 @@ fn hold(args: &SimulateArgs) -> anyhow::Result<bool> {
         let failure = with_progress(&campaign(args, Subject::Task, kind, None), &tally);
         if let Some(Failure { seed, defect }) = failure {
             say(&format!(
-                "{kind}, seed {seed}: {defect}\nrun it alone: ctr-verify simulate --kind {kind} --seed {seed} --histories 1"
+                "{kind}, seed {seed}: {defect}\nreproduce it: ctr-verify simulate --kind {kind} --seed {seed} --histories 1"
             ))?;
             return Ok(false);
         }
         say(&format!(
-            "{kind:<11} {} histories, {} records, {:.0} histories/s: table, letters and ledger are what the log says",
+            "{kind:<11} {} histories, {} records, {:.0} histories/s: table, dead letters and ledger match the log",
             tally.histories(),
             tally.records(),
             rate(tally.histories(), begun.elapsed())
@@ -44,7 +44,7 @@ fn hold(args: &SimulateArgs) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Runs histories of the kind that must catch a broken rule, until one does.
+/// Runs histories of the kind that must catch a broken rule until one does.
 fn catch(args: &SimulateArgs, mutation: Mutation) -> anyhow::Result<bool> {
     let tally = Tally::default();
     match with_progress(&campaign(args, mutation.subject(), mutation.caught_by(), Some(mutation)), &tally) {

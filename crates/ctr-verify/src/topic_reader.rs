@@ -1,4 +1,4 @@
-//! Reading a topic to its ends, and further when it has grown. Reads alone: no group is joined, nothing is committed.
+//! Reads a topic to its end offsets, and further when it has grown. It joins no group and commits nothing.
 
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 
-/// How long a question to the brokers may take.
+/// Timeout of a request to the brokers.
 const ANSWER: Duration = Duration::from_secs(15);
 
-/// How long nothing may arrive before reading has failed.
+/// Reading fails if nothing arrives for this long.
 const STALLED: Duration = Duration::from_secs(30);
 
-/// Errors come back from calls; librdkafka's own lines about connections would only tear the progress line.
+/// Discards librdkafka's log: errors are returned by calls, and its lines would break the progress line.
 struct Quiet;
 
 impl ClientContext for Quiet {
@@ -66,8 +66,9 @@ pub(crate) struct TopicReader {
 impl TopicReader {
     /// Looks where the partitions begin: at the first record there is, or at the first with `from` as its Kafka time.
     pub(crate) fn open(kafka: &KafkaConfig, topic: &str, from: Option<i64>) -> anyhow::Result<Self> {
-        let consumer: BaseConsumer<Quiet> =
-            consumer_config(kafka).create_with_context(Quiet).context("librdkafka refuses the settings in kafka")?;
+        let consumer: BaseConsumer<Quiet> = consumer_config(kafka)
+            .create_with_context(Quiet)
+            .context("librdkafka rejected the settings in section kafka")?;
         let count = partition_count(&consumer, kafka, topic)?;
         let mut reader = Self { consumer, topic: topic.to_owned(), count, partitions: Vec::new() };
         let lows = reader.offsets(Offset::Beginning)?;
@@ -137,7 +138,7 @@ impl TopicReader {
     /// One offset of each partition: of the beginning, of the end, or of the first record with a Kafka time or a later one; where
     /// there is none, of the end. One question for all of them: a broker answers it only when the fetch before it is over.
     fn offsets(&self, at: Offset) -> anyhow::Result<Vec<i64>> {
-        let place = || format!("{}: where its partitions begin and end", self.topic);
+        let place = || format!("{}: reading the offsets of its partitions", self.topic);
         let mut asked = TopicPartitionList::new();
         for partition in 0..self.count {
             asked.add_partition_offset(&self.topic, partition, at)?;
@@ -156,7 +157,7 @@ impl TopicReader {
                     }
                     Ok(ends.iter().flatten().nth(usize::try_from(partition)?).copied().unwrap_or_default())
                 }
-                other => bail!("{}: partition {partition}: the broker says {other:?}", place()),
+                other => bail!("{}: partition {partition}: the broker returned {other:?}", place()),
             }
         };
         (0..self.count).map(offset).collect()
@@ -181,11 +182,11 @@ impl TopicReader {
     }
 
     fn trouble(&self) -> String {
-        format!("{} cannot be read (if its log was cut meanwhile, run it again)", self.topic)
+        format!("cannot read {} (if its log was truncated meanwhile, run the command again)", self.topic)
     }
 }
 
-/// Whether librdkafka goes on trying by itself.
+/// Whether librdkafka keeps retrying by itself.
 fn is_passing(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut};
     matches!(error.rdkafka_error_code(), Some(AllBrokersDown | BrokerTransportFailure | OperationTimedOut))
@@ -195,11 +196,11 @@ fn consumer_config(kafka: &KafkaConfig) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("fetch.queue.backoff.ms", "2")
-        // Questions wait behind a fetch that waits for records.
+        // Requests are queued behind a fetch that waits for records.
         .set("fetch.wait.max.ms", "20")
         .set("queued.min.messages", "20000")
         .set("queued.max.messages.kbytes", "8192")
-        // A batch that weighs a megabyte may unpack to a hundred: librdkafka unpacks no more than it would receive.
+        // A batch of 1 MB may decompress to 100 MB, and librdkafka decompresses at most this many bytes.
         .set("receive.message.max.bytes", "1000000000");
     for (name, value) in kafka.properties.iter() {
         config.set(name, value);
@@ -207,7 +208,7 @@ fn consumer_config(kafka: &KafkaConfig) -> ClientConfig {
     config
         .set("bootstrap.servers", &kafka.bootstrap_servers)
         .set("client.id", env!("CARGO_PKG_NAME"))
-        // librdkafka wants a name, and uses it for nothing: no group is joined.
+        // librdkafka requires a group id, which is unused because no group is joined.
         .set("group.id", env!("CARGO_PKG_NAME"))
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
@@ -217,14 +218,14 @@ fn consumer_config(kafka: &KafkaConfig) -> ClientConfig {
 }
 
 fn partition_count(consumer: &BaseConsumer<Quiet>, kafka: &KafkaConfig, topic: &str) -> anyhow::Result<i32> {
-    // All topics, because asking for one by name may create it.
+    // All topics, because requesting one by name may create it.
     let metadata = consumer
         .fetch_metadata(None, ANSWER)
-        .with_context(|| format!("no broker of kafka.bootstrap-servers ({}) answers", kafka.bootstrap_servers))?;
+        .with_context(|| format!("no broker of kafka.bootstrap-servers ({}) responds", kafka.bootstrap_servers))?;
     let found =
         metadata.topics().iter().find(|found| found.name() == topic).map_or(0, |found| found.partitions().len());
     if found == 0 {
-        bail!("there is no topic {topic}; name the topics in kafka.topics and kafka.dlq-topic");
+        bail!("topic {topic} does not exist; check kafka.topics and kafka.dlq-topic");
     }
     Ok(i32::try_from(found)?)
 }

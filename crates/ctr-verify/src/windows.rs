@@ -1,4 +1,4 @@
-//! `ctr-verify windows`: replays a file of events and explains what became of each event of one product in one window.
+//! `ctr-verify windows`: replays a file of events and explains the outcome of each event of one product in one window.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -11,10 +11,10 @@ use crate::count::{Code, Counts, Known, LogCount, Record, Rules, Verdict, read_e
 use crate::event_file::{EventFile, FileRecord, SIDES};
 use crate::time;
 
-/// Explains, and is always content.
+/// Prints the explanation. Always returns true, so the command exits with 0.
 ///
 /// # Errors
-/// Where the file cannot be read.
+/// If the file cannot be read.
 pub(crate) fn run(config: &Config, args: &WindowsArgs) -> anyhow::Result<bool> {
     let file = EventFile::read(&args.file)?;
     let mut rules = Rules::of(&config.job);
@@ -25,7 +25,7 @@ pub(crate) fn run(config: &Config, args: &WindowsArgs) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// What became of the events of a product in a window.
+/// The outcomes of the events of a product in a window.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Story {
@@ -37,7 +37,7 @@ struct Story {
     clicks: u64,
 }
 
-/// One event, or a record that names the product and is none.
+/// One event, or an invalid record that names the product.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Explained {
@@ -86,8 +86,8 @@ impl Story {
     }
 }
 
-/// The time of a record that this is about: a valid event of the product and window, or a record that is none and names the
-/// product (then the time is not known, or not believed).
+/// The time of a record to explain: a valid event of the product and window, or an invalid record that names the product (its
+/// time is unknown or not trusted).
 fn event_time(rules: Rules, record: &FileRecord, product: &str, start: i64) -> Option<Option<i64>> {
     let value = record.value.as_deref()?;
     match read_event(Some(value.as_bytes())) {
@@ -108,7 +108,7 @@ fn explain(rules: Rules, start: i64, maximum: Option<i64>, verdict: Verdict) -> 
             let closes = time(rules.closes_at(start));
             ("late", format!("counted after the window had fired: {before}, and the window closes at {closes}"))
         }
-        Verdict::Duplicate => ("duplicate", "its event_id has been counted in this window".to_owned()),
+        Verdict::Duplicate => ("duplicate", "its event_id was already counted in this window".to_owned()),
         Verdict::Letter(code @ (Code::TooLate | Code::ClosedEarly)) => (
             if code == Code::TooLate { "too late" } else { "too late (closed early)" },
             format!("{before}, and the window closed at {}", time(rules.closes_at(start))),

@@ -1,4 +1,4 @@
-//! What can be done with a letter: what its topic says of it, and the rules for events.
+//! Decides what to do with a dead letter, from the contents of its record's topic and the rules for events.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -17,20 +17,20 @@ use crate::sink::redrive::Redriven;
 use crate::source::log_reader::{LogPart, LogReader};
 use crate::source::redriven::origin_of;
 
-/// What is done with a letter. The time is the event's, epoch ms.
+/// What to do with a dead letter. Times are event times in epoch ms.
 #[derive(Debug)]
 pub(super) enum Action {
-    /// It is put back.
+    /// Redrive it.
     Send(Redriven, i64),
-    /// It was put back before: the event's time, and the offset of the copy.
+    /// It was redriven before: the event time, and the offset of the copy.
     Already(i64, i64),
-    /// Its record is valid and lies in its topic: the recount counts it there.
+    /// Its record is valid and still in its topic, where the recount finds it.
     InTheLog(i64),
-    /// It stays where it is.
+    /// Skip it, for this reason.
     Leave(String),
 }
 
-/// A copy that lies in its topic.
+/// A copy found in its topic.
 #[derive(Debug, Clone, Copy)]
 struct FoundCopy {
     /// Epoch ms.
@@ -38,12 +38,12 @@ struct FoundCopy {
     offset: i64,
 }
 
-/// The topics that records came from.
+/// The topics of the original records.
 pub(super) struct Logs {
     reader: LogReader,
-    /// The offsets that each partition has.
+    /// The range of offsets in each partition.
     bounds: HashMap<(String, i32), Range<i64>>,
-    /// The copies that lie in the topics already.
+    /// The copies that are already in the topics.
     copies: HashMap<DeadLetterId, FoundCopy>,
     counted: [String; 2],
 }
@@ -59,7 +59,7 @@ impl Logs {
         })
     }
 
-    /// Looks for copies behind the oldest record of each partition that is meant.
+    /// Finds existing copies: reads each partition from the oldest offset that a selected dead letter names.
     pub(super) fn find_copies(&mut self, oldest: &BTreeMap<(String, i32), i64>) -> anyhow::Result<()> {
         let mut parts = Vec::new();
         let mut partitions = HashMap::new();
@@ -67,7 +67,7 @@ impl Logs {
             partitions.insert(topic, self.reader.partitions(topic)?);
         }
         for ((topic, partition), offset) in oldest {
-            // Anybody may have written the letter: what it names need not be there.
+            // Anyone may have written the dead letter: the partition that it names may not exist.
             if partitions.get(topic).is_some_and(|partitions| (0..*partitions).contains(partition)) {
                 let part = self.reader.whole(topic, *partition)?;
                 self.bounds.insert((topic.clone(), *partition), part.start..part.end);
@@ -75,7 +75,7 @@ impl Logs {
             }
         }
         let mut progress =
-            Progress::new("looking for what was put back", parts.iter().map(|p| (p.end - p.start).max(0)).sum());
+            Progress::new("searching for earlier copies", parts.iter().map(|p| (p.end - p.start).max(0)).sum());
         for part in &parts {
             self.reader.read(part, |record| {
                 progress.step();
@@ -92,15 +92,15 @@ impl Logs {
         Ok(())
     }
 
-    /// Why nothing can be said of a record any more, if so.
+    /// Why the fate of a record can no longer be determined, if so.
     fn loss(&self, letter: &Letter) -> Option<String> {
         let Letter { raw_topic: topic, partition, offset, .. } = letter;
         match self.bounds.get(&(topic.clone(), *partition)) {
             None if self.counted.contains(topic) => Some(format!("{topic} has no partition {partition}")),
-            None => Some(format!("`{topic}` is none of the topics of this job")),
+            None => Some(format!("`{topic}` is not one of this job's topics")),
             Some(bounds) if *offset < bounds.start => Some(format!(
-                "its record has left {topic}-{partition}, which begins at offset {}: its window is not in the log, and \
-                 whether it was put back before cannot be told",
+                "its record is no longer in {topic}-{partition}, which begins at offset {}: its window cannot be recounted, \
+                 and it is unknown whether the record was redriven before",
                 bounds.start
             )),
             Some(bounds) if *offset >= bounds.end => {
@@ -110,7 +110,7 @@ impl Logs {
         }
     }
 
-    /// A record as its topic has it.
+    /// Reads a record from its topic.
     fn fetch(&mut self, letter: &Letter) -> anyhow::Result<Option<WholeRecord>> {
         let Letter { raw_topic, partition, offset, .. } = letter;
         let part =
@@ -128,7 +128,7 @@ impl Logs {
     }
 }
 
-/// All of a record that goes into its copy.
+/// The parts of a record that go into its copy.
 #[derive(Debug)]
 struct WholeRecord {
     key: Option<Vec<u8>>,
@@ -138,7 +138,7 @@ struct WholeRecord {
 }
 
 impl WholeRecord {
-    /// The record as its letter has it.
+    /// The record as stored in its dead letter.
     fn of(letter: &Letter) -> anyhow::Result<Self> {
         Ok(Self { key: letter.key()?, payload: letter.payload()?, headers: letter.headers()? })
     }
@@ -148,7 +148,7 @@ fn owned((name, value): (Cow<'_, str>, Option<&[u8]>)) -> RecordHeader {
     (name.into_owned(), value.map(<[u8]>::to_vec))
 }
 
-/// Decides what is done with a letter.
+/// Decides what to do with each dead letter.
 pub(super) struct Judge<'a> {
     logs: Logs,
     rules: Rules,
@@ -164,7 +164,7 @@ impl<'a> Judge<'a> {
     /// Decides.
     ///
     /// # Errors
-    /// Where a topic cannot be read.
+    /// If a topic cannot be read.
     pub(super) fn judge(&mut self, letter: &Letter) -> anyhow::Result<Action> {
         let id = letter.id();
         if let Some(loss) = self.logs.loss(letter) {
@@ -180,11 +180,13 @@ impl<'a> Judge<'a> {
         let whole = match read {
             Ok(Some(whole)) => Some(whole),
             Ok(None) => self.logs.fetch(letter)?,
-            // One damaged letter is left; the others have nothing to do with it.
+            // Skip a damaged dead letter; the others are unaffected.
             Err(error) => return Ok(Action::Leave(error.to_string())),
         };
         let Some(WholeRecord { key, payload, headers }) = whole else {
-            return Ok(Action::Leave("the letter has only a part of it, and its topic no longer has it".to_owned()));
+            return Ok(Action::Leave(
+                "the dead letter holds only part of the record, and the record is no longer in its topic".to_owned(),
+            ));
         };
         let payload = payload.unwrap_or_default();
         let mended = self.mend.map_or_else(|| Ok(payload.clone()), |command| mend(command, &id, &payload));
@@ -194,7 +196,7 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// A record must be an event before it is put back.
+    /// Only a valid event may be redriven.
     fn by_the_rules(&self, record: Redriven) -> Action {
         let time = Event::parse(Some(&record.payload)).map(|event| event.timestamp);
         let accepted = time.and_then(|time| self.rules.accept_time(time, Some(now_ms())).map(|()| time));

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::sink::dead_letter_record::{LetterHeader, MAX_KEY_BYTES};
 
-/// What [`crate::sink::dead_letter_record`] writes, as far as it is needed to find and mend the record.
+/// The fields written by [`crate::sink::dead_letter_record`] that are needed to find and correct the record.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Letter {
@@ -21,10 +21,10 @@ pub(super) struct Letter {
     pub(super) offset: i64,
     /// Why it was not counted.
     pub(super) code: String,
-    /// The same for people.
+    /// The reason as text.
     pub(super) error_message: String,
     created_at_utc: Moment,
-    /// The event's time, epoch ms, where it could be read.
+    /// The event time, epoch ms, if it could be read.
     pub(super) event_time_millis_utc: Option<i64>,
     raw_data: Option<String>,
     raw_encoding: String,
@@ -35,7 +35,7 @@ pub(super) struct Letter {
     truncated: bool,
     #[serde(default)]
     headers: Vec<LetterHeader<'static>>,
-    /// The letter that the record says it is a copy of.
+    /// The dead letter whose copy the record claims to be.
     #[serde(default)]
     redriven_from: Option<String>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Letter {
 /// A header as the record had it.
 pub(super) type RecordHeader = (String, Option<Vec<u8>>);
 
-/// When a letter was made: a number as in the original, or the text that earlier versions wrote.
+/// When a dead letter was created: a number as in the original, or text as written by earlier versions.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 enum Moment {
@@ -52,12 +52,12 @@ enum Moment {
 }
 
 impl Letter {
-    /// Reads the value of a record of the dead letter topic; `None` where it is no letter of this pipeline.
+    /// Reads the value of a record of the dead letter topic; `None` if it is not a dead letter of this pipeline.
     pub(super) fn read(value: Option<&[u8]>) -> Option<Self> {
         serde_json::from_slice(value?).ok()
     }
 
-    /// What identifies it.
+    /// Its identity.
     pub(super) fn id(&self) -> DeadLetterId {
         DeadLetterId {
             topic: self.raw_topic.clone(),
@@ -67,7 +67,7 @@ impl Letter {
         }
     }
 
-    /// When it was made, RFC 3339.
+    /// When it was created, RFC 3339.
     pub(super) fn created_at(&self) -> String {
         match &self.created_at_utc {
             Moment::Millis(millis) => to_rfc3339(*millis),
@@ -75,13 +75,13 @@ impl Letter {
         }
     }
 
-    /// What identifies the letter that its record is a copy of, as far as the record's header can be believed.
+    /// The identity of the dead letter whose copy the record is, if the record's header is plausible.
     pub(super) fn origin(&self) -> Option<DeadLetterId> {
         let header = self.redriven_from.as_deref()?.as_bytes();
         DeadLetterId::of_origin(header, &self.raw_topic, self.partition, self.offset)
     }
 
-    /// The record's headers, without the one that redriving sets.
+    /// The record's headers, without the one set by redriving.
     pub(super) fn headers(&self) -> anyhow::Result<Vec<RecordHeader>> {
         let header = |header: &LetterHeader<'_>| {
             let encoding = header.encoding.as_deref().unwrap_or("utf8");
@@ -91,18 +91,18 @@ impl Letter {
         self.headers.iter().filter(|header| header.name != HEADER).map(header).collect()
     }
 
-    /// Whether the letter has all of the record: of a very large one only the beginning is kept.
+    /// Whether the dead letter holds the whole record: only the beginning of a very large one is kept.
     pub(super) fn is_whole(&self) -> anyhow::Result<bool> {
-        // Earlier versions cut a key without a word, at a boundary of characters.
+        // Earlier versions truncated a key silently, at a character boundary.
         Ok(!self.truncated && self.key()?.is_none_or(|key| key.len() + 4 <= MAX_KEY_BYTES))
     }
 
-    /// The record's value as far as it was kept; `None` is a tombstone.
+    /// The stored part of the record's value; `None` is a tombstone.
     pub(super) fn payload(&self) -> anyhow::Result<Option<Vec<u8>>> {
         self.raw_data.as_deref().map(|text| decode(text, &self.raw_encoding)).transpose()
     }
 
-    /// The record's key as far as it was kept.
+    /// The stored part of the record's key.
     pub(super) fn key(&self) -> anyhow::Result<Option<Vec<u8>>> {
         let encoding = self.key_encoding.as_deref().unwrap_or("utf8");
         self.key.as_deref().map(|text| decode(text, encoding)).transpose()
@@ -112,8 +112,8 @@ impl Letter {
 fn decode(text: &str, encoding: &str) -> anyhow::Result<Vec<u8>> {
     match encoding {
         "utf8" => Ok(text.as_bytes().to_vec()),
-        "base64" => BASE64.decode(text).context("the letter's base64 is damaged"),
-        other => anyhow::bail!("the letter's encoding `{other}` is none that this version knows"),
+        "base64" => BASE64.decode(text).context("the dead letter contains invalid base64"),
+        other => anyhow::bail!("the dead letter has the unknown encoding `{other}`"),
     }
 }
 

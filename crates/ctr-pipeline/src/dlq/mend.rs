@@ -1,23 +1,23 @@
-//! The command that mends records.
+//! Runs the command that corrects records (`--mend`).
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use ctr_domain::redriven::DeadLetterId;
 
-/// Why a record was not mended: the command's fault, or its wish.
+/// Why a record was not corrected.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MendError {
-    /// It could not be run.
-    #[error("the mending command could not be run: {0}")]
+    /// The command could not be run.
+    #[error("could not run the --mend command: {0}")]
     Io(#[from] std::io::Error),
-    /// It said no.
-    #[error("the mending command ended with {status}{}", if .words.is_empty() { String::new() } else { format!(": {}", .words) })]
+    /// The command rejected the record.
+    #[error("the --mend command failed with {status}{}", if .words.is_empty() { String::new() } else { format!(": {}", .words) })]
     Refused { status: std::process::ExitStatus, words: String },
 }
 
-/// Runs `command` in a shell with a record's value on its standard input; what it prints is the mended value, without the line
-/// feed that commands end their output with.
+/// Runs `command` in a shell with a record's value on its standard input; its output is the corrected value, without the final
+/// line feed.
 pub(super) fn mend(command: &str, id: &DeadLetterId, payload: &[u8]) -> Result<Vec<u8>, MendError> {
     let mut child = Command::new("sh")
         .args(["-c", command])
@@ -29,7 +29,7 @@ pub(super) fn mend(command: &str, id: &DeadLetterId, payload: &[u8]) -> Result<V
         .spawn()?;
     let stdin = child.stdin.take();
     let output = std::thread::scope(|scope| {
-        // Beside reading, for a command may print before it has read everything; one that does not read is no error.
+        // Concurrent with reading, because a command may print before it has read everything. Not reading is not an error.
         scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(payload)));
         child.wait_with_output()
     })?;

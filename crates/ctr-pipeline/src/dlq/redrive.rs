@@ -1,12 +1,12 @@
-//! `dlq redrive`: which letters can be put back, putting them back once, and counting their windows again.
+//! `dlq redrive`: selects the dead letters that can be redriven, copies each record back once, and recounts their windows.
 //!
 //! ```text
-//! letters that are meant ─> end an earlier run's transactions ─> what do the topics have of them already?
-//!     ─> per letter: mend, judge ─> batches of copies ─> recount of the windows
+//! select dead letters ─> fence an earlier run's transactions ─> find existing copies in the topics
+//!     ─> per dead letter: correct, judge ─> write copies in batches ─> recount the windows
 //! ```
 //!
-//! The copies in the topics are the memory of what was put back (`docs/adr/0009`). So a letter can be put back for as long as
-//! its record is still in its topic: then every copy, which lies behind it, is there too.
+//! The copies in the topics record what was redriven (`docs/adr/0009`). A dead letter can therefore be redriven as long as its
+//! record is still in its topic: every copy has a higher offset, so it is still there too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
@@ -29,10 +29,10 @@ use crate::sink::redrive::{RedriveError, Redriven, Redriver};
 use crate::source::log_reader::LogReader;
 use crate::source::topics::ClusterFacts;
 
-/// Records put back at once, at most, and their bytes.
+/// Maximum size of a batch: records, and bytes.
 const BATCH: (usize, usize) = (500, 4 << 20);
 
-/// Runs the command: false where letters or windows had to be left.
+/// Runs the command. False if dead letters or windows were skipped.
 pub(super) fn run(config: &Config, options: &RedriveOptions) -> anyhow::Result<bool> {
     let runtime = Runtime::new().context("threads")?;
     let cluster = recount::usable_cluster(config, &runtime)?;
@@ -67,7 +67,7 @@ pub(super) fn run(config: &Config, options: &RedriveOptions) -> anyhow::Result<b
     Ok(count_again(config, &runtime, &cluster, run.tally.windows)? && whole)
 }
 
-/// Counts the windows of what was put back again.
+/// Recounts the windows of the redriven records.
 fn count_again(
     config: &Config,
     runtime: &Runtime,
@@ -90,21 +90,21 @@ struct Tally {
     already: u64,
     in_the_log: u64,
     left: u64,
-    /// The starts of the windows of all that is in the topics now.
+    /// The start times of the windows of all records that are now in the topics.
     windows: BTreeSet<i64>,
 }
 
 impl Tally {
     fn summary(&self, executed: bool) -> String {
-        let verb = if executed { "put back" } else { "would be put back (--execute does it)" };
+        let verb = if executed { "redriven" } else { "would be redriven (with --execute)" };
         format!(
-            "letters   {} {verb}, {} were before, {} lie in the log and need no copy, {} left\n",
+            "letters   {} {verb}, {} redriven before, {} still in the log (no copy needed), {} skipped\n",
             self.sent, self.already, self.in_the_log, self.left
         )
     }
 }
 
-/// Does what was decided.
+/// Carries out the decisions.
 struct Run {
     /// `None` in a dry run.
     redriver: Option<Redriver>,
@@ -118,7 +118,7 @@ struct Run {
 impl Run {
     fn act(&mut self, id: &DeadLetterId, action: Action) -> anyhow::Result<()> {
         match action {
-            // What becomes of it is known when its batch is written.
+            // The outcome is known when its batch is written.
             Action::Send(copy, time) => {
                 self.bytes += copy.bytes();
                 self.batch.push((copy, time));
@@ -147,8 +147,8 @@ impl Run {
         self.write(&batch)
     }
 
-    /// Writes a batch. Where one of it is refused for its size, nothing of the batch is written, and nobody says which one it
-    /// was: it is halved until the others are written and that one is alone.
+    /// Writes a batch. If one record is refused as too large, nothing of the batch is written, and the error does not name the
+    /// record: the batch is split in half until that record is alone and the others are written.
     fn write(&mut self, batch: &[(Redriven, i64)]) -> anyhow::Result<()> {
         let written = match &mut self.redriver {
             Some(redriver) if !batch.is_empty() => redriver.write(batch.iter().map(|(copy, _)| copy)),
@@ -179,9 +179,9 @@ impl Run {
 
     fn too_large(&self, copy: &Redriven) -> String {
         let limit = self.redriver.as_ref().and_then(|redriver| redriver.largest(&copy.id.topic));
-        let limit = limit.map_or_else(String::new, |limit| format!(", which is {limit}"));
+        let limit = limit.map_or_else(String::new, |limit| format!(" ({limit})"));
         format!(
-            "the copy has {} bytes with its key and headers, more than its topic takes: max.message.bytes of {}{limit}",
+            "the copy has {} bytes including key and headers, which exceeds max.message.bytes of {}{limit}",
             copy.bytes(),
             copy.id.topic
         )

@@ -10,19 +10,19 @@ use super::letter::Letter;
 use crate::recount::Progress;
 use crate::source::log_reader::{LogPart, LogReader};
 
-/// Which letters are meant: those that fit all that is given.
+/// Selects the dead letters that match all given options.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Filter {
-    /// Only with this code, for instance TOO_LATE or INVALID_JSON; may be given several times.
+    /// Only this code, for instance TOO_LATE or INVALID_JSON; can be repeated.
     #[arg(long = "code", value_name = "CODE")]
     codes: Vec<String>,
-    /// Only of records of this topic; may be given several times.
+    /// Only records of this topic; can be repeated.
     #[arg(long = "topic", value_name = "TOPIC")]
     topics: Vec<String>,
-    /// Only letters written at or after this time: epoch milliseconds, `YYYY-MM-DD HH:MM:SS` in UTC, or RFC 3339.
+    /// Only dead letters written at or after this time: epoch milliseconds, `YYYY-MM-DD HH:MM:SS` in UTC, or RFC 3339.
     #[arg(long, value_name = "TIME", value_parser = timestamp::parse_text)]
     from: Option<i64>,
-    /// Only letters written before this time.
+    /// Only dead letters written before this time.
     #[arg(long, value_name = "TIME", value_parser = timestamp::parse_text)]
     to: Option<i64>,
 }
@@ -37,32 +37,32 @@ impl Filter {
     }
 }
 
-/// What else was found.
+/// Counts of what was found and not shown.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Others {
-    /// Letters that were written more than once: shown once.
+    /// Repetitions of dead letters, which are shown once.
     pub(super) repeated: u64,
-    /// Letters about copies whose origin's letter is shown.
+    /// Dead letters about copies whose original dead letter is shown.
     pub(super) copies: u64,
-    /// Records that are no letters of this pipeline.
+    /// Records that are not dead letters of this pipeline.
     pub(super) foreign: u64,
 }
 
 /// The dead letter topic as it is now.
 ///
 /// # Errors
-/// Where the brokers do not answer.
+/// If the brokers do not respond.
 pub(super) fn parts(reader: &LogReader, topic: &str) -> anyhow::Result<Vec<LogPart>> {
     let partitions = reader.partitions(topic)?;
     Ok((0..partitions).map(|partition| reader.whole(topic, partition)).collect::<Result<_, _>>()?)
 }
 
-/// Shows every letter that the filter takes, each once, with its bytes: partition by partition, in the order of writing.
-/// A letter about a redriven copy is not shown where the topic has the letter of its origin: it is the same record. Where it
-/// has not, because the header that names it was made up or the letter is gone, the copy's own letter is shown, at the end.
+/// Calls `visit` once for every dead letter that matches the filter, with its bytes, in the order of partition and offset.
+/// A dead letter about a redriven copy is omitted if the topic has the dead letter of its origin: it is the same record. If it
+/// has not, because the header that names it was forged or that dead letter is gone, the copy's own dead letter comes at the end.
 ///
 /// # Errors
-/// Where the topic cannot be read, and whatever `visit` fails with.
+/// If the topic cannot be read, and any error of `visit`.
 pub(super) fn each_letter(
     reader: &mut LogReader,
     parts: &[LogPart],
@@ -99,10 +99,10 @@ pub(super) fn each_letter(
     Ok(others)
 }
 
-/// Shows every record of the topic: the letter that it is, if it is one, its Kafka timestamp (epoch ms) and its bytes.
+/// Calls `take` for every record of the topic with the dead letter (if it is one), the Kafka timestamp (epoch ms) and the bytes.
 ///
 /// # Errors
-/// Where the topic cannot be read, and whatever `take` fails with.
+/// If the topic cannot be read, and any error of `take`.
 pub(super) fn read_letters(
     reader: &mut LogReader,
     parts: &[LogPart],
@@ -119,20 +119,20 @@ pub(super) fn read_letters(
     Ok(())
 }
 
-/// Which letters there are.
+/// The dead letters seen so far.
 #[derive(Debug, Default)]
 struct Sorting {
     seen: HashSet<DeadLetterId>,
-    /// Letters about copies, with their origins.
+    /// Dead letters about copies, with their origins.
     copies: HashMap<DeadLetterId, DeadLetterId>,
 }
 
-/// What a letter is among those before it.
+/// How a dead letter relates to those before it.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
     First,
     Repeated,
-    /// It is about a copy of the record that this letter is about.
+    /// It is about a copy of the record of this dead letter.
     CopyOf(DeadLetterId),
 }
 
@@ -148,8 +148,8 @@ impl Sorting {
         if self.seen.insert(id) { Place::First } else { Place::Repeated }
     }
 
-    /// The letters about copies whose origin has no letter, nor is a copy of one that has: a chain ends, because every origin lies
-    /// before its copy.
+    /// The dead letters about copies whose chain of origins leads to no dead letter. Every chain ends, because an origin has a
+    /// lower offset than its copy.
     fn orphans(&self) -> HashSet<DeadLetterId> {
         self.copies.iter().filter(|(_, origin)| !self.has_letter(origin)).map(|(id, _)| id.clone()).collect()
     }

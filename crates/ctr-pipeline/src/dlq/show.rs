@@ -1,4 +1,4 @@
-//! What `list`, `show` and `stats` print.
+//! Output of `list`, `show` and `stats`.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -11,7 +11,7 @@ use super::letter::Letter;
 use super::scan::{Filter, Others, each_letter, parts, read_letters};
 use crate::source::log_reader::LogReader;
 
-/// The letters, a line each.
+/// Lists dead letters, one line each.
 pub(super) fn list(reader: &mut LogReader, topic: &str, filter: &Filter, as_json: bool) -> anyhow::Result<bool> {
     let parts = parts(reader, topic)?;
     let mut out = io::stdout().lock();
@@ -28,11 +28,11 @@ pub(super) fn list(reader: &mut LogReader, topic: &str, filter: &Filter, as_json
     Ok(true)
 }
 
-/// One letter; false where there is no such letter.
+/// Shows one dead letter; false if it does not exist.
 pub(super) fn one(reader: &mut LogReader, topic: &str, id: &DeadLetterId, raw: bool) -> anyhow::Result<bool> {
     let mut found: Option<(Letter, Vec<u8>)> = None;
     let parts = parts(reader, topic)?;
-    // Also one about a copy, which the others leave out.
+    // Includes dead letters about copies, which the other commands omit.
     read_letters(reader, &parts, |letter, _, bytes| {
         if let Some(letter) = letter.filter(|letter| found.is_none() && letter.id() == *id) {
             found = Some((letter, bytes.to_vec()));
@@ -40,7 +40,7 @@ pub(super) fn one(reader: &mut LogReader, topic: &str, id: &DeadLetterId, raw: b
         Ok(())
     })?;
     let Some((letter, bytes)) = found else {
-        let _ = writeln!(io::stderr(), "`{topic}` has no letter {id}; `ctr-pipeline dlq list` names those it has");
+        let _ = writeln!(io::stderr(), "`{topic}` has no dead letter {id}; `ctr-pipeline dlq list` lists them");
         return Ok(false);
     };
     let mut out = io::stdout().lock();
@@ -55,7 +55,7 @@ pub(super) fn one(reader: &mut LogReader, topic: &str, id: &DeadLetterId, raw: b
     Ok(true)
 }
 
-/// Letters of one topic and code.
+/// Dead letters of one topic and code.
 #[derive(Debug)]
 struct Group {
     letters: u64,
@@ -63,7 +63,7 @@ struct Group {
     last: String,
 }
 
-/// How many letters there are of which kind.
+/// Counts dead letters by topic and code.
 pub(super) fn stats(reader: &mut LogReader, topic: &str, filter: &Filter, as_json: bool) -> anyhow::Result<bool> {
     let mut groups: BTreeMap<(String, String), Group> = BTreeMap::new();
     let parts = parts(reader, topic)?;
@@ -95,22 +95,22 @@ pub(super) fn stats(reader: &mut LogReader, topic: &str, filter: &Filter, as_jso
     Ok(true)
 }
 
-/// What the filter did not see, on standard error.
+/// Reports on standard error what was not shown.
 pub(super) fn say_others(others: Others) {
     let Others { repeated, copies, foreign } = others;
     if repeated > 0 {
         let _ = writeln!(
             io::stderr(),
-            "{repeated} letters were written more than once (after a crash, or by another group) and are shown once"
+            "{repeated} repeated dead letters (after a crash, or by another group) are not shown again"
         );
     }
     if copies > 0 {
         let _ = writeln!(
             io::stderr(),
-            "{copies} letters are about redriven copies that were not counted either; their origins are shown"
+            "{copies} dead letters are about redriven copies that were not counted either; their origins are shown"
         );
     }
     if foreign > 0 {
-        let _ = writeln!(io::stderr(), "{foreign} records of the topic are no letters of this pipeline");
+        let _ = writeln!(io::stderr(), "{foreign} records of the topic are not dead letters of this pipeline");
     }
 }

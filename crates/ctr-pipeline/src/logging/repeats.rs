@@ -1,13 +1,13 @@
-//! Warnings that repeat: the first at once, the others as a count.
+//! Rate limit for repeated warnings: the first is logged at once, the others are counted.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Equal lines are said once in this time.
+/// Equal lines are logged once per interval.
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// Which lines were said, and how many were not.
+/// The lines logged so far, and how many of each were suppressed.
 #[derive(Debug, Default)]
 pub(crate) struct Repeats(Mutex<BTreeMap<String, Said>>);
 
@@ -18,13 +18,13 @@ struct Said {
 }
 
 impl Repeats {
-    /// None said yet.
+    /// No line logged yet.
     pub(crate) const fn new() -> Self {
         Self(Mutex::new(BTreeMap::new()))
     }
 
-    /// Whether to say a line now: how many equal ones (by `key`, of which there must be few) were not said since the last.
-    /// `None`: not now, and counted.
+    /// Whether to log a line now: the number of equal lines (by `key`; there must be few keys) suppressed since the last one.
+    /// `None`: suppress this one, which is counted.
     pub(crate) fn next(&self, key: &str) -> Option<u64> {
         self.next_at(key, Instant::now())
     }

@@ -1,4 +1,4 @@
-//! Which windows can be counted again, and which parts of the logs that takes.
+//! Plans a recount: which windows can be recounted, and which parts of the logs must be read.
 
 use ctr_domain::recount::{Recount, WindowRange};
 use ctr_domain::rules::Rules;
@@ -10,10 +10,10 @@ use crate::config::Config;
 use crate::source::log_reader::{LogPart, LogReader};
 use crate::source::topics::ClusterFacts;
 
-/// Records at the beginning of a log that are looked at to find the first one: markers of transactions may stand there.
+/// Offsets read at the beginning of a log to find the first record: transaction markers may precede it.
 const SEARCHED_RECORDS: i64 = 1_000;
 
-/// A pair of partitions, with the parts of their logs that are read.
+/// A pair of partitions, with the parts of their logs to read.
 #[derive(Debug)]
 pub(super) struct Pair {
     pub(super) partition: i32,
@@ -30,26 +30,26 @@ impl Pair {
     }
 }
 
-/// Windows that are not counted again, and why.
+/// Windows that are refused, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
     pub(crate) range: WindowRange,
     pub(crate) reason: String,
 }
 
-/// What is to be done.
+/// The plan of a recount.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) pairs: Vec<Pair>,
-    /// The windows that are counted, if any are.
+    /// The windows to recount, if any.
     pub(super) range: Option<WindowRange>,
     pub(super) refused: Vec<Refused>,
 }
 
-/// Asks the logs how far they reach. Their ends of this moment are the ends of the count.
+/// Determines the range of each log. The current end offsets are the ends of the recount.
 ///
 /// # Errors
-/// Where the brokers do not answer.
+/// If the brokers do not respond.
 pub(super) fn make(
     config: &Config,
     cluster: &ClusterFacts,
@@ -75,12 +75,12 @@ pub(super) fn make(
     Ok(Plan { pairs, range, refused })
 }
 
-/// The log that has lost the youngest records.
+/// The log whose retention removed the most recent records.
 #[derive(Debug, Default)]
 struct Reach {
-    /// Records stamped up to this time, epoch ms, may be gone.
+    /// Records with a Kafka timestamp up to this time, epoch ms, may be gone.
     removed_until: Option<i64>,
-    /// Which log says so.
+    /// The log that determines it.
     log: String,
 }
 
@@ -93,7 +93,7 @@ impl Reach {
     }
 }
 
-/// The Kafka timestamp up to which records of a log may have been removed; `None` where none were.
+/// The Kafka timestamp up to which records of a log may have been removed; `None` if none were.
 fn removed_until(
     part: &LogPart,
     cluster: &ClusterFacts,
@@ -109,30 +109,29 @@ fn removed_until(
         first = first.or(record.mark.timestamp);
         Ok(())
     })?;
-    // Nothing is left: retention by time has taken it, for by size the newest segment always stays.
+    // The log is empty: retention by time removed everything, because retention by size always keeps the newest segment.
     let retention = || cluster.topics.iter().find(|topic| topic.name == part.topic)?.retention_ms;
     Ok(first.or_else(|| Some(retention().map_or(now, |kept| now - kept))))
 }
 
-/// Splits what was asked for into what the logs have lost, what can be counted, and what is still being counted.
+/// Splits the requested range into windows that the logs have lost, windows that can be recounted, and windows still open.
 fn divide(asked: WindowRange, rules: &Rules, reach: &Reach, now: i64) -> (Option<WindowRange>, Vec<Refused>) {
     let size = rules.window_size;
-    // Events of a window may be stamped that much before its start.
+    // The Kafka timestamp of an event may be this much before its window's start.
     let first = reach.removed_until.map_or(asked.start(), |removed| {
-        // The first window that starts after that moment.
+        // The first window that starts after that time.
         size.window_of(removed.saturating_add(rules.max_future_skew_ms)).end
     });
     let settled = size.window_of(now - settling_ms(rules)).start;
     let mut refused = Vec::new();
     if let Some(range) = WindowRange::covering(asked.start(), asked.end().min(first), size) {
-        let reason =
-            format!("not wholly in the log: {}, whole windows are there from {} on", reach.log, to_rfc3339(first));
+        let reason = format!("not wholly in the log: {}; complete windows start at {}", reach.log, to_rfc3339(first));
         refused.push(Refused { range, reason });
     }
     let (from, to) = (asked.start().max(first), asked.end().min(settled));
     if let Some(range) = WindowRange::covering(asked.start().max(first).max(settled), asked.end(), size) {
         let when = to_rfc3339(range.end() + settling_ms(rules));
-        refused.push(Refused { range, reason: format!("still open to the job: count them again after {when}") });
+        refused.push(Refused { range, reason: format!("the job may still update them: recount after {when}") });
     }
     (WindowRange::covering(from, to, size), refused)
 }

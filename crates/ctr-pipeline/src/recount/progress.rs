@@ -1,15 +1,15 @@
-//! A line on standard error that says how far a command has come.
+//! The progress line of a command, on standard error.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
-/// How often the line changes on a terminal, and elsewhere.
+/// Update interval of the line on a terminal, and elsewhere.
 const INTERVALS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(10)];
 
-/// Records between two looks at the clock.
+/// Records between two readings of the clock.
 const STRIDE: u64 = 1_024;
 
-/// How far a reading has come.
+/// The progress of reading records.
 pub(crate) struct Progress {
     what: &'static str,
     total: i64,
@@ -20,13 +20,13 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Nothing of about `total` records is done.
+    /// Starts at zero of about `total` records.
     pub(crate) fn new(what: &'static str, total: i64) -> Self {
         let terminal = io::stderr().is_terminal();
         Self { what, total, done: 0, next: Instant::now() + INTERVALS[usize::from(!terminal)], terminal, shown: false }
     }
 
-    /// One more record.
+    /// Counts one record.
     pub(crate) fn step(&mut self) {
         self.done += 1;
         if self.done.is_multiple_of(STRIDE) && Instant::now() >= self.next {
@@ -35,7 +35,7 @@ impl Progress {
         }
     }
 
-    /// The end of the line.
+    /// Clears the line.
     pub(crate) fn finish(&self) {
         if self.shown && self.terminal {
             let _ = write!(io::stderr(), "\r\u{1b}[K");

@@ -1,4 +1,4 @@
-//! What a recount did, for people.
+//! The printed report of a recount.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,7 +7,7 @@ use ctr_domain::timestamp::to_rfc3339;
 
 use super::plan::Refused;
 
-/// What became of the windows that were asked for.
+/// The result of a recount.
 #[derive(Debug, Default)]
 pub struct Report {
     dry_run: bool,
@@ -23,16 +23,16 @@ pub struct Report {
     beyond_retention: usize,
 }
 
-/// A row of the table beside what the log says.
+/// How a row of the table compares with the recount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finding {
     /// The table did not have it.
     Missing,
-    /// Both say the same.
+    /// Both counts are equal.
     Same,
-    /// The log says more.
+    /// The recount is larger.
     Grown,
-    /// The table says more in one count at least.
+    /// The table has more impressions or more clicks.
     Larger,
 }
 
@@ -41,7 +41,7 @@ impl Report {
         Self { dry_run, refused, ..Self::default() }
     }
 
-    /// Whether windows were not counted.
+    /// Whether windows were refused.
     #[must_use]
     pub fn has_refused(&self) -> bool {
         !self.refused.is_empty()
@@ -51,7 +51,7 @@ impl Report {
         self.windows += windows;
     }
 
-    /// Notes a row. `settled`: both logs have passed its window, so that the job counts nothing more there.
+    /// Records a row. `settled`: both logs have passed its window, so the job will not update it again.
     pub(super) fn note(&mut self, product_id: &str, finding: Finding, settled: bool) {
         self.rows += 1;
         if !self.products.contains(product_id) {
@@ -60,19 +60,19 @@ impl Report {
         match finding {
             Finding::Missing => self.missing += 1,
             Finding::Grown => self.grown += 1,
-            // Where the job still counts, the table may be ahead of the ends that were read.
+            // While the job still updates the window, the table may include records after the end offsets of the recount.
             Finding::Larger => self.larger += usize::from(settled),
             Finding::Same => {}
         }
         self.unsettled += usize::from(!settled && matches!(finding, Finding::Missing | Finding::Grown));
     }
 
-    /// Notes a row that the table does not keep, because its window is older than its TTL.
+    /// Records a row that the table would drop, because its window is older than the table's TTL.
     pub(super) fn note_beyond_retention(&mut self) {
         self.beyond_retention += 1;
     }
 
-    /// Notes rows of the table, of windows that both logs have passed, of which they have no event.
+    /// Records rows of the table for which the logs have no event, although both logs have passed their windows.
     pub(super) fn note_unknown(&mut self, rows: usize) {
         self.unknown += rows;
     }
@@ -91,23 +91,23 @@ impl fmt::Display for Report {
         if self.larger + self.unknown > 0 {
             writeln!(
                 f,
-                "note      {} rows of the table are larger than the log says, and of {} it has no event: they stay. Were the \
-                 topics made anew, or rows put in by hand?",
+                "note      {} rows of the table are larger than the recount, and {} have no event in the log: they are kept. \
+                 Were the topics recreated, or rows inserted manually?",
                 self.larger, self.unknown
             )?;
         }
         if self.beyond_retention > 0 {
             writeln!(
                 f,
-                "note      {} rows are beyond retention: their windows are older than the table keeps them (RAW_TTL_DAYS); left out",
+                "note      {} rows are beyond retention and omitted: their windows are older than the table's TTL (RAW_TTL_DAYS)",
                 self.beyond_retention
             )?;
         }
         if self.unsettled > 0 {
             writeln!(
                 f,
-                "note      {} of the rows that changed have a topic that was silent since: the job would still count an event \
-                 that comes there. Count them again if one does",
+                "note      {} of the changed rows have a topic without records since their window: the job would still count an \
+                 event that arrives there. Recount them if one does",
                 self.unsettled
             )?;
         }

@@ -1,4 +1,4 @@
-//! The rows of a recount beside those of the table, and into it.
+//! Compares the rows of a recount with those of the table, and writes them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::sink::results_table::ColumnType;
 use crate::sink::retention::Retention;
 use crate::sink::row_binary;
 
-/// The table that says which windows were counted again.
+/// The table of recounted windows.
 const RECOUNTS_TABLE: &str = "ctr_recounts";
 
 /// Its columns, in the order in which they are encoded.
@@ -33,10 +33,10 @@ const RECOUNTS_COLUMNS: [ColumnType; 5] = [
     ColumnType { name: "clicks_end", column_type: "UInt64" },
 ];
 
-/// What the table has: by product and window end.
+/// Rows of the table, by product and window end.
 type Stored = HashMap<(String, i64), Counts>;
 
-/// The tables, for a command that waits.
+/// Blocking access to the tables, for a command.
 pub(super) struct Results<'a> {
     server: ClickHouse,
     runtime: &'a Runtime,
@@ -46,7 +46,7 @@ pub(super) struct Results<'a> {
 
 impl<'a> Results<'a> {
     /// # Errors
-    /// [`NotUsable`] where the table of recounts is missing.
+    /// [`NotUsable`] if the table of recounts is missing.
     pub(super) fn connect(config: &Config, runtime: &'a Runtime) -> anyhow::Result<Self> {
         let server = ClickHouse::new(&config.clickhouse);
         if runtime.block_on(server.columns(RECOUNTS_TABLE))?.is_empty() {
@@ -59,22 +59,22 @@ impl<'a> Results<'a> {
         Ok(Self { server, runtime, max_batch_bytes, patience })
     }
 
-    /// What the table has of a pair.
+    /// The stored rows of a pair of partitions.
     pub(super) fn stored(&self, source_partition: u32, range: &WindowRange) -> anyhow::Result<Stored> {
         let rows = self
             .runtime
             .block_on(self.server.results(source_partition, range.start(), range.end()))
-            .context("the results could not be read")?;
+            .context("could not read the results")?;
         let counts = |row: StoredRow| {
             ((row.product_id, row.window_end), Counts { impressions: row.impressions, clicks: row.clicks })
         };
         Ok(rows.into_iter().map(counts).collect())
     }
 
-    /// Rows of windows that end at or before this moment, epoch ms, are dropped by the table's TTL; `None` where it keeps all.
+    /// Rows of windows that end at or before this time, epoch ms, are dropped by the table's TTL; `None` if it keeps all.
     pub(super) fn drops_until(&self, now: i64) -> anyhow::Result<Option<i64>> {
         let retention =
-            self.runtime.block_on(Retention::ask(&self.server)).context("how long the table keeps rows is unknown")?;
+            self.runtime.block_on(Retention::ask(&self.server)).context("could not read the table's TTL")?;
         Ok(retention.drops_until(now))
     }
 
@@ -84,12 +84,12 @@ impl<'a> Results<'a> {
             let count = chunks.iter().map(|chunk| row_binary::window_ends(chunk).count()).sum();
             self.runtime
                 .block_on(self.server.insert(Rows { chunks, count }, self.patience))
-                .context("rows could not be written; what was written is right, run it again")?;
+                .context("could not write rows; the rows already written are correct, run the command again")?;
         }
         Ok(())
     }
 
-    /// Notes that the windows of a pair were counted again, and up to where.
+    /// Records that the windows of a pair were recounted, with the end offsets.
     pub(super) fn note(&self, pair: &Pair, windows: impl Iterator<Item = Window>) -> anyhow::Result<()> {
         let (mut bytes, mut count) = (Vec::new(), 0);
         for window in windows {
@@ -105,7 +105,7 @@ impl<'a> Results<'a> {
         let rows = Rows { chunks: &chunks, count };
         self.runtime
             .block_on(self.server.insert_into(RECOUNTS_TABLE, &RECOUNTS_COLUMNS, rows, self.patience))
-            .context("the recount could not be noted; run it again")
+            .context("could not record the recount; run the command again")
     }
 }
 
@@ -127,8 +127,8 @@ fn bounded(chunks: &[Bytes], limit: usize) -> impl Iterator<Item = &[Bytes]> {
 /// Rows encoded together.
 const ROWS_PER_CHUNK: usize = 1_000;
 
-/// Says how the counts of a pair differ from what is stored, and encodes them: also those that are as they should be, because
-/// what is fed from the results table may have lost its part.
+/// Compares the counts of a pair with the stored ones and encodes them, including equal ones, because tables fed from the
+/// results table may lack the row.
 pub(super) fn compare(
     mut recount: Recount,
     mut stored: Stored,
@@ -137,7 +137,7 @@ pub(super) fn compare(
     drops_until: Option<i64>,
     report: &mut Report,
 ) -> Vec<Bytes> {
-    // What the table's TTL takes is not missing: it would be written again each time, and be gone each time.
+    // Rows dropped by the table's TTL are not missing: every recount would write them again, and they would be dropped again.
     let is_kept = |window_end: i64| drops_until.is_none_or(|until| window_end > until);
     let watermark = recount.watermark();
     let has_passed = |window_end| rules.has_passed(window_end, watermark);

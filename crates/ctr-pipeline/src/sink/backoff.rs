@@ -1,11 +1,11 @@
-//! How long to wait before trying again.
+//! The wait before a retry.
 
 use std::time::Duration;
 
 use rand::RngExt as _;
 
-/// Exponential backoff with full jitter between two bounds: many instances that lost the same server do not come back at
-/// the same moment.
+/// Exponential backoff with full jitter between two bounds, so that many instances that lost the same server do not reconnect
+/// at the same time.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     min: Duration,
@@ -20,7 +20,7 @@ impl Backoff {
         Self { min, max, attempt: 0 }
     }
 
-    /// How often it has been asked since it was made.
+    /// The number of waits returned so far.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempt

@@ -1,4 +1,4 @@
-//! The ClickHouse client: one insert, one question. What counts as an answer: docs/adr/0018.
+//! The ClickHouse client: inserts and small queries. docs/adr/0018 defines what counts as an acknowledgement.
 
 mod block;
 mod error;
@@ -14,29 +14,29 @@ use crate::config::ClickHouseConfig;
 pub use error::ClickHouseError;
 use http::{Http, Query};
 
-/// The table that results go to; everything else is fed from it by views.
+/// The table of results; materialized views feed all other tables from it.
 pub const RESULTS_TABLE: &str = "ctr_results_raw";
 
-/// What every insert says, whatever the server's or the user's profile has.
+/// The settings of every insert, which override the profile of the server or the user.
 const INSERT_SETTINGS: [(&str, &str); 7] = [
-    // An answer must mean that the rows are written, not queued.
+    // A response must mean that the rows are written, not queued.
     ("async_insert", "0"),
-    // A batch may hold windows of many months (a replay of old events): that is no mistake here.
+    // A batch may hold windows of many months (a replay of old events), which is not an error here.
     ("max_partitions_per_insert_block", "0"),
-    // Do not answer before everything, views included, has succeeded; then the headers count what was written.
+    // Respond only after everything, including views, has succeeded; the headers then count the rows written.
     ("wait_end_of_query", "1"),
     ("send_progress_in_http_headers", "0"),
-    // A column that was changed or is gone is refused by name.
+    // Refuse a changed or missing column by name.
     ("input_format_with_names_use_header", "1"),
     ("input_format_with_types_use_header", "1"),
     ("input_format_skip_unknown_fields", "0"),
 ];
 
-/// 64-bit numbers as numbers, and texts as they are.
+/// The settings of every query: 64-bit integers as numbers.
 const QUESTION_SETTINGS: [(&str, &str); 2] =
     [("output_format_json_quote_64bit_integers", "0"), ("send_progress_in_http_headers", "0")];
 
-/// A connection to one ClickHouse, for inserts and small questions.
+/// A client of one ClickHouse server, for inserts and small queries.
 #[derive(Clone)]
 pub struct ClickHouse {
     http: Http,
@@ -57,11 +57,11 @@ pub struct Column {
 pub struct Rows<'a> {
     /// The rows, in pieces.
     pub chunks: &'a [Bytes],
-    /// How many they are.
+    /// The number of rows.
     pub count: usize,
 }
 
-/// One row that the results table has.
+/// One row of the results table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRow {
     /// The product.
@@ -75,22 +75,22 @@ pub struct StoredRow {
 }
 
 impl ClickHouse {
-    /// A client for the server of the settings. Nothing is connected yet.
+    /// A client for the configured server. It does not connect yet.
     #[must_use]
     pub fn new(config: &ClickHouseConfig) -> Self {
         Self { http: Http::new(config), timeout: config.request_timeout }
     }
 
-    /// Inserts encoded rows in one request, waiting at most `patience` for the answer. Once this is `Ok`, the rows are in the
-    /// table and everything that is fed by it: ClickHouse has said so itself.
+    /// Inserts encoded rows in one request, waiting at most `patience` for the response. `Ok` means that ClickHouse itself has
+    /// acknowledged the rows in the table and in everything fed from it.
     ///
     /// # Errors
-    /// Any [`ClickHouseError`]: the rows may or may not have been written. Sending the same again is always right.
+    /// Any [`ClickHouseError`]: the rows may or may not have been written. Sending the same rows again is always correct.
     pub async fn insert(&self, rows: Rows<'_>, patience: Duration) -> Result<(), ClickHouseError> {
         self.insert_into(RESULTS_TABLE, &results_table::COLUMNS, rows, patience).await
     }
 
-    /// The same for any table: `columns` in the order in which the rows are encoded.
+    /// Like [`ClickHouse::insert`] for any table; `columns` in the order in which the rows are encoded.
     ///
     /// # Errors
     /// As [`ClickHouse::insert`].
@@ -113,16 +113,16 @@ impl ClickHouse {
         match written {
             Some(written) if written >= rows.count as u64 => Ok(()),
             Some(written) => Err(ClickHouseError::NotClickHouse(format!(
-                "{written} rows written, as the answer says, of {} that were sent",
+                "the response acknowledges {written} of {} rows",
                 rows.count
             ))),
-            None => Err(ClickHouseError::NotClickHouse(
-                "the answer does not say how many rows were written (X-ClickHouse-Summary)".to_owned(),
-            )),
+            None => {
+                Err(ClickHouseError::NotClickHouse("the response has no row count (X-ClickHouse-Summary)".to_owned()))
+            }
         }
     }
 
-    /// Asks whether the results table would take rows as they are encoded here, of this user: an insert without any.
+    /// Checks whether this user can insert rows in this encoding into the results table, by an insert without rows.
     ///
     /// # Errors
     /// Any [`ClickHouseError`].
@@ -130,7 +130,7 @@ impl ClickHouse {
         self.insert(Rows { chunks: &[], count: 0 }, self.timeout).await
     }
 
-    /// Asks whether the server takes requests of this user in this database.
+    /// Checks whether the server accepts queries of this user in this database.
     ///
     /// # Errors
     /// Any [`ClickHouseError`].
@@ -138,7 +138,7 @@ impl ClickHouse {
         self.all::<(u8,)>("SELECT 1").await.map(|_| ())
     }
 
-    /// The rows that the results table has of one Kafka partition and of windows that end in `(after, until]`, epoch ms.
+    /// The stored rows of one Kafka partition whose windows end in `(after, until]`, epoch ms.
     ///
     /// # Errors
     /// Any [`ClickHouseError`].
@@ -179,7 +179,7 @@ impl ClickHouse {
         Ok(self.all::<(String,)>(sql).await?.into_iter().map(|(name,)| name).collect())
     }
 
-    /// How a table was made: its engine with keys, TTL and settings; `None` where there is no such table.
+    /// A table's engine clause with keys, TTL and settings; `None` if the table does not exist.
     ///
     /// # Errors
     /// Any [`ClickHouseError`].
@@ -189,7 +189,7 @@ impl ClickHouse {
         Ok(self.all::<(String,)>(&sql).await?.pop().map(|(engine,)| engine))
     }
 
-    /// How long an interval is, counted back from now by the server's clock: `toIntervalMonth(3)` has no length of its own.
+    /// The length of an interval that ends now by the server's clock: the length of `toIntervalMonth(3)` depends on the date.
     ///
     /// # Errors
     /// Any [`ClickHouseError`].
@@ -199,7 +199,7 @@ impl ClickHouse {
         Ok(u64::try_from(seconds).ok().map(Duration::from_secs))
     }
 
-    /// The columns of a table in their order; empty where there is no such table.
+    /// The columns of a table in order; empty if the table does not exist.
     ///
     /// # Errors
     /// Any [`ClickHouseError`].
@@ -212,7 +212,7 @@ impl ClickHouse {
         Ok(rows.into_iter().map(|(name, column_type)| Column { name, column_type }).collect())
     }
 
-    /// All rows of a question.
+    /// All rows of a query.
     async fn all<R: DeserializeOwned>(&self, sql: &str) -> Result<Vec<R>, ClickHouseError> {
         let sql = format!("{sql} FORMAT JSONCompactEachRow");
         let query = Query { sql: &sql, settings: &QUESTION_SETTINGS, data: &[], patience: self.timeout };
@@ -227,10 +227,10 @@ impl ClickHouse {
     }
 }
 
-/// A line that is no row: mostly an exception in the middle of a result.
+/// The error for a line that is not a row: usually an exception in the middle of a result.
 fn no_row(line: &[u8]) -> ClickHouseError {
     ClickHouseError::Refused(format!(
-        "in the middle of its answer: {}",
+        "in the middle of the response: {}",
         error::shortened(&String::from_utf8_lossy(line))
     ))
 }

@@ -1,4 +1,4 @@
-//! The dead letter as it lies in the topic: the original's JSON, with what was missing there to find and repair the record.
+//! The format of a dead letter in its topic: the original's JSON plus the fields needed to find and correct the record.
 
 mod cut;
 mod headers;
@@ -18,17 +18,17 @@ pub use cut::cut;
 pub use headers::LetterHeader;
 use headers::MAX_HEADER_BYTES;
 
-/// The largest dead letter, in bytes: below what a broker takes by default (1 MiB with its overhead). A topic that takes
-/// less gets less: see [`cut`].
+/// Maximum size of a dead letter in bytes, below the default limit of a broker (1 MiB including overhead). [`cut`] shortens it
+/// for a topic with a smaller limit.
 pub const MAX_BYTES: usize = 900_000;
 
-/// The largest part of a key that is kept, in the letter and as the key of the letter.
+/// Maximum bytes kept of a key, in the dead letter and as the key of its Kafka record.
 pub(crate) const MAX_KEY_BYTES: usize = 16_384;
 
-/// The record that cannot be counted, and where it was found.
+/// The record that cannot be counted, and its position in the log.
 #[derive(Debug, Clone)]
 pub struct Origin<'a> {
-    /// Whether it lay among the impressions or the clicks: the original's word for it.
+    /// Impressions or clicks, in the original's wording.
     pub source: &'static str,
     /// Its topic.
     pub topic: &'a str,
@@ -40,13 +40,13 @@ pub struct Origin<'a> {
     pub key: Option<&'a [u8]>,
     /// Its value; `None` is a tombstone.
     pub payload: Option<&'a [u8]>,
-    /// Its headers, in their order: name and value.
+    /// Its headers in order: name and value.
     pub headers: Vec<(Cow<'a, str>, Option<&'a [u8]>)>,
 }
 
 impl Origin<'_> {
-    /// The dead letter that the record says it was redriven from. Anybody may write such a header: it is told, and decides
-    /// nothing.
+    /// The dead letter that the record claims to be redriven from. Anyone can write such a header: it is reported, and no
+    /// decision depends on it.
     fn redriven_from(&self) -> Option<String> {
         let (_, value) = self.headers.iter().rev().find(|(name, _)| name == HEADER)?;
         DeadLetterId::of_origin((*value)?, self.topic, self.partition, self.mark.offset).map(|id| id.to_string())
@@ -67,7 +67,7 @@ struct Record<'a> {
     /// Epoch ms, as in the original.
     created_at_utc: i64,
 
-    /// The same moment for people.
+    /// The same time as text.
     created_at_rfc3339: Cow<'a, str>,
     code: Cow<'a, str>,
     partition: i32,
@@ -79,12 +79,12 @@ struct Record<'a> {
     raw_encoding: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     headers: Vec<LetterHeader<'a>>,
-    /// The dead letter that the record says it is a copy of.
+    /// The dead letter whose copy the record claims to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     redriven_from: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "is_false")]
     closed_early: bool,
-    /// Something of the record was cut off: it has the lengths of what it was.
+    /// Part of the record was cut off; the fields below give the original lengths.
     #[serde(default, skip_serializing_if = "is_false")]
     truncated: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,8 +100,8 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Encodes a dead letter, never larger than [`MAX_BYTES`]: of a record that does not fit, the beginning is kept, marked
-/// `truncated` with its whole `rawLength`, `keyLength` or the number of `headersDropped`.
+/// Encodes a dead letter of at most [`MAX_BYTES`]. Only the beginning of a record that does not fit is kept; the dead letter is
+/// then marked `truncated`, with the original `rawLength` or `keyLength`, or the number of `headersDropped`.
 #[must_use]
 pub fn encode(origin: &Origin<'_>, reason: &DeadLetterReason) -> Vec<u8> {
     encode_at(origin, reason, Utc::now().timestamp_millis())
@@ -115,7 +115,7 @@ fn encode_at(origin: &Origin<'_>, reason: &DeadLetterReason, created_at: i64) ->
         if bytes.len() <= MAX_BYTES || keep == 0 {
             return bytes;
         }
-        // Escapes and base64 make some records grow more than others: aim for the limit by this record's own factor.
+        // Escapes and base64 enlarge some records more than others: scale by this record's own factor.
         keep = (keep * (MAX_BYTES / 100) / (bytes.len() / 100)).min(keep - 1) * 99 / 100;
     }
 }
@@ -160,14 +160,14 @@ fn to_json(record: &Record<'_>) -> Vec<u8> {
     json
 }
 
-/// The key that a letter is written with: its record's, so that letters of a product lie together. Of one that is longer
-/// than any product id the beginning, which is the same for the same key.
+/// The key of a dead letter's Kafka record: the original key, so that the dead letters of a product share a partition. A key
+/// longer than any product id is truncated, equally for equal keys.
 #[must_use]
 pub(crate) fn letter_key(key: &[u8]) -> &[u8] {
     &key[..key.len().min(MAX_KEY_BYTES)]
 }
 
-/// The first `keep` bytes as text: as they are if they are UTF-8, otherwise as base64; and which of the two.
+/// The first `keep` bytes as text, and the encoding: unchanged if they are UTF-8, otherwise base64.
 fn text(bytes: &[u8], keep: usize) -> (Cow<'_, str>, &'static str) {
     match std::str::from_utf8(bytes) {
         Ok(text) => (Cow::Borrowed(beginning(text, keep)), "utf8"),
@@ -175,7 +175,7 @@ fn text(bytes: &[u8], keep: usize) -> (Cow<'_, str>, &'static str) {
     }
 }
 
-/// The longest beginning of a text that has at most `keep` bytes and ends between two characters.
+/// The longest prefix of a text that has at most `keep` bytes and ends at a character boundary.
 fn beginning(text: &str, keep: usize) -> &str {
     let mut end = keep.min(text.len());
     while !text.is_char_boundary(end) {
@@ -187,12 +187,12 @@ fn beginning(text: &str, keep: usize) -> &str {
 fn original_code(reason: &DeadLetterReason) -> &'static str {
     match reason {
         DeadLetterReason::Rejected(rejection) => rejection.code.original_code(),
-        // The original had no word for a late event: it lost them.
+        // The original had no code for late events, because it dropped them.
         DeadLetterReason::TooLate(_) => "INVALID_EVENT",
     }
 }
 
-/// Why, for people.
+/// The reason as text.
 pub(crate) fn message(reason: &DeadLetterReason) -> Cow<'_, str> {
     let window = |start, end| format!("[{}, {})", to_rfc3339(start), to_rfc3339(end));
     match reason {

@@ -1,21 +1,21 @@
-//! How often inserts go out: one in an interval on average, a few in a row after a pause.
+//! The rate of inserts: one per interval on average, a few in a row after a pause.
 
 use std::time::{Duration, Instant};
 
-/// Inserts that may follow each other at once after a pause. Windows end for all partitions together: rows of a partition that
-/// was a little behind need not wait for the next interval when there was nothing to write in the last ones.
+/// Inserts that may follow each other at once after a pause. Windows end for all partitions together, so rows of a partition
+/// that was slightly behind need not wait for the next interval if the previous ones were unused.
 const BURST: u32 = 3;
 
-/// The part of the interval that the first rows wait for those of the other partitions: their watermarks pass the end of a
+/// Divisor of the interval: how long the first rows wait for those of the other partitions, whose watermarks pass the end of a
 /// window within a fetch or two of each other.
 const GATHERING: u32 = 4;
 
-/// Says when the next insert is due. Each insert costs ClickHouse a part to merge, whatever its size: so there are no more than
-/// one an interval over time. This is the generic cell rate algorithm (ITU-T I.371), with a burst.
+/// Determines when the next insert is due. Each insert creates a part that ClickHouse must merge, regardless of its size, so
+/// there is at most one per interval on average. This is the generic cell rate algorithm (ITU-T I.371) with a burst.
 #[derive(Debug, Clone)]
 pub(super) struct Pace {
     interval: Duration,
-    /// When the next insert would be due if they came evenly; `None` before the first.
+    /// When the next insert would be due at an even rate; `None` before the first.
     even: Option<Instant>,
 }
 
@@ -24,14 +24,14 @@ impl Pace {
         Self { interval, even: None }
     }
 
-    /// When rows may be sent of which the first was handed over at `handed_over`: in the past where they waited for an insert.
+    /// When rows may be sent of which the first was handed over at `handed_over`: in the past if they waited for an insert.
     pub(super) fn due(&self, handed_over: Instant) -> Instant {
         let gathered = handed_over + self.interval / GATHERING;
         let allowed = self.even.and_then(|even| even.checked_sub(self.interval * (BURST - 1)));
         allowed.map_or(gathered, |allowed| allowed.max(gathered))
     }
 
-    /// Notes an insert at `now`.
+    /// Records an insert at `now`.
     pub(super) fn sent(&mut self, now: Instant) {
         self.even = Some(self.even.map_or(now, |even| even.max(now)) + self.interval);
     }

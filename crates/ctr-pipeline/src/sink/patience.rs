@@ -1,12 +1,12 @@
-//! How long an insert is waited for: longer each time it was not long enough.
+//! The timeout of an insert, which grows with every timeout.
 
 use std::time::Duration;
 
-/// So many times the setting at most.
+/// Maximum timeout, as a multiple of the setting.
 const LONGEST: u32 = 8;
 
-/// The wait for the next attempt. An insert that takes longer than its timeout would else be sent for ever, and its rows land
-/// each time without anybody hearing of it.
+/// The timeout of the next attempt. With a fixed timeout, an insert that takes longer would be retried forever, and every
+/// attempt would write its rows without an acknowledgement.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     first: Duration,
@@ -22,7 +22,7 @@ impl Patience {
         self.now
     }
 
-    /// It was not long enough.
+    /// Doubles the timeout, up to the maximum.
     pub(super) fn grow(&mut self) {
         self.now = self.now.saturating_mul(2).min(self.first.saturating_mul(LONGEST));
     }

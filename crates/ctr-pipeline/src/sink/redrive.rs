@@ -1,8 +1,8 @@
-//! The producer of redriven records: each batch of copies in one transaction.
+//! The producer of redriven records: each batch of copies is one transaction.
 //!
-//! Why transactions: what was put back is known by the copies in the topics. A process that was killed may have copies on the
-//! way that arrive after its successor has looked. Opening the successor's transactions ends those of its predecessor first,
-//! so what it sees then is all there will ever be.
+//! Why transactions: the copies in the topics record what was redriven. A killed process may have copies in flight that arrive
+//! after its successor has searched for them. Initializing the successor's transactions fences the predecessor first, so the
+//! successor sees all copies that there will ever be.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,29 +19,31 @@ use crate::config::KafkaConfig;
 use crate::kafka_log;
 use crate::source::consumer::client_config;
 
-/// How long a transaction may stay open. Meanwhile readers of the partition wait, so it is short; sending takes less.
+/// Transaction timeout. Readers of the partition wait while a transaction is open, so it is short; sending takes less.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the brokers may take to open or end one.
+/// Timeout for initializing, committing or aborting a transaction.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long the brokers may take to say what a topic takes.
+/// Timeout for reading a topic's configuration.
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The largest record that this client hands to a broker: librdkafka's own largest value.
+/// The client's own limit for records: librdkafka's maximum.
 const MAX_RECORD_BYTES: &str = "1000000000";
 
-/// Why copies were not written. None of the batch was.
+/// Why a batch of copies was not written; none of it was.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RedriveError {
-    /// Another process has opened transactions of the same name.
-    #[error("another `dlq redrive` has begun on the same topics, which ends this one; what it put back is remembered")]
+    /// Another process uses the same transactional id.
+    #[error(
+        "another `dlq redrive` has started on the same topics, so this one ends; records that it redrove are not redriven again"
+    )]
     Fenced,
-    /// One of them is larger than its topic takes.
-    #[error("a record is larger than its topic takes")]
+    /// One record exceeds its topic's limit.
+    #[error("a record exceeds its topic's max.message.bytes")]
     TooLarge,
-    /// Anything else.
-    #[error("records could not be put back: {0}; run it again, what was put back is remembered")]
+    /// Any other error.
+    #[error("could not redrive records: {0}; run the command again, records that were redriven are not redriven again")]
     Kafka(KafkaError),
 }
 
@@ -57,16 +59,16 @@ impl From<KafkaError> for RedriveError {
     }
 }
 
-/// A record to put back.
+/// A record to redrive.
 #[derive(Debug)]
 pub(crate) struct Redriven {
-    /// The letter it comes from: where it goes, and what its header says.
+    /// Its dead letter, which determines the topic and partition, and the header of the copy.
     pub(crate) id: DeadLetterId,
     /// The original's key.
     pub(crate) key: Option<Vec<u8>>,
-    /// The value, mended or as it was.
+    /// The value, corrected or original.
     pub(crate) payload: Vec<u8>,
-    /// The original's headers; the one that names the letter comes besides.
+    /// The original's headers, without the one that names the dead letter.
     pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
@@ -78,7 +80,7 @@ impl Redriven {
     }
 }
 
-/// Notes whether anything of the current transaction was refused for its size: the error of the transaction does not say so.
+/// Records whether a record of the current transaction was refused for its size: the transaction's error does not say so.
 #[derive(Default)]
 struct RedriveContext {
     too_large: AtomicBool,
@@ -102,7 +104,7 @@ impl ProducerContext for RedriveContext {
     }
 }
 
-/// A producer whose transactions may begin. It ends what an earlier one of the same name has left open.
+/// A producer that is ready for transactions. It fences earlier producers with the same transactional id.
 fn connect(config: &ClientConfig) -> Result<ThreadedProducer<RedriveContext>, KafkaError> {
     let producer: ThreadedProducer<RedriveContext> =
         ThreadedProducer::from_config_and_context(config, RedriveContext::default())?;
@@ -110,17 +112,17 @@ fn connect(config: &ClientConfig) -> Result<ThreadedProducer<RedriveContext>, Ka
     Ok(producer)
 }
 
-/// Puts records back. One at a time for a dead letter topic: a second one fences the first.
+/// Redrives records. There can be only one per dead letter topic: a second one fences the first.
 pub(crate) struct Redriver {
     producer: ThreadedProducer<RedriveContext>,
     config: ClientConfig,
 }
 
 impl Redriver {
-    /// Ends what an earlier process has left open. After this, what the topics show is what was put back.
+    /// Fences earlier processes. After this, the topics contain every copy that was or will be redriven by them.
     ///
     /// # Errors
-    /// Where the brokers refuse, or do not answer.
+    /// If the brokers refuse or do not respond.
     pub(crate) fn begin(kafka: &KafkaConfig) -> Result<Self, RedriveError> {
         let mut config = client_config(kafka);
         config
@@ -128,15 +130,15 @@ impl Redriver {
             .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
             .set("message.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
             .set("compression.type", "lz4")
-            // One request at a time: a request behind one that is refused fails for the gap in the sequence numbers, and it is
-            // that failure that the transaction would name.
+            // One request at a time: a request that follows a refused one fails because of the gap in the sequence numbers, and
+            // the transaction would report that failure instead.
             .set("max.in.flight.requests.per.connection", "1")
-            // What was in a topic fits there again: the topic's limit decides, not the client's own.
+            // A record from a topic fits into it again: the topic's limit applies, not the client's.
             .set("message.max.bytes", MAX_RECORD_BYTES);
         Ok(Self { producer: connect(&config)?, config })
     }
 
-    /// The largest record that a topic takes, by its configuration, if that may be seen.
+    /// A topic's max.message.bytes, if the user may read its configuration.
     pub(crate) fn largest(&self, topic: &str) -> Option<u64> {
         let mut config = self.config.clone();
         config.remove("transactional.id");
@@ -148,26 +150,26 @@ impl Redriver {
         settings.get("max.message.bytes")?.value.as_ref()?.parse().ok()
     }
 
-    /// Writes all of a batch, or none.
+    /// Writes a whole batch, or nothing.
     ///
     /// # Errors
-    /// Where it is none.
+    /// If nothing was written.
     pub(crate) fn write<'r>(&mut self, batch: impl Iterator<Item = &'r Redriven>) -> Result<(), RedriveError> {
         let too_large = &self.producer.context().too_large;
         too_large.store(false, Ordering::Relaxed);
         self.producer.begin_transaction()?;
         let written = self.send(batch).and_then(|()| self.producer.commit_transaction(TIMEOUT));
         let Err(error) = written else { return Ok(()) };
-        // The brokers do the same when its time is over; where that fails, the next transaction cannot begin and says so.
+        // After the transaction timeout the brokers abort it too; if that fails, the next transaction fails to begin.
         let _ = self.producer.abort_transaction(TIMEOUT);
-        // Until every delivery is reported, nobody knows whether a size was the reason.
+        // Whether the size was the reason is known only after all delivery reports.
         let _ = self.producer.flush(TIMEOUT);
         match RedriveError::from(error) {
             RedriveError::TooLarge => {}
             RedriveError::Kafka(_) if too_large.load(Ordering::Relaxed) => {}
             error => return Err(error),
         }
-        // The refused record has left a gap in the sequence numbers, which the next transaction of this producer would fail for.
+        // The refused record left a gap in the sequence numbers, because of which this producer's next transaction would fail.
         self.producer = connect(&self.config)?;
         Err(RedriveError::TooLarge)
     }

@@ -1,11 +1,11 @@
-//! The results table as rows are written to it, and how a table differs from that.
+//! The expected columns of the results table, and the comparison with the actual table.
 
 use bytes::Bytes;
 
 use super::clickhouse::{Column, RESULTS_TABLE};
 use super::row_binary;
 
-/// A column that rows are written to.
+/// A column of the encoded rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ColumnType {
     /// Its name.
@@ -29,7 +29,7 @@ pub const COLUMNS: [ColumnType; 7] = [
     column("source_partition", "UInt32"),
 ];
 
-/// What stands before the rows of `RowBinaryWithNamesAndTypes`.
+/// The header of the format `RowBinaryWithNamesAndTypes`.
 pub(super) fn header(columns: &[ColumnType]) -> Bytes {
     let mut header = Vec::new();
     row_binary::length(columns.len(), &mut header);
@@ -40,25 +40,25 @@ pub(super) fn header(columns: &[ColumnType]) -> Bytes {
     header.into()
 }
 
-/// Why a table does not take the rows of this version.
+/// Why a table does not accept the rows of this version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
     /// The difference: table, column, both types.
     pub what: String,
-    /// The way out.
+    /// The remedy.
     pub remedy: &'static str,
 }
 
-/// How to make tables that are missing.
+/// How to create missing tables.
 pub(crate) const APPLY_SCHEMA: &str = "apply the schema: ./scripts/init-clickhouse.sh";
 
 const RENAME_AND_APPLY: &str = "rename the old table and apply the schema: ./scripts/init-clickhouse.sh";
 
-/// The first difference of the results table, if there is one.
+/// The first difference from the expected columns, if any.
 #[must_use]
 pub fn mismatch(columns: &[Column]) -> Option<Mismatch> {
     if columns.is_empty() {
-        let what = "does not exist, or may not be seen by this user".to_owned();
+        let what = "does not exist, or is not visible to this user".to_owned();
         return Some(Mismatch { what, remedy: APPLY_SCHEMA });
     }
     COLUMNS.iter().find_map(|expected| {
@@ -66,7 +66,7 @@ pub fn mismatch(columns: &[Column]) -> Option<Mismatch> {
         match columns.iter().find(|column| column.name == *name) {
             None => Some(Mismatch { what: format!("column `{name}` is missing"), remedy: APPLY_SCHEMA }),
             Some(column) if column.column_type != *column_type => Some(Mismatch {
-                what: format!("column `{name}` is {} and not {column_type}", column.column_type),
+                what: format!("column `{name}` has type {}, expected {column_type}", column.column_type),
                 remedy: RENAME_AND_APPLY,
             }),
             Some(_) => None,
@@ -97,7 +97,7 @@ mod tests {
         assert!(mismatch(&columns()[..6]).unwrap().what.contains("`source_partition` is missing"));
         let mut other = columns();
         other[1].column_type = "Decimal(18, 6)".to_owned();
-        assert_eq!(mismatch(&other).unwrap().what, "column `ctr` is Decimal(18, 6) and not Float64");
+        assert_eq!(mismatch(&other).unwrap().what, "column `ctr` has type Decimal(18, 6), expected Float64");
     }
 
     #[test]

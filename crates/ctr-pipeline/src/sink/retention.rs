@@ -1,16 +1,16 @@
-//! How long the results table keeps a row. What is older is acknowledged, and dropped by ClickHouse all the same.
+//! The retention of the results table. ClickHouse acknowledges an older row and then drops it.
 
 use std::time::Duration;
 
 use super::clickhouse::{ClickHouse, ClickHouseError, RESULTS_TABLE};
 use super::row_binary;
 
-/// The age, in event time, at which the results table drops a row; `None` where it keeps all, or cannot be asked in this way.
+/// The age, in event time, at which the results table drops a row; `None` if it keeps all rows, or its TTL has another form.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retention(Option<Duration>);
 
 impl Retention {
-    /// Asks for the table's TTL.
+    /// Reads the table's TTL.
     ///
     /// # Errors
     /// Any [`ClickHouseError`].
@@ -21,7 +21,7 @@ impl Retention {
         }
     }
 
-    /// Rows of windows that end at or before this moment are dropped, at the time `now`; both epoch ms.
+    /// At the time `now`, rows of windows that end at or before the returned time are dropped; both epoch ms.
     #[must_use]
     pub fn drops_until(self, now: i64) -> Option<i64> {
         let age = i64::try_from(self.0?.as_millis()).ok()?;
@@ -38,7 +38,7 @@ impl Retention {
 }
 
 /// The interval of a TTL on the window's end (clickhouse/retention/limit.sql), as ClickHouse writes it: `toIntervalDay(30)`, or
-/// `toIntervalDay(_CAST(30, 'UInt16'))` where the number was a parameter.
+/// `toIntervalDay(_CAST(30, 'UInt16'))` if the number was a parameter.
 fn interval_of(engine: &str) -> Option<String> {
     let (_, ttl) = engine.split_once(" TTL ")?;
     let ttl = ttl.split_once(" SETTINGS ").map_or(ttl, |(ttl, _)| ttl);

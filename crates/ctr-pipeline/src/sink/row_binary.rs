@@ -1,4 +1,4 @@
-//! Result rows in ClickHouse's RowBinary: encoded once, sent as often as it takes.
+//! Encodes result rows in ClickHouse's RowBinary format, once for all attempts to send them.
 
 use ctr_domain::counts::CtrResult;
 
@@ -15,7 +15,7 @@ pub fn encode(row: &CtrResult<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&row.source_partition.to_le_bytes());
 }
 
-/// An unsigned LEB128 number, as RowBinary has it before strings.
+/// An unsigned LEB128 number, the length prefix of strings in RowBinary.
 #[allow(clippy::cast_possible_truncation, reason = "the mask leaves seven bits")]
 pub(super) fn length(mut value: usize, out: &mut Vec<u8>) {
     while value >= 0x80 {
@@ -25,13 +25,13 @@ pub(super) fn length(mut value: usize, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// Bytes of a row behind its product: ctr, both counts and both times of 8, the partition of 4.
+/// Bytes of a row after its product: 8 each for CTR, both counts and both times, 4 for the partition.
 const FIXED_BYTES: usize = 5 * 8 + 4;
 
-/// Where the window's end stands in them.
+/// Offset of the window end in these bytes.
 const WINDOW_END: usize = 4 * 8;
 
-/// The window ends (epoch ms) of encoded rows, one a row.
+/// The window end (epoch ms) of each encoded row.
 pub fn window_ends(rows: &[u8]) -> impl Iterator<Item = i64> + '_ {
     let mut rest = rows;
     std::iter::from_fn(move || {
@@ -42,7 +42,7 @@ pub fn window_ends(rows: &[u8]) -> impl Iterator<Item = i64> + '_ {
     })
 }
 
-/// What [`length`] wrote.
+/// Reads a number written by [`length`].
 fn read_length(rest: &mut &[u8]) -> Option<usize> {
     let (mut value, mut shift) = (0, 0);
     loop {

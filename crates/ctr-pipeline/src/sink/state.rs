@@ -1,4 +1,4 @@
-//! What the row sink shows of itself.
+//! Status of the row sink.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use super::clickhouse::ClickHouseError;
 use crate::status::histogram::Histogram;
 use crate::stopped;
 
-/// The state of the row sink, written by it and read by whoever asks.
+/// The state of the row sink, written by the sink and read by workers and the status report.
 #[derive(Debug, Default)]
 pub struct SinkState {
     available: AtomicBool,
@@ -20,18 +20,18 @@ pub struct SinkState {
     history: Mutex<SinkHistory>,
 }
 
-/// When the sink last succeeded and failed, and how long things took.
+/// The last success and failure of the sink, and its durations.
 #[derive(Debug, Default, Clone)]
 pub struct SinkHistory {
     /// When rows were last acknowledged.
     pub last_durable: Option<Instant>,
     /// The last failure.
     pub last_error: Option<SinkFailure>,
-    /// Since when ClickHouse owes an answer; `None` while it is asked nothing.
+    /// The pending request to ClickHouse; `None` if there is none.
     pub asked_since: Option<Asked>,
-    /// How long inserts took that succeeded, each from request to answer.
+    /// Durations of successful inserts, from request to response.
     pub insert_durations: Histogram,
-    /// How long after the end of a window its first rows were durable, by the wall clock.
+    /// Time from the end of a window, by the wall clock, until its first rows were durable.
     pub end_to_end_latencies: Histogram,
 }
 
@@ -42,11 +42,11 @@ pub struct SinkFailure {
     pub at: Instant,
     /// Its kind in one word ([`ClickHouseError::kind`]).
     pub kind: &'static str,
-    /// What was said.
+    /// The message.
     pub error: String,
 }
 
-/// A question that has no answer yet.
+/// A request without a response yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {
     since: Instant,
@@ -58,7 +58,7 @@ impl Asked {
         Self { since: Instant::now(), stopped_before: stopped::total() }
     }
 
-    /// How long the answer has been owed: without the time in which this process did not run itself.
+    /// How long the request has been pending, not counting time in which this process was suspended.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.since.elapsed().saturating_sub(stopped::total().saturating_sub(self.stopped_before))
@@ -66,7 +66,7 @@ impl Asked {
 }
 
 impl SinkState {
-    /// Whether the last thing asked of ClickHouse succeeded. While it is not, nothing is read: the log keeps the records.
+    /// Whether the last request to ClickHouse succeeded. If not, reading is paused: the log keeps the records.
     #[must_use]
     pub fn is_available(&self) -> bool {
         self.available.load(Ordering::Relaxed)
@@ -111,39 +111,39 @@ impl SinkState {
         self.buffered_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// ClickHouse was asked something.
+    /// A request was sent to ClickHouse.
     pub(super) fn asked(&self) {
         self.lock().asked_since = Some(Asked::now());
     }
 
-    /// It has answered, or its time is over; how long that took.
+    /// The request ended, by a response or a timeout. Returns its duration.
     pub(super) fn answered(&self) -> Duration {
         self.lock().asked_since.take().map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// The answer was good; true where the one before was not.
+    /// A request succeeded. Returns true if the previous one had failed.
     pub(super) fn succeeded(&self) -> bool {
         !self.available.swap(true, Ordering::Relaxed)
     }
 
-    /// The answer was bad.
+    /// A request failed.
     pub(crate) fn failed(&self, error: &ClickHouseError) {
         self.available.store(false, Ordering::Relaxed);
         self.lock().last_error = Some(SinkFailure { at: Instant::now(), kind: error.kind(), error: error.to_string() });
     }
 
-    /// Rows of a batch that ClickHouse has acknowledged and drops, because they are older than the table keeps them.
+    /// Counts rows that ClickHouse acknowledged and drops, because they are older than the table's TTL.
     pub(super) fn beyond_retention(&self, rows: u64) {
         self.beyond_retention.fetch_add(rows, Ordering::Relaxed);
     }
 
-    /// How many rows were acknowledged and are dropped by the table's TTL.
+    /// Rows that were acknowledged and are dropped because of the table's TTL.
     #[must_use]
     pub fn rows_beyond_retention(&self) -> u64 {
         self.beyond_retention.load(Ordering::Relaxed)
     }
 
-    /// An insert failed and is sent again.
+    /// An insert failed and will be retried.
     pub(super) fn retried(&self) {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
@@ -153,7 +153,7 @@ impl SinkState {
         self.lock().insert_durations.observe(took);
     }
 
-    /// A batch is durable. `shown_first` are the ends (epoch ms) of windows that it shows for the first time.
+    /// A batch is durable. `shown_first` are the ends (epoch ms) of windows that fired for the first time.
     pub(super) fn acknowledged(&self, rows: usize, bytes: usize, shown_first: &[i64]) {
         self.succeeded();
         self.batches.fetch_add(1, Ordering::Relaxed);
@@ -164,7 +164,7 @@ impl SinkState {
         history.last_durable = Some(Instant::now());
         for end in shown_first {
             let end = Duration::from_millis(u64::try_from(*end).unwrap_or_default());
-            // A window of event time ahead of this clock is durable before it ends: that is 0.
+            // If event time is ahead of this clock, a window is durable before it ends: count 0.
             history.end_to_end_latencies.observe(now.saturating_sub(end));
         }
     }

@@ -1,4 +1,4 @@
-//! The row sink: gathers rows of all workers into batches and writes them, one after another, until each is acknowledged.
+//! The row sink: collects rows of all workers into batches, and writes each batch until it is acknowledged, one at a time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -18,13 +18,13 @@ use super::{Receipt, TaskId};
 use crate::config::ClickHouseConfig;
 use crate::crash_point::crash_point;
 
-/// How often an idle sink asks whether ClickHouse is there.
+/// How often an idle sink pings ClickHouse.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often a failure that lasts is said again.
+/// How often a persisting failure is logged.
 const REMINDER: Duration = Duration::from_secs(10);
 
-/// How often the table is asked how long it keeps rows.
+/// How often the table's TTL is read.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Rows of one firing of one task, encoded.
@@ -32,17 +32,17 @@ const RETENTION_INTERVAL: Duration = Duration::from_secs(300);
 pub struct RowChunk {
     /// The task that fired.
     pub task: TaskId,
-    /// The number of the firing, to acknowledge.
+    /// The number of the firing, for the acknowledgement.
     pub batch: u64,
-    /// How many rows it has.
+    /// The number of rows.
     pub rows: usize,
     /// The rows.
     pub bytes: Vec<u8>,
-    /// The end of the newest window in it, epoch ms, where it shows a window for the first time.
+    /// The end of the newest window in it, epoch ms, if a window fires for the first time.
     pub shown_first: Option<i64>,
     /// When it was handed over.
     pub handed_over: Instant,
-    /// Where the acknowledgement goes.
+    /// The channel for the acknowledgement.
     pub reply: Sender<Receipt>,
 }
 
@@ -61,14 +61,14 @@ impl RowSink {
         self.state.buffered_bytes() < self.max_buffered_bytes
     }
 
-    /// What the sink shows of itself.
+    /// Status of the sink.
     #[must_use]
     pub fn state(&self) -> &Arc<SinkState> {
         &self.state
     }
 
-    /// Hands over rows. Never waits; ask [`RowSink::has_room`] before. False where the sink has stopped, so that the rows
-    /// will never be acknowledged.
+    /// Hands over rows without blocking; check [`RowSink::has_room`] first. False if the sink has stopped, so that the rows will
+    /// never be acknowledged.
     #[must_use]
     pub fn send(&self, chunk: RowChunk) -> bool {
         self.state.taken(chunk.bytes.len());
@@ -88,7 +88,7 @@ pub struct Writer {
     retention_asked: Option<Instant>,
 }
 
-/// A sink for the server of the settings: the end for workers and the end to run.
+/// A sink for the configured server: the workers' end, and the end to run.
 #[must_use]
 pub fn row_sink(config: &ClickHouseConfig) -> (RowSink, Writer) {
     let (sender, receiver) = mpsc::unbounded_channel();
@@ -108,7 +108,7 @@ pub fn row_sink(config: &ClickHouseConfig) -> (RowSink, Writer) {
     (sink, writer)
 }
 
-/// The attempts to write one batch, as the log tells them.
+/// The attempts to write one batch, for the log.
 struct Attempts {
     rows: usize,
     begun: Instant,
@@ -121,7 +121,7 @@ impl Attempts {
         Self { rows, begun: Instant::now(), failed: 0, said: None }
     }
 
-    /// One failed: said at first, when the reason is another, and now and then.
+    /// An attempt failed. Logs the first failure, every change of the reason, and periodic reminders.
     fn say(&mut self, error: &ClickHouseError) {
         self.failed += 1;
         let kind = error.kind();
@@ -132,7 +132,7 @@ impl Attempts {
         let duration_seconds = self.begun.elapsed().as_secs();
         tracing::warn!(
             %error, reason = kind, rows = self.rows, attempt = self.failed, duration_seconds,
-            "insert failed; the same rows are sent again until they are taken, nothing is read meanwhile"
+            "insert failed; retrying the same batch, reading is paused"
         );
     }
 
@@ -144,7 +144,7 @@ impl Attempts {
     }
 }
 
-/// Chunks that go out together.
+/// Chunks that are inserted together.
 #[derive(Default)]
 struct Batch {
     receipts: Vec<(TaskId, u64, Sender<Receipt>)>,
@@ -165,7 +165,7 @@ impl Batch {
 }
 
 impl Writer {
-    /// Writes until every worker's end is gone and everything handed over is acknowledged.
+    /// Writes until all workers' ends are dropped and everything handed over is acknowledged.
     pub async fn run(mut self) {
         self.ping().await;
         while let Some(batch) = self.next_batch().await {
@@ -175,7 +175,7 @@ impl Writer {
         }
     }
 
-    /// Asks for the table's TTL now and then: somebody may change it. Unanswered, what was known stays.
+    /// Reads the table's TTL periodically, because it may change. If that fails, the last known TTL stays.
     async fn refresh_retention(&mut self) {
         if self.retention_asked.is_none_or(|asked| asked.elapsed() >= RETENTION_INTERVAL) {
             self.retention_asked = Some(Instant::now());
@@ -185,7 +185,7 @@ impl Writer {
         }
     }
 
-    /// Acknowledged is not kept: rows older than the table's TTL are gone at ClickHouse's next merge.
+    /// Counts acknowledged rows that are older than the table's TTL: ClickHouse's next merge drops them.
     fn count_what_is_dropped(&mut self, batch: &Batch) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
@@ -193,14 +193,14 @@ impl Writer {
         if dropped > 0 && self.state.rows_beyond_retention() == 0 {
             tracing::warn!(
                 rows = dropped,
-                "rows are beyond retention: their windows are older than the table keeps them (RAW_TTL_DAYS). ClickHouse takes \
-                 and drops them; they are counted as ctr_rows_beyond_retention_total, and this is said once"
+                "rows are beyond retention: their windows are older than the table's TTL (RAW_TTL_DAYS). ClickHouse acknowledges \
+                 and drops them; ctr_rows_beyond_retention_total counts them, and this message is logged once"
             );
         }
         self.state.beyond_retention(dropped);
     }
 
-    /// The next chunks to send together: bounded in rows and bytes, at the [`Pace`] of the batch interval.
+    /// The next chunks to insert together: bounded in rows and bytes, at the [`Pace`] of the batch interval.
     async fn next_batch(&mut self) -> Option<Batch> {
         let first = self.first_chunk().await?;
         let due = self.pace.due(first.handed_over);
@@ -219,7 +219,7 @@ impl Writer {
         Some(batch)
     }
 
-    /// Waits for a chunk; asks ClickHouse how it is while there is none.
+    /// Waits for a chunk, and pings ClickHouse while there is none.
     async fn first_chunk(&mut self) -> Option<RowChunk> {
         if let Some(chunk) = self.carried.take() {
             return Some(chunk);
@@ -239,7 +239,7 @@ impl Writer {
         match answer {
             Ok(()) => {
                 if self.state.succeeded() {
-                    tracing::info!("ClickHouse answers");
+                    tracing::info!("ClickHouse answers requests");
                 }
             }
             Err(error) => {
@@ -248,7 +248,7 @@ impl Writer {
                     let reason = error.kind();
                     tracing::warn!(
                         %error, reason, url = self.config.url,
-                        "ClickHouse does not answer as it should; nothing is read until it does"
+                        "ClickHouse is not available; reading is paused until it is"
                     );
                 }
                 self.state.failed(&error);
@@ -256,7 +256,7 @@ impl Writer {
         }
     }
 
-    /// Sends a batch until it is acknowledged, however long that takes.
+    /// Sends a batch until it is acknowledged, without a limit of attempts.
     async fn write(&mut self, batch: &Batch) {
         let mut backoff = Backoff::new(self.config.backoff_min, self.config.backoff_max);
         let mut patience = Patience::new(self.config.request_timeout);
@@ -284,7 +284,7 @@ impl Writer {
         attempts.say_that_it_worked();
     }
 
-    /// What a refused insert really means: that of a table that somebody has changed names the column.
+    /// Explains a refused insert: if the table was changed, the error names the column.
     async fn explained(&self, error: ClickHouseError) -> ClickHouseError {
         if !matches!(error, ClickHouseError::Refused(_)) {
             return error;
@@ -300,7 +300,7 @@ impl Writer {
         self.count_what_is_dropped(&batch);
         self.state.acknowledged(batch.rows, batch.bytes, &batch.shown_first);
         for (task, number, reply) in batch.receipts {
-            // A worker that is gone needs no receipt: its successor sends the rows of all windows it holds again.
+            // A worker that has ended needs no receipt: its successor sends the rows of all held windows again.
             let _ = reply.send(Receipt::Rows { task, batch: number });
         }
     }

@@ -1,34 +1,34 @@
-//! The board: where workers show themselves. Whoever asks reads what was shown last and disturbs nobody.
+//! The board of worker statuses. Workers publish their status; readers get the last one without blocking the workers.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::snapshot::{WorkerStatus, WorkerTotals};
 
-/// After how long without a sign a worker counts as stuck.
+/// A worker without a heartbeat for this long counts as stuck.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Where all workers of a process show themselves.
+/// The statuses of all workers of a process.
 #[derive(Debug)]
 pub struct WorkerBoard {
     places: Vec<Mutex<Place>>,
 }
 
-/// What the board knows of one worker.
+/// The entry of one worker.
 #[derive(Debug, Clone, Default)]
 pub struct Place {
-    /// As it last showed itself; `None` for one that has not, or has ended.
+    /// Its last status; `None` if it has not started, or has ended.
     pub status: Option<WorkerStatus>,
-    /// What its lives that have ended did.
+    /// Totals of its earlier lives.
     pub past: WorkerTotals,
-    /// How often it was started again.
+    /// How often it was restarted.
     pub restarts: u64,
     /// Why it last failed, and when.
     pub last_failure: Option<(Instant, String)>,
 }
 
 impl Place {
-    /// What the worker has done in all its lives.
+    /// Totals of all lives of the worker.
     #[must_use]
     pub fn totals(&self) -> WorkerTotals {
         let mut totals = self.past.clone();
@@ -40,20 +40,20 @@ impl Place {
 }
 
 impl WorkerBoard {
-    /// Room for `workers`.
+    /// A board for `workers`.
     #[must_use]
     pub fn new(workers: usize) -> Self {
         Self { places: (0..workers).map(|_| Mutex::default()).collect() }
     }
 
-    /// Shows a worker.
+    /// Publishes the status of a worker.
     pub fn show(&self, worker: usize, status: WorkerStatus) {
         if let Some(mut place) = self.place(worker) {
             place.status = Some(status);
         }
     }
 
-    /// Takes a worker off the board: it has ended. What it did is kept.
+    /// Removes the status of a worker that has ended. Its totals are kept.
     pub fn clear(&self, worker: usize) {
         if let Some(mut place) = self.place(worker)
             && let Some(status) = place.status.take()
@@ -62,7 +62,7 @@ impl WorkerBoard {
         }
     }
 
-    /// Notes that a worker has failed and is started again.
+    /// Records that a worker has failed and is restarted.
     pub fn restarted(&self, worker: usize, reason: String) {
         if let Some(mut place) = self.place(worker) {
             place.restarts += 1;
@@ -81,14 +81,14 @@ impl WorkerBoard {
     }
 }
 
-/// What keeps workers from being ready: nothing, if each has its partitions and has passed their positions.
+/// Why workers are not ready: empty if each has its partitions and has passed their positions.
 #[must_use]
 pub fn obstacles(places: &[Place]) -> Vec<String> {
     let obstacle = |(number, place): (usize, &Place)| match &place.status {
         None => Some(format!("worker {number} is starting")),
-        Some(status) if !status.joined => Some(format!("worker {number} waits for its partitions")),
+        Some(status) if !status.joined => Some(format!("worker {number} is waiting for its partitions")),
         Some(status) if status.replaying > 0 => {
-            Some(format!("worker {number} replays {} pairs of partitions", status.replaying))
+            Some(format!("worker {number} is replaying {} pairs of partitions", status.replaying))
         }
         Some(status) if status.letters.failing => Some(format!("worker {number} cannot write dead letters")),
         Some(_) => None,
@@ -96,7 +96,7 @@ pub fn obstacles(places: &[Place]) -> Vec<String> {
     places.iter().enumerate().filter_map(obstacle).collect()
 }
 
-/// Workers that gave no sign for a minute although they have begun.
+/// Workers that have started, and have had no heartbeat for a minute.
 #[must_use]
 pub fn stuck(places: &[Place]) -> Vec<usize> {
     let is_stuck =
@@ -133,8 +133,8 @@ mod tests {
         assert_eq!(
             obstacles(&board.read()),
             [
-                "worker 1 waits for its partitions",
-                "worker 2 replays 3 pairs of partitions",
+                "worker 1 is waiting for its partitions",
+                "worker 2 is replaying 3 pairs of partitions",
                 "worker 3 is starting",
                 "worker 4 cannot write dead letters"
             ]

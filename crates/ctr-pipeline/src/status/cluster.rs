@@ -1,16 +1,16 @@
-//! What the cluster was last seen to be: the logs with their bounds, the group with its members.
+//! The last known state of the cluster: the bounds of the logs, and the members of the group.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
 
-/// The offsets that bound the log of a partition; `None` while the broker has not said.
+/// The offsets that bound the log of a partition; `None` while unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct LogBounds {
-    /// The first record there is.
+    /// The offset of the first record.
     pub start: Option<i64>,
-    /// What the next record will get.
+    /// The offset of the next record to be written.
     pub end: Option<i64>,
     /// Where what can be read ends: before the first record of a transaction that is still open.
     pub stable_end: Option<i64>,
@@ -25,32 +25,32 @@ pub struct TopicLogs {
     pub partitions: Vec<LogBounds>,
 }
 
-/// One member of the consumer group, of whatever instance.
+/// One member of the consumer group, of any instance.
 #[derive(Debug, Clone)]
 pub struct GroupMember {
-    /// What it calls itself: instance and worker.
+    /// Its client id: instance and worker.
     pub client_id: String,
-    /// Where it is.
+    /// Its host.
     pub host: String,
-    /// What it reads: topics with their partitions.
+    /// The topics it reads, with their partitions.
     pub partitions: Vec<(String, Vec<i32>)>,
 }
 
-/// What the cluster was last seen to be.
+/// The last known state of the cluster.
 #[derive(Debug, Clone, Default)]
 pub struct ClusterView {
     /// The topics of the job.
     pub topics: Vec<TopicLogs>,
-    /// When the ends of the logs were last answered.
+    /// When the end offsets were last received.
     pub topics_at: Option<Instant>,
-    /// The group's state in Kafka's words (`Stable`, `PreparingRebalance`, …); empty while not known.
+    /// The group's state as Kafka names it (`Stable`, `PreparingRebalance`, …); empty while not known.
     pub group_state: String,
     /// The members of the group.
     pub members: Vec<GroupMember>,
 }
 
 impl ClusterView {
-    /// Where the log of a partition ends, as far as known.
+    /// The end offset of a partition, if known.
     #[must_use]
     pub fn end(&self, topic: &str, partition: i32) -> Option<i64> {
         self.bounds(topic, partition)?.end
@@ -70,25 +70,25 @@ impl ClusterView {
     }
 }
 
-/// Where the cluster is shown.
+/// Holds the last known state of the cluster.
 #[derive(Debug, Default)]
 pub struct ClusterBoard(Mutex<ClusterView>);
 
 impl ClusterBoard {
-    /// What was last seen.
+    /// The last known state.
     #[must_use]
     pub fn read(&self) -> ClusterView {
         self.lock().clone()
     }
 
-    /// Shows the topics.
+    /// Publishes the topics.
     pub fn show_topics(&self, topics: Vec<TopicLogs>) {
         let mut view = self.lock();
         view.topics = topics;
         view.topics_at = Some(Instant::now());
     }
 
-    /// Shows the group.
+    /// Publishes the group.
     pub fn show_group(&self, state: String, members: Vec<GroupMember>) {
         let mut view = self.lock();
         view.group_state = state;

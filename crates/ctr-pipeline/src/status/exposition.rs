@@ -1,4 +1,4 @@
-//! A report in Prometheus' text format: what `/metrics` answers.
+//! A report in Prometheus's text format, the body of `/metrics`.
 
 use prometheus::core::Collector as _;
 use prometheus::process_collector::ProcessCollector;
@@ -9,13 +9,13 @@ use super::histogram::Histogram;
 use super::metrics::{Kind, METRICS, Metric, Reading};
 use super::report::Report;
 
-/// The content type of the answer.
+/// The content type of the response.
 pub const CONTENT_TYPE: &str = TEXT_FORMAT;
 
-/// Everything the metrics say of a report, and of the process.
+/// All metrics of a report and of the process.
 ///
 /// # Errors
-/// Where the encoder refuses a name; a test keeps that from happening.
+/// If the encoder refuses a name, which a test prevents.
 pub fn expose(report: &Report) -> prometheus::Result<Vec<u8>> {
     let mut families: Vec<proto::MetricFamily> = METRICS.iter().map(|metric| family(metric, report)).collect();
     // The encoder refuses a family that has no values.

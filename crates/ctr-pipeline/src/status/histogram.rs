@@ -1,11 +1,11 @@
-//! How long things took: counts by upper bound, as Prometheus wants them.
+//! Histograms of durations: counts by upper bound, as in Prometheus.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// Upper bounds of the buckets, in seconds: from a firing of few rows to a catch-up of minutes. One list for all, so that
-/// histograms can be laid side by side.
+/// Upper bounds of the buckets in seconds: from a firing of few rows to a catch-up of minutes. All histograms share them, so
+/// that they can be compared.
 pub const BOUNDS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
@@ -18,17 +18,17 @@ pub struct Histogram {
     sum: f64,
 }
 
-/// What a histogram says in three numbers, for people: seconds below which half, 95 % and 99 % of the durations lie.
+/// Quantiles of a histogram, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Quantiles {
-    /// How many durations there are.
+    /// The number of durations.
     pub count: u64,
-    /// The middle one; `None` where there is none.
+    /// The median; `None` if there are no durations.
     pub p50_seconds: Option<f64>,
-    /// 95 % took at most this long.
+    /// The 95th percentile.
     pub p95_seconds: Option<f64>,
-    /// 99 % took at most this long.
+    /// The 99th percentile.
     pub p99_seconds: Option<f64>,
 }
 
@@ -40,7 +40,7 @@ impl Histogram {
         self.sum += seconds;
     }
 
-    /// Adds another one to this.
+    /// Adds another histogram to this one.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
             *mine += theirs;
@@ -48,7 +48,7 @@ impl Histogram {
         self.sum += other.sum;
     }
 
-    /// How many durations were counted.
+    /// The number of durations.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
@@ -60,7 +60,7 @@ impl Histogram {
         self.sum
     }
 
-    /// Each bound with how many durations were at most that long.
+    /// Each bound with the number of durations up to it.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
         BOUNDS.iter().zip(&self.counts).scan(0, |total, (bound, count)| {
             *total += count;
@@ -79,7 +79,7 @@ impl Histogram {
         }
     }
 
-    /// As Prometheus' `histogram_quantile` has it: linear within the bucket; the last bound for what lies beyond it.
+    /// Like Prometheus's `histogram_quantile`: linear within the bucket, and the last bound for durations beyond it.
     #[allow(clippy::cast_precision_loss, reason = "counts of durations are far below 2^53")]
     fn quantile(&self, share: f64) -> Option<f64> {
         let count = self.count();

@@ -1,4 +1,4 @@
-//! The job page: three files in the binary. It loads nothing from elsewhere, and the browser is told to see to that.
+//! The status page, embedded in the binary. It loads nothing from other origins, which the content security policy enforces.
 
 use axum::Router;
 use axum::http::{HeaderName, header};
@@ -7,7 +7,7 @@ use axum::routing::get;
 
 use super::report::StatusSources;
 
-/// Scripts, styles and requests of this server only; nothing embeds the page, nothing is sent from it.
+/// Allows scripts, styles and requests of this server only, no embedding of the page, and no form submission.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -27,7 +27,7 @@ async fn file(content_type: &'static str, text: &'static str) -> Response {
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        // A new binary must not meet an old script.
+        // A new binary must not run with a cached script of an old one.
         (header::CACHE_CONTROL, "no-cache"),
     ];
     (headers, text).into_response()

@@ -1,4 +1,4 @@
-//! The routes: the page, REST, metrics, health. With `page.rs` the only place that knows `axum`. Read-only by design.
+//! The HTTP routes: status page, REST, metrics, health. Only this file and `page.rs` use `axum`. Read-only by design.
 
 use anyhow::Context as _;
 use axum::extract::State;
@@ -14,17 +14,17 @@ use super::visitors::Visitors;
 use super::{board, exposition, page};
 use crate::config::StatusConfig;
 
-/// Listens at the address of the settings, and answers on a thread of its own until the process ends: those who look take no
-/// time from inserts.
+/// Listens on the configured address, and serves requests on a separate thread until the process ends, so that they do not
+/// delay inserts.
 ///
 /// # Errors
-/// Where the address cannot be had, naming the settings.
+/// If the address cannot be bound; the error names the settings.
 pub fn start(config: &StatusConfig, sources: StatusSources) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("status server")?;
     let listener = runtime.block_on(listen(config))?;
     let answer = move || {
         if let Err(error) = runtime.block_on(serve(listener, sources)) {
-            tracing::error!(%error, "the status server has ended; the job goes on");
+            tracing::error!(%error, "the status server failed; the job continues");
         }
     };
     std::thread::Builder::new().name("status".to_owned()).spawn(answer).context("status server")?;
@@ -33,9 +33,9 @@ pub fn start(config: &StatusConfig, sources: StatusSources) -> anyhow::Result<()
 
 async fn listen(config: &StatusConfig) -> anyhow::Result<TcpListener> {
     let address = config.address();
-    TcpListener::bind(&address).await.with_context(|| {
-        format!("cannot listen on {address}: is another process there? Set `status.port` (STATUS_PORT)")
-    })
+    TcpListener::bind(&address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: is the port in use? Set `status.port` (STATUS_PORT)"))
 }
 
 async fn serve(listener: TcpListener, sources: StatusSources) -> std::io::Result<()> {
@@ -53,7 +53,7 @@ async fn serve(listener: TcpListener, sources: StatusSources) -> std::io::Result
     axum::serve(Visitors::new(listener), routes).await
 }
 
-/// 200 while the workers give signs of life; restarting the process would help otherwise.
+/// 200 while all workers have heartbeats; otherwise the process should be restarted.
 async fn healthz(State(sources): State<StatusSources>) -> (StatusCode, Json<Value>) {
     let stuck = board::stuck(&sources.board.read());
     if stuck.is_empty() {
@@ -63,7 +63,7 @@ async fn healthz(State(sources): State<StatusSources>) -> (StatusCode, Json<Valu
     }
 }
 
-/// 200 while partitions are assigned, their replay is over, and ClickHouse acknowledges.
+/// 200 while partitions are assigned, their replay is finished, and ClickHouse acknowledges rows.
 async fn readyz(State(sources): State<StatusSources>) -> (StatusCode, Json<Value>) {
     let report = Report::take(&sources);
     if report.ready {
@@ -73,7 +73,7 @@ async fn readyz(State(sources): State<StatusSources>) -> (StatusCode, Json<Value
     }
 }
 
-/// Prometheus' text format.
+/// Prometheus's text format.
 async fn metrics(State(sources): State<StatusSources>) -> Response {
     match exposition::expose(&Report::take(&sources)) {
         Ok(text) => ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], text).into_response(),
@@ -81,7 +81,7 @@ async fn metrics(State(sources): State<StatusSources>) -> Response {
     }
 }
 
-/// Everything the process shows of itself, but for the settings.
+/// The whole status of the process, without the settings.
 async fn status(State(sources): State<StatusSources>) -> Json<Report> {
     Json(Report::take(&sources))
 }
@@ -106,7 +106,7 @@ async fn dead_letters(State(sources): State<StatusSources>) -> Json<Value> {
     Json(json!({ "at": report.at, "deadLetters": report.dead_letters }))
 }
 
-/// Every setting in force and where it comes from; secrets are masked.
+/// All effective settings with their origin; secrets are masked.
 async fn settings(State(sources): State<StatusSources>) -> Json<Value> {
     Json(json!({ "settings": &*sources.settings }))
 }

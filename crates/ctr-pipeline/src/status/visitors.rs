@@ -1,4 +1,4 @@
-//! Connections to the status server, bounded in number and time: whoever looks must not take descriptors from the work.
+//! Connections to the status server, bounded in number and time, so that clients cannot exhaust the file descriptors.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,24 +14,24 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
-/// Connections at a time. One more, and the oldest is closed: the newest always gets its answer.
+/// Maximum number of connections. A further one closes the oldest, so that the newest is always served.
 const MAX_VISITORS: usize = 64;
 
-/// A connection on which nothing moves is closed after this time.
+/// An idle connection is closed after this time.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// The wait after a connection could not be accepted (no descriptor is left).
+/// The wait after a connection could not be accepted (no file descriptor is free).
 const PAUSE: Duration = Duration::from_millis(100);
 
 static TURNED_AWAY: AtomicU64 = AtomicU64::new(0);
 
-/// How many connections were closed because there were too many, or they were silent.
+/// Connections that were closed because there were too many, or they were idle.
 #[must_use]
 pub(super) fn turned_away() -> u64 {
     TURNED_AWAY.load(Ordering::Relaxed)
 }
 
-/// Accepts connections, and closes the oldest where there are too many.
+/// Accepts connections, and closes the oldest if there are too many.
 pub(super) struct Visitors {
     listener: TcpListener,
     /// By age. Dropping one closes its connection.
@@ -64,7 +64,7 @@ impl Listener for Visitors {
             match self.listener.accept().await {
                 Ok((stream, address)) => return (self.admit(stream), address),
                 Err(error) => {
-                    tracing::debug!(%error, "a visitor of the status server was not accepted");
+                    tracing::debug!(%error, "could not accept a connection to the status server");
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -84,7 +84,7 @@ pub(super) struct Visitor {
 }
 
 impl Visitor {
-    /// Whether its time is over.
+    /// Whether the connection must be closed.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         if Pin::new(&mut self.closed).poll(context).is_ready() {
             return Poll::Ready(io::Error::other("too many connections"));

@@ -1,6 +1,6 @@
 //! Why a record is not counted: the codes that dead letters carry.
 
-/// A dead letter's code. The number is part of how an identity is packed (see [`crate::letters`]).
+/// A dead letter's code. The number is part of the packed identity (see [`crate::letters`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Code {
@@ -30,14 +30,14 @@ const CODES: [(Code, &str, &str); 15] = [
     (Code::InvalidJson, "INVALID_JSON", "the value is not JSON"),
     (Code::NotAnObject, "NOT_AN_OBJECT", "the value is JSON, but not an object"),
     (Code::MissingEventType, "MISSING_EVENT_TYPE", "event_type is missing"),
-    (Code::InvalidEventType, "INVALID_EVENT_TYPE", "event_type is none of impression, view, click"),
+    (Code::InvalidEventType, "INVALID_EVENT_TYPE", "event_type is not impression, view or click"),
     (Code::MissingProductId, "MISSING_PRODUCT_ID", "product_id is missing"),
     (Code::InvalidProductId, "INVALID_PRODUCT_ID", "product_id is not a string, blank, or longer than 1024 bytes"),
     (Code::MissingTimestamp, "MISSING_TIMESTAMP", "timestamp is missing"),
     (
         Code::InvalidTimestamp,
         "INVALID_TIMESTAMP",
-        "timestamp has no accepted form, or lies before ctr.job.min-event-time or after 2199",
+        "timestamp has no accepted format, or is before ctr.job.min-event-time or after 2199",
     ),
     (
         Code::InvalidField,
@@ -46,7 +46,11 @@ const CODES: [(Code, &str, &str); 15] = [
     ),
     (Code::FutureTimestamp, "FUTURE_TIMESTAMP", "the event is too far ahead of its record's Kafka timestamp"),
     (Code::TooLate, "TOO_LATE", "the watermark of its partition had passed the window and the allowed lateness"),
-    (Code::ClosedEarly, "TOO_LATE (closedEarly)", "its window had been let go beside a partition that was at its end"),
+    (
+        Code::ClosedEarly,
+        "TOO_LATE (closedEarly)",
+        "its window had been closed early beside a partition that was at its end",
+    ),
 ];
 
 impl Code {
@@ -55,7 +59,7 @@ impl Code {
         CODES[self as usize].1
     }
 
-    /// The rule that was broken, for people.
+    /// The broken rule as text.
     pub(crate) fn meaning(self) -> &'static str {
         CODES[self as usize].2
     }
@@ -73,12 +77,12 @@ impl Code {
         CODES.get(usize::from(number)).map(|(code, _, _)| *code)
     }
 
-    /// Whether more than the log has decided.
+    /// Whether the log alone does not determine it.
     pub(crate) fn is_closed_early(self) -> bool {
         self == Self::ClosedEarly
     }
 
-    /// Whether the record is a valid event all the same: it came for a window that was over.
+    /// Whether the record is nevertheless a valid event, whose window was closed.
     pub(crate) fn is_late(self) -> bool {
         matches!(self, Self::TooLate | Self::ClosedEarly)
     }

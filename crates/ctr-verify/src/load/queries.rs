@@ -1,9 +1,9 @@
-//! The questions: the three of the README, one that a program would ask, those behind the dashboard's charts (as Superset
-//! asks them, the last half hour), and the saved ones. `tests/verify/test_load.py` holds them against `superset/assets`.
+//! The queries: the three of the README, one of a program, those of the dashboard's charts (as Superset runs them, for the last
+//! half hour), and the saved ones. `tests/verify/test_load.py` compares them with `superset/assets`.
 
 use clap::ValueEnum;
 
-/// Who asks.
+/// The source of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Group {
     /// The three queries of the README.
@@ -12,7 +12,7 @@ pub(crate) enum Group {
     Chart,
     /// A query saved in Superset.
     Saved,
-    /// A program that wants the newest window of one product.
+    /// A lookup of the newest window of one product.
     Lookup,
 }
 
@@ -27,7 +27,7 @@ impl Group {
     }
 }
 
-/// One question.
+/// One query.
 #[derive(Debug)]
 pub(super) struct Query {
     pub(super) group: Group,
@@ -51,7 +51,7 @@ const fn saved(name: &'static str, sql: &'static str) -> Query {
     Query { group: Group::Saved, name, sql }
 }
 
-/// All questions. Names of charts and saved queries are those in Superset.
+/// All queries. Charts and saved queries have the same names as in Superset.
 pub(super) const QUERIES: &[Query] = &[
     seed("rows", "SELECT count() FROM ctr_results_raw"),
     seed("latest", "SELECT * FROM ctr_latest_view ORDER BY window_end DESC LIMIT 10"),

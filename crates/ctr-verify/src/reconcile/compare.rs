@@ -1,4 +1,4 @@
-//! The log's counts beside what is in ClickHouse and in the dead letter topic.
+//! Compares the log's counts with ClickHouse and the dead letter topic.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use crate::count::{Counts, LogCount, Rules};
 use crate::letters::{Mismatch, PartitionLetters};
 use crate::time;
 
-/// What the log says of a product in a window of a pair of partitions.
+/// The expected counts of a product in a window of a pair of partitions.
 #[derive(Debug, Clone, Copy, Default)]
 struct Expected {
     stream: Counts,
@@ -20,8 +20,8 @@ struct Expected {
 }
 
 impl Expected {
-    /// Of a recount and the stream's own count the larger row stays. What was closed early is in the letters, and may be
-    /// in the table besides: a life before a crash may have counted it.
+    /// The larger row of a recount and the job's own count stays. Records closed early are in dead letters, and may also be in
+    /// the table: the job may have counted them before a crash.
     fn allows(&self, found: Counts) -> bool {
         let recount = self.recount.unwrap_or_default();
         let least = if recount.version() > self.stream.version() { recount } else { self.stream };
@@ -38,7 +38,7 @@ impl Expected {
     }
 }
 
-/// How one comparison went.
+/// The result of one comparison.
 #[derive(Debug)]
 pub(super) struct Comparison {
     pub(super) differences: Differences,
@@ -54,7 +54,7 @@ pub(super) struct Comparison {
     dropped_up_to: Option<i64>,
     /// Rows that differ in windows whose log is growing: they are not final, and not judged.
     pub(super) rows_moving: u64,
-    /// Letters that are not there, of records that are seconds old.
+    /// Missing dead letters of records that are only seconds old.
     pub(super) letters_under_way: u64,
     /// Letters that agree, and those that were not looked at.
     pub(super) letters: u64,
@@ -111,7 +111,7 @@ impl Logs<'_> {
     fn note(&self, partition: usize, start: i64, expected: &Expected) -> Option<&'static str> {
         match (expected.recount, self.is_open(partition, start)) {
             (Some(_), _) => Some("recounted"),
-            (None, true) => Some("open at the end of the log"),
+            (None, true) => Some("still open at the end of the log"),
             (None, false) => None,
         }
     }
@@ -250,8 +250,8 @@ impl Comparison {
         self.differences.push(|| Difference {
             kind: Kind::Window,
             place: format!("ctr_windows  {}", time(start)),
-            expected: format!("{} in all, as in ctr_results_raw", counts(expected)),
-            found: format!("{}, {surplus} rows too many", counts(found)),
+            expected: format!("{} in total, as in ctr_results_raw", counts(expected)),
+            found: format!("{}, {surplus} surplus rows", counts(found)),
             note: None,
         });
     }
@@ -283,7 +283,7 @@ impl Comparison {
         mismatch: Mismatch,
         place: &dyn Fn(i64) -> String,
     ) {
-        let none = || "no letter".to_owned();
+        let none = || "no dead letter".to_owned();
         let (letter, expected, found) = match mismatch {
             Mismatch::Missing(letter) if letter.may_be_gone => return self.letters_apart += 1,
             Mismatch::Missing(letter) if under_way.is_some_and(|from| letter.offset >= from) => {

@@ -1,22 +1,22 @@
-//! What does not agree, one by one.
+//! The differences found by a comparison.
 
 use serde::Serialize;
 
 use crate::count::Counts;
 use crate::time;
 
-/// Something that one side has and the other has not, or has otherwise.
+/// One difference between the log and the stored results.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Difference {
-    /// What it is about.
+    /// The kind of the difference.
     pub(super) kind: Kind,
     /// Where: product, window and partition; or topic, partition and offset.
     pub(super) place: String,
-    /// What the log says.
+    /// The value according to the log.
     pub(super) expected: String,
-    /// What is there.
+    /// The stored value.
     pub(super) found: String,
-    /// What helps to judge it.
+    /// A hint for the reader.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<&'static str>,
 }

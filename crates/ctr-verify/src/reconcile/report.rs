@@ -1,4 +1,4 @@
-//! What is said at the end: for people a table, for machines JSON.
+//! The report: a table, or JSON.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -12,7 +12,7 @@ use super::letter_topic::LetterTopic;
 use crate::progress::rate;
 use crate::time;
 
-/// How the comparison ended. Counts are of the whole range; `differences` holds the first of them.
+/// The result of the comparison. Counts cover the whole range; `differences` holds the first ones.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
@@ -33,20 +33,20 @@ pub(super) struct Report {
     letters_not_compared: u64,
     letters_under_way: u64,
     letters_of_others: u64,
-    /// Rows that the log says and that the table may have dropped by now: older than its retention.
+    /// Expected rows that the table may have dropped because they are older than its TTL.
     beyond_retention: u64,
     not_wholly_in_log: Vec<CutLog>,
     seconds: f64,
 }
 
-/// A log whose beginning is gone.
+/// A log whose beginning was removed.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CutLog {
     topic: String,
     partition: usize,
     first_offset: i64,
-    /// Windows from here on are compared; none where nothing is left.
+    /// Windows from here on are compared; `None` if there are none.
     compared_from: Option<String>,
 }
 
@@ -77,7 +77,7 @@ impl Report {
         }
     }
 
-    /// Whether table and letters are what the log says.
+    /// Whether table and dead letters match the log.
     pub(super) fn is_equal(&self) -> bool {
         self.equal
     }
@@ -122,11 +122,11 @@ impl Report {
         let optional = [
             ("", self.recounted_rows, "rows of recounted windows"),
             ("", self.rows_not_wholly_in_log, "rows of windows that are not wholly in the log: not compared"),
-            ("", self.rows_moving, "rows of windows that are being counted: not compared"),
-            ("", self.letters_repeated as u64, "letters that are there more than once, as after a replay"),
-            ("", self.letters_not_compared, "letters whose record, window or topic is gone: not compared"),
-            ("", self.letters_under_way, "letters of records seconds old: under way"),
-            ("", self.letters_of_others, "records in the dead letter topic that are none of ours"),
+            ("", self.rows_moving, "rows of windows that the job is still counting: not compared"),
+            ("", self.letters_repeated as u64, "repeated dead letters, as after a replay"),
+            ("", self.letters_not_compared, "dead letters whose record, window or topic is gone: not compared"),
+            ("", self.letters_under_way, "missing dead letters of records that are only seconds old"),
+            ("", self.letters_of_others, "records in the dead letter topic that are not dead letters of this job"),
             ("", self.beyond_retention, "rows beyond retention (the TTL of ctr_results_raw): not compared"),
         ];
         lines.extend(
@@ -146,7 +146,7 @@ impl Report {
             let _ = writeln!(text, "{:<12}{}{note}", difference.kind.name(), difference.place);
             let _ = writeln!(
                 text,
-                "{:<12}  the log says  {}\n{:<12}  there is      {}",
+                "{:<12}  expected  {}\n{:<12}  found     {}",
                 "", difference.expected, "", difference.found
             );
         }
@@ -155,8 +155,7 @@ impl Report {
             let _ = writeln!(text, "… and {} more: --show {}", self.difference_count - shown, self.difference_count);
         }
         if self.in_open_windows > 0 {
-            let hint =
-                "in windows that were open at the end of the log: --wait 60 gives the job a minute to write them";
+            let hint = "in windows that were still open at the end of the log: --wait 60 allows the job a minute to write them";
             let _ = writeln!(text, "{} of them {hint}", self.in_open_windows);
         }
     }

@@ -1,19 +1,19 @@
-//! ClickHouse's compressed blocks: what `decompress=1` announces.
+//! ClickHouse's compressed block format, which the parameter `decompress=1` announces.
 
 use bytes::Bytes;
 
-/// Bytes of rows that are compressed as one block at most. ClickHouse's own blocks are of a mebibyte; LZ4's frames, through
-/// which the local stack's engine reads them, end at four.
+/// Maximum bytes of rows in one block. ClickHouse's own blocks have 1 MiB; LZ4 frames, through which the local stack's engine
+/// reads them, are limited to 4 MiB.
 pub(super) const MAX_BLOCK_BYTES: usize = 1 << 20;
 
 /// The method byte of LZ4.
 const LZ4: u8 = 0x82;
-/// The checksum, before everything else.
+/// Length of the checksum, which comes first.
 const CHECKSUM: usize = 16;
-/// The method and both sizes; counted in the compressed size.
+/// Length of the method and both sizes; included in the compressed size.
 const HEADER: usize = 9;
 
-/// One block: checksum, method, size with its header, size unpacked, LZ4.
+/// One block: checksum, method, compressed size with header, uncompressed size, LZ4 data.
 #[allow(clippy::cast_possible_truncation, reason = "a block has at most MAX_BLOCK_BYTES")]
 pub(super) fn compress(plain: &[u8]) -> Bytes {
     let mut block = vec![0; CHECKSUM + HEADER];

@@ -1,50 +1,52 @@
-//! What ClickHouse, or whoever stands at its place, answers instead of what was asked for.
+//! Errors of the ClickHouse client, including responses from a server that is not ClickHouse.
 
 use std::time::Duration;
 
-/// An exception's text is kept up to here: some repeat the whole statement.
+/// Characters kept of an exception's text: some repeat the whole statement.
 const MAX_TEXT: usize = 600;
 
-/// Why ClickHouse did not take or answer something. Every kind is worth trying again: nothing is ever given up.
+/// Why a request to ClickHouse failed. Every kind is retried without limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClickHouseError {
     /// It could not be reached, or the connection broke.
     #[error("no connection: {0}")]
     Unreachable(String),
-    /// It did not answer in time.
-    #[error("no answer within {} s; if it is only slow, a larger `clickhouse.request-timeout-ms` waits longer", .0.as_secs_f64())]
+    /// It did not respond in time.
+    #[error("no answer within {} s; if ClickHouse is only slow, increase `clickhouse.request-timeout-ms`", .0.as_secs_f64())]
     TimedOut(Duration),
-    /// The answer lacks what only ClickHouse can know: it proves nothing.
-    #[error("answered by something that is not ClickHouse: {0}; `clickhouse.url` names where it was asked")]
+    /// The response lacks the proof that ClickHouse sent it, so it acknowledges nothing.
+    #[error("the response is not from ClickHouse: {0}; check `clickhouse.url`")]
     NotClickHouse(String),
-    /// It does not let this user in.
-    #[error("ClickHouse refuses user `{user}`: `clickhouse.user` and `clickhouse.password` name who asks ({text})")]
+    /// The login failed.
+    #[error(
+        "ClickHouse refused the login of user `{user}`: check `clickhouse.user` and `clickhouse.password` ({text})"
+    )]
     LoginRefused {
         /// The user.
         user: String,
-        /// Its words.
+        /// ClickHouse's message.
         text: String,
     },
-    /// The user may not do what was asked.
-    #[error("user `{user}` (`clickhouse.user`) lacks a right: {text}")]
+    /// The user lacks a privilege.
+    #[error("user `{user}` (`clickhouse.user`) lacks a privilege: {text}")]
     RightMissing {
         /// The user.
         user: String,
-        /// Its words.
+        /// ClickHouse's message.
         text: String,
     },
     /// There is no such database.
-    #[error("ClickHouse has no database `{database}`: `clickhouse.database` names it ({text})")]
+    #[error("ClickHouse has no database `{database}`: check `clickhouse.database` ({text})")]
     DatabaseMissing {
         /// The database.
         database: String,
-        /// Its words.
+        /// ClickHouse's message.
         text: String,
     },
-    /// The table is not as rows are written to it.
+    /// The table does not match the encoded rows.
     #[error("table {0}")]
     TableChanged(String),
-    /// It answered with another exception.
+    /// ClickHouse returned another exception.
     #[error("{0}")]
     Refused(String),
 }
@@ -70,7 +72,7 @@ impl ClickHouseError {
         ["unreachable", "slow", "not_clickhouse", "login", "right", "database", "table", "refused"];
 }
 
-/// Who asks and where, for the messages.
+/// The user and database of a client, for the messages.
 #[derive(Debug, Clone)]
 pub(super) struct Asker {
     pub(super) user: String,
@@ -78,7 +80,7 @@ pub(super) struct Asker {
 }
 
 impl ClickHouseError {
-    /// The error of an exception: `code` as its header gives it, `text` as its body does.
+    /// The error for an exception with the `code` of the header and the `text` of the body.
     pub(super) fn of_exception(code: Option<u32>, text: &str, asker: &Asker) -> Self {
         let text = shortened(text.trim());
         let user = asker.user.clone();
@@ -100,7 +102,7 @@ pub(super) fn code_of(text: &str) -> Option<u32> {
     rest.contains("DB::").then(|| code.parse().ok()).flatten()
 }
 
-/// The beginning of a text, at a character's end.
+/// The beginning of a text, cut at a character boundary.
 pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_TEXT) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -124,9 +126,9 @@ mod tests {
             assert!(said.contains("`writer`") && said.contains("`clickhouse.password`"), "{code}: {said}");
         }
         for code in [164, 291, 497] {
-            assert!(of(Some(code)).contains("`writer` (`clickhouse.user`) lacks a right"), "{code}");
+            assert!(of(Some(code)).contains("`writer` (`clickhouse.user`) lacks a privilege"), "{code}");
         }
-        assert!(of(Some(81)).contains("no database `ads`: `clickhouse.database`"));
+        assert!(of(Some(81)).contains("no database `ads`: check `clickhouse.database`"));
         assert_eq!(of(Some(60)), "Code: 1. DB::Exception: so it is");
         assert_eq!(of(None), "Code: 1. DB::Exception: so it is");
     }

@@ -1,4 +1,4 @@
-//! ClickHouse's HTTP interface: a request with an id of its own, and an answer that proves who gave it (docs/adr/0018).
+//! ClickHouse's HTTP interface: each request has a unique query id, and the response must prove its sender (docs/adr/0018).
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -25,32 +25,32 @@ use crate::stopped;
 
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// How long a connection may take to be made.
+/// Timeout for establishing a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Less than the 3 s after which ClickHouse closes a connection that nobody uses.
+/// Less than the 3 s after which ClickHouse closes an idle connection.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// An answer that is no result is read up to here.
+/// Maximum bytes read of an error response.
 const MAX_REFUSAL_BYTES: usize = 64 << 10;
 
-/// A line of a result may be this long: a product's id and a few numbers.
+/// Maximum length of a result line: a product id and a few numbers.
 const MAX_LINE_BYTES: usize = 1 << 20;
 
-/// What came back from ClickHouse itself.
+/// A response from ClickHouse itself.
 pub(super) struct Answer {
     body: Incoming,
     summary: Option<Summary>,
 }
 
-/// `X-ClickHouse-Summary`, of which only one number is looked at; it is a text there.
+/// The field of `X-ClickHouse-Summary` that is used; its value is a string.
 #[derive(Debug, Deserialize)]
 struct Summary {
     written_rows: String,
 }
 
 impl Answer {
-    /// Rows that were written to the table and to everything that is fed by it; `None` where the answer does not say so.
+    /// Rows written to the table and to everything fed from it; `None` if the response does not contain the number.
     pub(super) fn written_rows(&self) -> Option<u64> {
         self.summary.as_ref()?.written_rows.parse().ok()
     }
@@ -61,7 +61,7 @@ pub(super) struct Query<'a> {
     pub(super) sql: &'a str,
     pub(super) settings: &'a [(&'a str, &'a str)],
     pub(super) data: &'a [Bytes],
-    /// How long the answer may take, and each piece of it.
+    /// Timeout for the response headers, and for each frame of the body.
     pub(super) patience: Duration,
 }
 
@@ -74,8 +74,8 @@ pub(super) struct Http {
     pub(super) asker: Asker,
 }
 
-/// Without https none of the system's trusted certificates are read: that takes a tenth of a second of CPU, a quarter of the
-/// start of the process.
+/// Without https, the system's trusted certificates are not read: that would take a tenth of a second of CPU, a quarter of the
+/// startup time of the process.
 #[derive(Clone)]
 enum Pool {
     Plain(Client<HttpConnector, Blocks>),
@@ -83,7 +83,7 @@ enum Pool {
 }
 
 impl Http {
-    /// Nothing is connected yet.
+    /// Does not connect yet.
     pub(super) fn new(config: &ClickHouseConfig) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_keepalive(Some(TCP_KEEPALIVE));
@@ -105,7 +105,7 @@ impl Http {
         for (name, value) in
             [("X-ClickHouse-User", &config.user), ("X-ClickHouse-Key", &config.password.expose().to_owned())]
         {
-            // What no header can carry (a line's end) no ClickHouse can have been given either: it will refuse the login.
+            // A value that is invalid in a header (a line feed) cannot be a valid login: ClickHouse will refuse it.
             if let Ok(mut value) = HeaderValue::from_bytes(value.as_bytes()) {
                 value.set_sensitive(true);
                 headers.insert(name, value);
@@ -115,7 +115,7 @@ impl Http {
         Self { pool, base: config.url.trim_end_matches('/').to_owned(), headers, asker }
     }
 
-    /// Asks, and looks who answers.
+    /// Sends a query and verifies who responds.
     ///
     /// # Errors
     /// Any [`ClickHouseError`].
@@ -151,13 +151,13 @@ impl Http {
             .map_err(|error| ClickHouseError::Unreachable(format!("`clickhouse.url`: {error}")))?;
         request.headers_mut().extend(self.headers.clone());
         if query.data.is_empty() {
-            // A POST without a length is refused by ClickHouse, and left out by the client where there is no body.
+            // ClickHouse refuses a POST without a length, which the client omits if there is no body.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         Ok(request)
     }
 
-    /// What an answer means that is no result.
+    /// The error that a failed response stands for.
     async fn refusal(&self, response: Response<Incoming>, patience: Duration) -> ClickHouseError {
         let code = header(response.headers(), EXCEPTION_CODE).and_then(|code| code.parse().ok());
         let who = stranger(&response);
@@ -187,19 +187,19 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// What is known of somebody who is not ClickHouse.
+/// The error for a response that is not from ClickHouse.
 fn stranger(response: &Response<Incoming>) -> ClickHouseError {
     let status = response.status().as_u16();
     let who =
         header(response.headers(), "Server").map_or_else(String::new, |name| format!(" from `{}`", shortened(name)));
     let what = match header(response.headers(), QUERY_ID) {
-        None => "without the id of the query",
+        None => "without a query id",
         Some(_) => "with the id of another query",
     };
     ClickHouseError::NotClickHouse(format!("HTTP {status}{who} {what}"))
 }
 
-/// The last cause of an error, which is the one that helps: "connection refused" rather than "client error".
+/// The root cause of an error, which is the useful one: "connection refused" rather than "client error".
 fn unreachable(error: &(dyn std::error::Error + 'static)) -> ClickHouseError {
     let mut cause = error;
     while let Some(source) = cause.source() {
@@ -209,10 +209,10 @@ fn unreachable(error: &(dyn std::error::Error + 'static)) -> ClickHouseError {
 }
 
 impl Answer {
-    /// The lines of the result, one after another. Ends with the first that `each` refuses.
+    /// Calls `each` for every line of the result, and stops at its first error.
     ///
     /// # Errors
-    /// Where the answer breaks off, or is no result.
+    /// If the response is incomplete or not a result.
     pub(super) async fn lines(
         mut self,
         patience: Duration,
@@ -237,7 +237,7 @@ impl Answer {
         if rest.is_empty() { Ok(()) } else { each(&rest) }
     }
 
-    /// Reads to the end, where an error may stand.
+    /// Reads to the end, where an exception may follow.
     pub(super) async fn finish(self, patience: Duration) -> Result<(), ClickHouseError> {
         self.lines(patience, |line| {
             let text = String::from_utf8_lossy(line);
@@ -247,10 +247,11 @@ impl Answer {
     }
 }
 
-/// How often a wait looks whether the process was stopped meanwhile.
+/// How often a wait checks whether the process was suspended.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Waits for at most `patience` of the time in which this process ran: a process that was stopped must not blame others.
+/// Waits at most `patience`, not counting time in which this process was suspended: otherwise it would report a timeout that
+/// the server did not cause.
 async fn within<T>(patience: Duration, answer: impl Future<Output = T>) -> Result<T, ClickHouseError> {
     let mut answer = std::pin::pin!(answer);
     let begun = tokio::time::Instant::now();
@@ -271,7 +272,7 @@ async fn within<T>(patience: Duration, answer: impl Future<Output = T>) -> Resul
     }
 }
 
-/// A request's body: chunks of rows, compressed block by block as they are sent.
+/// A request body: chunks of rows, compressed block by block while sending.
 struct Blocks {
     plain: VecDeque<Bytes>,
 }

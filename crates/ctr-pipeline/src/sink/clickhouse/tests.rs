@@ -106,7 +106,7 @@ fn a_question_is_answered_by_clickhouse_alone() {
     ping("HTTP/1.1 200 OK\nX-ClickHouse-Query-Id: {id}\nContent-Length: 4\n\n[1]|").unwrap();
     assert_eq!(ping("HTTP/1.1 200 OK\nContent-Length: 4\n\n[1]|").unwrap_err().kind(), "not_clickhouse");
     let broken = "HTTP/1.1 200 OK\nX-ClickHouse-Query-Id: {id}\nContent-Length: 9\n\n[1]|Code:";
-    assert!(said(ping(broken)).contains("in the middle of its answer: Code:"));
+    assert!(said(ping(broken)).contains("in the middle of the response: Code:"));
 }
 
 #[test]

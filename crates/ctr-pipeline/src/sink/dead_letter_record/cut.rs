@@ -1,4 +1,4 @@
-//! Making an encoded dead letter smaller, where its topic takes less than it has.
+//! Shortens an encoded dead letter for a topic with a smaller size limit.
 
 use std::borrow::Cow;
 
@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::{Record, beginning, to_json};
 
-/// Cuts an encoded letter to at most `limit` bytes where that can be done: the record's value first, then its headers, its key,
-/// and what the message quotes of it. The place in the log, the code and the lengths always stay, so a letter is never smaller
-/// than about 800 bytes. A letter that is small enough, or none, stays as it is.
+/// Cuts an encoded dead letter to at most `limit` bytes if possible: first the record's value, then its headers, its key, and
+/// the record's quotation in the message. Topic, partition, offset, code and lengths are always kept, so a dead letter is never
+/// smaller than about 800 bytes. A dead letter that is small enough, or anything else, is returned unchanged.
 #[must_use]
 pub fn cut(letter: Vec<u8>, limit: usize) -> Vec<u8> {
     if letter.len() <= limit {
@@ -37,7 +37,7 @@ pub fn cut(letter: Vec<u8>, limit: usize) -> Vec<u8> {
     encoded
 }
 
-/// Cuts the value until the letter fits, or nothing of it is left.
+/// Cuts the value until the dead letter fits or the value is empty.
 fn shorten_value(record: &mut Record<'_>, limit: usize) -> Vec<u8> {
     let is_base64 = record.raw_encoding == "base64";
     if let Some(data) = &record.raw_data {
@@ -48,15 +48,15 @@ fn shorten_value(record: &mut Record<'_>, limit: usize) -> Vec<u8> {
         let Some(data) = record.raw_data.as_deref().filter(|data| encoded.len() > limit && !data.is_empty()) else {
             return encoded;
         };
-        // By the share that is too much, as if all of the letter were the value: so it may take a few turns, and ends.
+        // Scale as if the whole dead letter were the value; this may take a few iterations, and it always terminates.
         let keep = (data.len() * limit / encoded.len()).min(data.len() - 1);
-        // Base64 is cut between groups of four characters, which stand for three bytes.
+        // Cut base64 between groups of four characters, which encode three bytes.
         let keep = if is_base64 { keep / 4 * 4 } else { keep };
         record.raw_data = Some(Cow::Owned(beginning(data, keep).to_owned()));
     }
 }
 
-/// The bytes that an encoded text stands for.
+/// The number of bytes that an encoded text represents.
 fn length(text: &str, is_base64: bool) -> usize {
     if is_base64 { BASE64.decode(text).map_or(0, |bytes| bytes.len()) } else { text.len() }
 }

@@ -1,4 +1,4 @@
-//! The headers of a record as its dead letter keeps them.
+//! The headers of a record as stored in its dead letter.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-/// Bytes of headers, encoded, that one letter keeps: those that come first.
+/// Maximum encoded bytes of headers in one dead letter; the first ones are kept.
 pub(super) const MAX_HEADER_BYTES: usize = 16_384;
 
-/// What JSON adds to one header, at most.
+/// Maximum bytes that JSON adds to one header.
 const OVERHEAD_BYTES: usize = 64;
 
 /// One header.
@@ -17,7 +17,7 @@ const OVERHEAD_BYTES: usize = 64;
 pub struct LetterHeader<'a> {
     /// Its name.
     pub name: Cow<'a, str>,
-    /// Its value as text, or in base64 where `encoding` says so; `None` where it has none.
+    /// Its value as text, or in base64 if `encoding` says so; `None` if it has none.
     pub value: Option<Cow<'a, str>>,
     /// `base64`, or absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ impl<'a> LetterHeader<'a> {
         Self { name: Cow::Borrowed(name), value, encoding }
     }
 
-    /// The bytes that JSON needs for it at most: any character may be escaped as six.
+    /// Maximum bytes that JSON needs for it: any character may be escaped as six.
     fn weight(&self) -> usize {
         let escaped = |text: &str| {
             text.bytes().map(|byte| if byte < b' ' || matches!(byte, b'"' | b'\\') { 6 } else { 1 }).sum::<usize>()
@@ -43,14 +43,14 @@ impl<'a> LetterHeader<'a> {
     }
 }
 
-/// The first headers that need at most `limit` bytes together, and how many are left out, if any.
+/// The first headers that together need at most `limit` bytes, and the number of omitted headers, if any.
 pub(super) fn bounded<'a>(
     headers: &'a [(Cow<'a, str>, Option<&'a [u8]>)],
     limit: usize,
 ) -> (Vec<LetterHeader<'a>>, Option<usize>) {
     let (mut kept, mut room) = (Vec::new(), limit);
     for (name, value) in headers {
-        // Not encoded first: it may be a megabyte.
+        // Check before encoding: the value may be a megabyte.
         if name.len() + value.map_or(0, <[u8]>::len) > room {
             break;
         }

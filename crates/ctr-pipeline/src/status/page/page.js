@@ -1,13 +1,13 @@
-// Asks for the status twice a second while somebody looks, and shows it: what goes wrong is to be seen within two.
+// Refreshes the status every 0.5 s while the page is visible; problems appear within two seconds.
 
 import { bytes, cell, count, duration, field, number, share, spark, table, time, write } from "./draw.js";
 
 const INTERVAL_MS = 500;
-// Without a new answer for this long, what is shown is old and says so.
+// Without a new response for this long, the page is marked as stale.
 const STALE_MS = 3000;
 const SPARK_POINTS = 120;
 const STATES = {
-  running: "running", starting: "starting", waiting: "waiting", stuck: "stuck", defect: "defect", gone: "no answer",
+  running: "running", starting: "starting", waiting: "waiting", stuck: "stuck", defect: "defect", gone: "no response",
 };
 
 let before = null;
@@ -114,21 +114,21 @@ function showLedger(report) {
 
 function showSink(report) {
   const { sink } = report;
-  const answers = sink.available ? cell("yes", "n good") : cell("no", "n bad");
+  const acknowledges = sink.available ? cell("yes", "n good") : cell("no", "n bad");
   table("sink-table", [
-    [cell("acknowledges"), answers],
-    [cell("owes an answer for"), sink.unansweredSeconds > 1 ? cell(duration(sink.unansweredSeconds), "n warn") : number(0, "0 s")],
+    [cell("available"), acknowledges],
+    [cell("request pending for"), sink.unansweredSeconds > 1 ? cell(duration(sink.unansweredSeconds), "n warn") : number(0, "0 s")],
     [cell("rows acknowledged"), number(sink.rows)],
     [cell("batches acknowledged"), number(sink.batches)],
-    [cell("inserts sent again"), number(sink.retries)],
+    [cell("inserts retried"), number(sink.retries)],
     [cell("rows not acknowledged"), number(sink.bufferedBytes, bytes(sink.bufferedBytes))],
     [cell("insert, median"), cell(duration(sink.insert.p50Seconds), "n")],
     [cell("insert, 99 %"), cell(duration(sink.insert.p99Seconds), "n")],
-    [cell("windows shown on time"), number(report.windowsOnTime)],
-    [cell("windows shown again, late"), number(report.windowsLate)],
+    [cell("windows fired on time"), number(report.windowsOnTime)],
+    [cell("windows fired again, late"), number(report.windowsLate)],
   ]);
   const { lastError } = sink;
-  const said = lastError ? `Last error, ${duration(lastError.secondsAgo)} ago: ${lastError.error}` : "No error since the start.";
+  const said = lastError ? `Last error, ${duration(lastError.secondsAgo)} ago: ${lastError.error}` : "No errors since the start.";
   write(document.getElementById("sink-error"), said);
 }
 
@@ -158,8 +158,8 @@ function showCheckpoints(report) {
 
 function showWorkers(report) {
   const state = (worker) => {
-    if (!worker.joined) return cell("waits for its partitions", "warn");
-    return worker.replaying > 0 ? cell(`replays ${worker.replaying} pairs`, "warn") : cell("at work", "good");
+    if (!worker.joined) return cell("waiting for its partitions", "warn");
+    return worker.replaying > 0 ? cell(`replaying ${worker.replaying} pairs`, "warn") : cell("working", "good");
   };
   table("worker-table", report.workers.map((worker) => [
     cell(worker.worker), state(worker), cell(worker.checkpointWaitsFor ?? "–"), number(worker.restarts),
@@ -227,7 +227,7 @@ function showFreshness() {
   } else {
     const since = answeredAt ? ` since ${time(answeredAt).slice(0, -4)} UTC` : "";
     write(document.getElementById("freshness"), "not live");
-    showState("gone", [`The pipeline does not answer${since}. What is shown below is how it was then.`]);
+    showState("gone", [`The pipeline has not responded${since}. The page shows its last status.`]);
   }
 }
 
