@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from containers.engine import DockerEngine, NoEngine, engine_for_tests
+from containers.engine import CACHE, DockerEngine, NoEngine, engine_for_tests, speak_through
+from containers.images import recipes
 from containers.stack import ContainerStack
 
 
@@ -18,7 +19,9 @@ def docker_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def engine_of_docker(docker_folder: Path) -> Iterator[DockerEngine]:
+def engine_of_docker(docker_folder: Path, request: pytest.FixtureRequest) -> Iterator[DockerEngine]:
+    terminal = request.config.get_terminal_writer()
+    speak_through(lambda text: terminal.write(text, flush=True))
     try:
         with engine_for_tests(docker_folder) as engine:
             yield engine
@@ -40,8 +43,20 @@ def stack(session_stack: ContainerStack) -> ContainerStack:
     return session_stack
 
 
+@pytest.fixture
+def stack_with_superset(stack: ContainerStack, docker_folder: Path) -> ContainerStack:
+    """Superset as well, whose image is a gigabyte."""
+    if not stack.is_running("superset"):
+        if stack.engine.images == "packages":
+            recipes.make(stack.engine, recipes.SUPERSET, recipes.make_base(stack.engine, CACHE), docker_folder / "images")
+        said = stack.must("setup.sh", "--docker")
+        assert "Superset and Kafka UI healthy" in said and "dashboards imported" in said, said
+    return stack
+
+
 # A stack that comes up first and is taken down last: each file may be run alone, but so it is brought up once.
-ORDER = ("test_setup", "test_scripts", "test_rights", "test_faults", "test_superset", "test_teardown")
+ORDER = ("test_setup", "test_scripts", "test_rights", "test_load", "test_faults", "test_superset", "test_monitoring", "test_teardown", "test_upgrade",
+         "test_image_build")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
