@@ -1,5 +1,6 @@
 """One engine and one stack in containers for the whole run: bringing it up takes a minute."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +21,19 @@ def docker_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def engine_of_docker(docker_folder: Path, request: pytest.FixtureRequest) -> Iterator[DockerEngine]:
-    terminal = request.config.get_terminal_writer()
-    speak_through(lambda text: terminal.write(text, flush=True))
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def show(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(text, file=sys.stderr, flush=True)
+
+    speak_through(show)
     try:
         with engine_for_tests(docker_folder) as engine:
+            # Before a stack takes its part of the processor.
+            if engine.images == "packages" and {item.path.stem for item in request.session.items} & {"test_superset", "test_monitoring"}:
+                for recipe in (recipes.SUPERSET, *recipes.MONITORING):
+                    recipes.make(engine, recipe, recipes.make_base(engine, CACHE), docker_folder / "images")
             yield engine
     except NoEngine as why:
         pytest.skip(str(why))
@@ -44,11 +54,9 @@ def stack(session_stack: ContainerStack) -> ContainerStack:
 
 
 @pytest.fixture
-def stack_with_superset(stack: ContainerStack, docker_folder: Path) -> ContainerStack:
+def stack_with_superset(stack: ContainerStack) -> ContainerStack:
     """Superset as well, whose image is a gigabyte."""
     if not stack.is_running("superset"):
-        if stack.engine.images == "packages":
-            recipes.make(stack.engine, recipes.SUPERSET, recipes.make_base(stack.engine, CACHE), docker_folder / "images")
         said = stack.must("setup.sh", "--docker")
         assert "Superset and Kafka UI healthy" in said and "dashboards imported" in said, said
     return stack

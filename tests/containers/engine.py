@@ -181,4 +181,4 @@ def speak_through(terminal: Callable[[str], object]) -> None:
 def say(line: str) -> None:
     """To whoever runs the tests, whatever pytest captures."""
     for terminal in _terminals:
-        terminal(f"\n{line}\n")
+        terminal(f"\n{line}")

@@ -1,13 +1,10 @@
 """`docker compose --profile monitoring up -d`, and an alert that fires and ends."""
 
 import json
-from pathlib import Path
 
 import pytest
 import yaml
 
-from containers.engine import CACHE
-from containers.images import recipes
 from containers.stack import ContainerStack
 from stack.process import CHECKOUT, wait_until
 
@@ -25,12 +22,9 @@ def firing(stack: ContainerStack) -> set[str]:
 
 
 @pytest.fixture
-def monitored(stack_with_superset: ContainerStack, docker_folder: Path) -> ContainerStack:
+def monitored(stack_with_superset: ContainerStack) -> ContainerStack:
     """The stack and the profile, by README's own command."""
     stack = stack_with_superset
-    if stack.engine.images == "packages":
-        for recipe in recipes.MONITORING:
-            recipes.make(stack.engine, recipe, recipes.make_base(stack.engine, CACHE), docker_folder / "images")
     done = stack.compose("--profile", "monitoring", "up", "-d")
     assert done.returncode == 0, done.stderr
     for service in ("prometheus", "grafana"):

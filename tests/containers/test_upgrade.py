@@ -13,7 +13,7 @@ import pytest
 from containers.engine import CACHE, DockerEngine, say
 from containers.images import recipes
 from containers.stack import ContainerStack, copy_checkout
-from stack.process import CHECKOUT, TARGET, clean_environment
+from stack.process import CHECKOUT, LOCAL_DIR, TARGET, clean_environment
 
 # Compiles the commit before.
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
@@ -29,11 +29,11 @@ def git(*arguments: str) -> bytes:
 def commit_before() -> str:
     """UPGRADE_FROM, or the commit before the newest one that changed what runs in containers."""
     if named := os.environ.get("UPGRADE_FROM"):
-        return named
+        return git("rev-parse", named).decode().strip()
     newest = git("log", "-1", "--format=%H", "--first-parent", "HEAD", "--", *PARTS).decode().strip()
     if not newest or not git("rev-list", "--parents", "-1", newest).split()[1:]:
         pytest.skip("the history ends here (a shallow clone?): there is no commit before")
-    return f"{newest}^"
+    return git("rev-parse", f"{newest}^").decode().strip()
 
 
 def files_at(commit: str, target: Path) -> None:
@@ -41,15 +41,26 @@ def files_at(commit: str, target: Path) -> None:
         files.extractall(target, filter="fully_trusted")
 
 
-def binaries_of(source: Path) -> Path:
-    """The folder of the three programs of these sources. What they depend on is compiled already, in this checkout."""
-    target = source.with_name(f"{source.name}-target")
+def binaries_of(commit: str, source: Path) -> Path:
+    """The folder of the three programs of these sources, compiled once for a commit. What they depend on is compiled already, in this checkout."""
+    folder = LOCAL_DIR / "containers" / f"binaries-{commit}"
+    if folder.exists():
+        return folder
+    target = folder.with_name(f"target-{commit}")
+    shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(TARGET / "release", target / "release", symlinks=True)
     environment = {**clean_environment(), "CARGO_TARGET_DIR": str(target)}
     done = subprocess.run(["cargo", "build", "--release", "--locked", "--bins"], cwd=source, env=environment, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=2400)
     assert done.returncode == 0, done.stdout[-3000:]
-    return target / "release"
+    unfinished = folder.with_suffix(".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    for name in recipes.BINARIES:
+        shutil.copy2(target / "release" / name, unfinished / name)
+    unfinished.rename(folder)
+    shutil.rmtree(target)
+    return folder
 
 
 def hand_out(engine: DockerEngine, folder: Path, binaries: Path) -> None:
@@ -72,7 +83,7 @@ def stack_before(engine_of_docker: DockerEngine, docker_folder: Path) -> Iterato
     shutil.rmtree(stack.checkout)
     shutil.copytree(source, stack.checkout, symlinks=True)
     stack.env.write_text(settings)
-    hand_out(engine_of_docker, docker_folder, binaries_of(source))
+    hand_out(engine_of_docker, docker_folder, binaries_of(commit, source))
     yield stack
     stack.end()
     hand_out(engine_of_docker, docker_folder, TARGET / "release")

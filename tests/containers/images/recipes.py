@@ -4,6 +4,7 @@ An image is made once for what it is made of: its tag of the tests is a hash of 
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -49,8 +50,8 @@ def toolchain() -> dict[str, Path]:
     return {"toolchain/bin": root / "bin", "toolchain/lib": root / "lib", "vendor": vendor}
 
 
-def debian_package(name: str) -> dict[str, Path]:
-    """The files of a package of this machine's Debian, which is not installed for it."""
+def debian_program(name: str) -> dict[str, Path]:
+    """The program of a package of this machine's Debian, which is not installed for it."""
     folder = LOCAL_DIR / "containers" / name
     if not folder.exists():
         if not shutil.which("apt-get"):
@@ -61,7 +62,7 @@ def debian_package(name: str) -> dict[str, Path]:
         run(["bash", "-c", 'cd "$1" && { apt-get download -q "$2" || { apt-get update -q && apt-get download -q "$2"; }; } && '
              'dpkg-deb --extract ./*.deb . && rm ./*.deb', "unpack", str(unfinished), name])
         unfinished.rename(folder)
-    return {"package": folder}
+    return {name: folder / "usr/bin" / name}
 
 
 def requirement(name: str) -> str:
@@ -80,13 +81,14 @@ RECIPES = (
 
 
 def requirements(path: str) -> tuple[str, ...]:
-    lines = (line.strip() for line in (CHECKOUT / path).read_text().splitlines())
+    """Without their conditions, which this Python would judge: those there are hold for the base's, 3.11.2."""
+    lines = (line.partition(";")[0].strip() for line in (CHECKOUT / path).read_text().splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
 # Takes minutes, so only the tests that need it ask for it.
 SUPERSET = Recipe("apache/superset:6.1.0", "superset", dict, packages=("uv", *requirements("superset/requirements.txt")))
-MONITORING = (Recipe("prom/prometheus:v3.5.0", "prometheus", lambda: debian_package("prometheus")),
+MONITORING = (Recipe("prom/prometheus:v3.5.0", "prometheus", lambda: debian_program("prometheus")),
               Recipe("grafana/grafana:12.1.1", "grafana", lambda: {"stand-in.py": HERE / "kafka-ui/stand-in.py"}))
 # A builder that compiles, where the one above hands out what is compiled already.
 RUST = Recipe("rust:compiling", "rust", toolchain, network="host")
@@ -136,9 +138,9 @@ def run(command: list[str]) -> str:
 
 
 def install(packages: tuple[str, ...], target: Path) -> None:
-    """Packages of PyPI for the Python of the base, 3.11: those that this Python has are copied, since fetching all takes minutes."""
+    """Packages of PyPI for the Python of the base, 3.11: those that this Python has are taken from it, since fetching all takes minutes."""
     same = sys.version_info[:2] == (3, 11)
-    missing = [package for package in packages if not (same and copy_installed(package, target))]
+    missing = [package for package in packages if not (same and take_installed(package, target))]
     if not missing:
         return
     # Another Python has to do with what is there as a wheel.
@@ -146,22 +148,30 @@ def install(packages: tuple[str, ...], target: Path) -> None:
     run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", *other, f"--target={target}", *missing])
 
 
-def copy_installed(package: str, target: Path) -> bool:
+def take_installed(package: str, target: Path) -> bool:
     """False if this Python has it not, or another version."""
-    name, _, version = package.partition(";")[0].strip().partition("==")
+    name, _, version = package.partition("==")
     try:
         found = metadata.distribution(name)
     except metadata.PackageNotFoundError:
         return False
     # Programs are outside of the folder of the packages, and begin with the path of this Python.
-    files = [file for file in found.files or () if ".." not in file.parts]
+    files = {file for file in found.files or () if ".." not in file.parts}
     if found.version != version or not files:
         return False
     for file in files:
         if (source := Path(str(file.locate()))).is_file():
             (target / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target / file)
+            link_or_copy(source, target / file)
     return True
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Thirty thousand files: another name each where the disk is the same, since they are only read."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def make(docker: Docker, recipe: Recipe, base: str, work: Path) -> None:
