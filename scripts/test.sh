@@ -107,7 +107,8 @@ test_stack() {
     run_pytest stack --ignore=tests/containers $(pytest_folders)
 }
 
-# Kills, stops and every verb in containers take longer than the rest of the stack's tests have: --containers and --long run them too.
+# Kills, stops, load, Superset and every verb in containers take longer than the rest of the stack's tests have: --containers and --long
+# run them too, --long also those that compile.
 CONTAINER_TESTS_IN_SHORT="tests/containers/test_setup.py tests/containers/test_rights.py"
 
 test_containers() {
@@ -141,6 +142,7 @@ collect_pytest_results() {
 # What runs in containers is built on the machine: one compilation for all.
 container_stages() {
     rm -f "$LOCAL_DIR"/logs/test/pytest-*.xml
+    have_or_skip "Chromium" "$PREREQUISITES_PAGES" || true
     stage "Python environment" prepare_python
     stage "Kafka's jars" install_kafka
     stage "release build" build_binaries
@@ -159,7 +161,7 @@ integration_stages() {
     stage "release build" build_binaries
     stage "build with crash points" build_crashing_pipeline
     stage "integration tests (pytest)" test_stack
-    [ "$EXTENT" != all ] || say "left out of the next stage, run by --containers: kills, stops, verbs and removal (test_faults, test_scripts, test_teardown)"
+    [ "$EXTENT" != all ] || say "left out of the next stage, run by --containers: kills, stops, verbs, load, Superset, monitoring and removal (the other files of tests/containers)"
     stage "the stack in containers (pytest)" test_containers
     collect_pytest_results
     stage "chaos, three minutes" without_settings "$CHECKOUT/scripts/chaos.sh" --minutes 3 --seed "${CTR_SEED:-1}"

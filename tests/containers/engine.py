@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,6 +170,15 @@ def prepare(engine: DockerEngine, work: Path) -> None:
         recipes.make_all(engine, CACHE, work / "images")
 
 
+_terminals: list[Callable[[str], object]] = []
+
+
+def speak_through(terminal: Callable[[str], object]) -> None:
+    """Where `say` writes to: both outputs of a program that pytest captures are pytest's."""
+    _terminals[:] = [terminal]
+
+
 def say(line: str) -> None:
     """To whoever runs the tests, whatever pytest captures."""
-    print(line, file=sys.__stderr__, flush=True)
+    for terminal in _terminals:
+        terminal(f"\n{line}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from containers.engine import DockerEngine
+from stack.engine import direct
 from stack.process import CHECKOUT, clean_environment, free_ports, wait_until
 
 PORTS = ("KAFKA1_PORT", "KAFKA2_PORT", "KAFKA3_PORT", "CLICKHOUSE_PORT", "CLICKHOUSE_NATIVE_PORT", "PIPELINE_PORT", "KAFKA_UI_PORT", "SUPERSET_PORT",
@@ -60,16 +61,23 @@ class ContainerStack:
         return subprocess.run(["docker", "compose", *arguments], env=self.settings, cwd=self.checkout, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=seconds)
 
-    def reconcile(self) -> str:
+    def reconcile(self, seconds: int = 90) -> str:
         """Everything that the log says is in ClickHouse, once: ctr-verify's own words."""
-        said = self.must("ctr-verify.sh", "--docker", "reconcile", "--wait", "90")
+        said = self.must("ctr-verify.sh", "--docker", "reconcile", "--wait", str(seconds))
         assert "equal: every row and every dead letter is what the log says" in said, said
         return said
+
+    def secret(self, name: str) -> str:
+        """A password that setup wrote to .env."""
+        return next(line.partition("=")[2] for line in self.env.read_text().splitlines() if line.startswith(f"{name}="))
 
     # --- what the engine knows ---
 
     def ensure_up(self) -> None:
-        if any(not self.is_running(name) for name in STAYING):
+        """One question for all: each takes a second of a busy machine."""
+        running = self.engine("ps", "--filter", f"label=com.docker.compose.project={self.project}",
+                              "--format", '{{.Label "com.docker.compose.service"}}').split()
+        if not set(STAYING) <= set(running):
             self.setup()
 
     def container(self, service: str) -> str:
@@ -99,6 +107,16 @@ class ContainerStack:
         done = self.compose("exec", "-T", "clickhouse", "clickhouse-client", "--query", sql)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    def read(self, port: str, path: str) -> str:
+        """What a service answers on its published port."""
+        with direct.open(f"http://127.0.0.1:{self.ports[port]}{path}", timeout=10) as answer:
+            return answer.read().decode()
+
+    def consumed(self) -> int:
+        """Records that the pipeline has read since it began."""
+        found = re.findall(r"^ctr_records_consumed_total\{[^}]*\} (\d+)$", self.read("PIPELINE_PORT", "/metrics"), re.MULTILINE)
+        return sum(map(int, found))
 
     def rows(self) -> int:
         return int(self.query("SELECT count() FROM default.ctr_results_raw"))

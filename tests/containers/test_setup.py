@@ -2,6 +2,7 @@
 
 import re
 
+from containers.engine import say
 from containers.stack import STAYING, ContainerStack
 
 QUERIES = (
@@ -23,7 +24,7 @@ def test_setup_ends_with_rows_and_may_be_run_again(session_stack: ContainerStack
     again = session_stack.setup()
     assert "Everything runs." in again
     assert {name: session_stack.container(name) for name in STAYING} == before, "what is up to date is left as it is"
-    print(first, again)
+    say(first)
 
 
 def test_the_queries_of_the_readme_by_docker_compose_exec(stack: ContainerStack) -> None:

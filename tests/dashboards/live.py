@@ -6,7 +6,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 from stack import wait_until
-from stack.superset import VIEWER_PASSWORD, Superset
+from stack.superset import VIEWER_PASSWORD
 
 # Everything is in view: what is not, is not drawn.
 SIZE = {"width": 1500, "height": 2000}
@@ -44,16 +44,16 @@ window.fetch = async (...request) => {
 class LiveDashboard:
     """The page, opened by `viewer` from the login on."""
 
-    def __init__(self, page: Page, superset: Superset):
-        self.page, self._superset = page, superset
+    def __init__(self, page: Page, url: str, password: str = VIEWER_PASSWORD):
+        self.page, self._url, self._password = page, url, password
         page.set_viewport_size(SIZE)
         page.set_default_timeout(PATIENCE * 1000)
         page.add_init_script(_KEEP_ANSWERS)
 
     def open(self) -> "LiveDashboard":
-        self.page.goto(f"{self._superset.url}/login/?next=/superset/dashboard/ctr-live/")
+        self.page.goto(f"{self._url}/login/?next=/superset/dashboard/ctr-live/")
         self.page.fill("#username", "viewer")
-        self.page.fill("#password", VIEWER_PASSWORD)
+        self.page.fill("#password", self._password)
         self.page.press("#password", "Enter")
         self.page.wait_for_url("**/superset/dashboard/**")
         return self

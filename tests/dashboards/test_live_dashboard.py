@@ -32,7 +32,7 @@ def keep_screenshots(live: LiveDashboard) -> None:
 
 def test_every_chart_is_drawn_and_the_product_filter_narrows_each(superset: Superset, data: Database, page: Page) -> None:
     fill(data)
-    live = LiveDashboard(page, superset).open()
+    live = LiveDashboard(page, superset.url).open()
     live.wait_until_drawn(CHARTS)
     assert live.errors() == []
     keep_screenshots(live)
@@ -54,7 +54,7 @@ def test_every_chart_is_drawn_and_the_product_filter_narrows_each(superset: Supe
 def test_charts_follow_without_a_click(superset: Superset, own_engine: Engine, data: Database, page: Page) -> None:
     """Empty tables are no data, not errors; data appears; ClickHouse goes and comes back, and so do the charts."""
     empty(data)
-    live = LiveDashboard(page, superset).open()
+    live = LiveDashboard(page, superset.url).open()
     live.wait_for(lambda states: set(states) == CHARTS and set(states.values()) == {"no data"}, "every chart says that there is nothing")
     assert live.errors() == []
     fill(data)

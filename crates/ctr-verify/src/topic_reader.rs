@@ -11,8 +11,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 
-/// Timeout of a request to the brokers.
-const ANSWER: Duration = Duration::from_secs(15);
+/// Timeout of a request to the brokers: long enough for three that have just started on a busy machine.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// Reading fails if nothing arrives for this long.
 const STALLED: Duration = Duration::from_secs(30);

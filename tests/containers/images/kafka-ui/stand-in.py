@@ -1,4 +1,4 @@
-"""Answers every GET with 200."""
+"""stand-in.py PORT: answers every GET with 200."""
 
 import http.server
 import signal
@@ -14,4 +14,4 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Answers).serve_forever()
+http.server.ThreadingHTTPServer(("0.0.0.0", int(sys.argv[1])), Answers).serve_forever()
