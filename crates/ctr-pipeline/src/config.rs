@@ -14,6 +14,7 @@ mod error;
 mod layers;
 mod original;
 mod properties;
+mod rules;
 mod sections;
 mod settings;
 mod suggest;
