@@ -185,6 +185,7 @@ fn rows_that_are_durable_just_in_time_leave_only_the_commit_to_a_stop() {
         _ => None,
     });
     assert!(shell.owed().is_only_the_commit(), "until it is answered");
+    assert_eq!(shell.owed().to_string(), "still to come: the last commit");
     shell.on_commit_answer(id.unwrap(), Ok(()), 100_002);
     shell.on_time(100_002);
     assert!(shell.owed().is_nothing() && !shell.owed().is_only_the_commit());

@@ -15,6 +15,7 @@ mod error;
 mod layers;
 mod original;
 mod properties;
+mod rules;
 mod settings;
 mod suggest;
 mod text;

@@ -9,14 +9,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use ctr_domain::rules::{Deduplication, Rules};
 use ctr_domain::task::BySide;
-use ctr_domain::window::WindowSize;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use crate::check;
-use crate::config::{CheckpointCleanup, Config, Deduplication as DeduplicationSetting, JobConfig, OffsetStrategy};
+use crate::config::{CheckpointCleanup, Config, OffsetStrategy};
 use crate::shutdown::{Shutdown, StopKind};
 use crate::sink::backoff::Backoff;
 use crate::sink::clickhouse::ClickHouse;
@@ -24,6 +22,7 @@ use crate::sink::dead_letter::DeadLetterSink;
 use crate::sink::state::SinkState;
 use crate::sink::writer::{RowSink, row_sink};
 use crate::source::assignment::Topics;
+use crate::source::cluster::ClusterBoard;
 use crate::source::cluster_watch::ClusterWatch;
 use crate::source::end_offsets::{self, EndOffsets, Ends};
 use crate::source::facts::FactsSource;
@@ -31,7 +30,6 @@ use crate::source::group_cleanup;
 use crate::source::group_commits::{GroupCommits, GroupState};
 use crate::source::topics::ClusterFacts;
 use crate::status::board::WorkerBoard;
-use crate::status::cluster::ClusterBoard;
 use crate::status::report::StatusSources;
 use crate::status::server;
 use crate::stopped;
@@ -80,27 +78,6 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let questions = Questions::start(config, shown, &shutdown)?;
     let worked = work(config, rows, board, questions, &shutdown, rejoin);
     finish(&runtime, writing, config, &shutdown, worked)
-}
-
-/// The rules of the settings.
-///
-/// # Errors
-/// Where the window size is none; the settings have been checked for that.
-pub fn rules(job: &JobConfig) -> anyhow::Result<Rules> {
-    Ok(Rules {
-        window_size: WindowSize::from_ms(job.window_size_ms).context("`ctr.job.window-size-ms` must be positive")?,
-        max_out_of_orderness_ms: job.max_out_of_orderness_ms,
-        allowed_lateness_ms: job.allowed_lateness_ms,
-        min_event_time: job.min_event_time,
-        max_future_skew_ms: job.max_future_skew_ms,
-        idle_timeout_ms: job.idle_timeout_ms,
-        idle_hold_ms: job.idle_hold_ms,
-        max_drift_ms: job.max_drift_ms,
-        deduplication: match job.deduplication {
-            DeduplicationSetting::Off => Deduplication::Off,
-            DeduplicationSetting::EventId => Deduplication::EventId,
-        },
-    })
 }
 
 /// Waits for Kafka and ClickHouse, for as long as it takes; what is there must be right. `None` where asked to stop.
@@ -180,7 +157,7 @@ fn prepare_group(config: &Config, commits: &GroupCommits) -> anyhow::Result<bool
     let group = config.kafka.group_id.as_str();
     match commits.state() {
         GroupState::New if config.kafka.offset_strategy == OffsetStrategy::Latest => {
-            match commits.begin_at_latest(rules(&config.job)?.window_size) {
+            match commits.begin_at_latest(config.job.rules()?.window_size) {
                 Ok(()) => tracing::info!(group, "first start: beginning behind the latest records"),
                 // Another instance is at it, or has just done it; if not, this fails for the workers too, and says why.
                 Err(error) => tracing::warn!(group, %error, "the group's first start was not pinned by this process"),
@@ -231,7 +208,7 @@ fn work(
         number: 0,
         kafka: config.kafka.clone(),
         job: config.job.clone(),
-        rules: rules(&config.job)?,
+        rules: config.job.rules()?,
         topics: topics(config),
         fire_interval: config.clickhouse.batch_interval / FIRINGS_PER_INTERVAL,
         rows,

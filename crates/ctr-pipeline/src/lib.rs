@@ -27,6 +27,7 @@ pub mod dlq;
 pub mod recount;
 
 pub mod descriptors;
+pub mod histogram;
 mod kafka_log;
 pub mod logging;
 pub mod probe;

@@ -26,7 +26,6 @@ use tokio::runtime::Runtime;
 
 use crate::check;
 use crate::config::Config;
-use crate::job;
 use crate::source::log_reader::LogReader;
 use crate::source::topics::ClusterFacts;
 use plan::{Pair, Plan};
@@ -69,7 +68,7 @@ pub(crate) struct Request {
 /// # Errors
 /// [`NotUsable`] if topics, tables or times are wrong; any other failure. Everything written until then is correct.
 pub fn run(config: &Config, options: &Options) -> anyhow::Result<bool> {
-    let rules = job::rules(&config.job)?;
+    let rules = config.job.rules()?;
     let range = WindowRange::covering(options.from, options.to, rules.window_size)
         .ok_or_else(|| NotUsable("`--to` must be later than `--from`".to_owned()))?;
     let runtime = Runtime::new().context("threads")?;
@@ -111,7 +110,7 @@ pub(crate) fn execute(
     cluster: &ClusterFacts,
     request: &Request,
 ) -> anyhow::Result<Report> {
-    let rules = job::rules(&config.job)?;
+    let rules = config.job.rules()?;
     let results = Results::connect(config, runtime)?;
     let drops_until = results.drops_until(now_ms())?;
     let mut reader = LogReader::new(&config.kafka)?;

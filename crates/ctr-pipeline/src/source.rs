@@ -4,6 +4,7 @@
 
 pub(crate) mod assignment;
 pub mod batch;
+pub mod cluster;
 pub(crate) mod cluster_watch;
 pub(crate) mod commit;
 pub mod consumer;

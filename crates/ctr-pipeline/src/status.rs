@@ -7,9 +7,7 @@
 //! ```
 
 pub mod board;
-pub mod cluster;
 pub mod exposition;
-pub mod histogram;
 pub mod metrics;
 mod page;
 pub mod report;

@@ -33,51 +33,90 @@ pub(crate) fn spawn(setup: WorkerSetup) -> anyhow::Result<JoinHandle<anyhow::Res
 }
 
 fn supervise(setup: &WorkerSetup) -> anyhow::Result<()> {
-    let mut restarts = Restarts::new(setup.job.restart_attempts);
-    let mut fencing = Fencing::default();
+    let mut lives = Lives::new(setup.job.restart_attempts);
     loop {
         let begun = Instant::now();
         let ended = catch_unwind(AssertUnwindSafe(|| Worker::join(setup.clone())?.run()));
         setup.board.clear(setup.number);
-        let is_stopping = setup.shutdown.is_requested();
-        let error = match ended {
+        let failure = match ended {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(WorkerError::Fenced(member))) if !is_stopping && fencing.is_first(Instant::now()) => {
-                tracing::warn!(
-                    member,
-                    "fenced: another process has its instance id, or a broker that died took its newest place in the group \
-                     with it; joining once more"
+            Ok(Err(error)) => Failure::Error(error),
+            Err(panic) => Failure::Panic(panic_text(panic.as_ref()).to_owned()),
+        };
+        let worker = setup.number;
+        match lives.next(&failure, Instant::now(), begun.elapsed(), setup.shutdown.is_requested()) {
+            Next::JoinOnceMore(member) => tracing::warn!(
+                worker,
+                member,
+                "{failure}; it may also be that a broker that died took this worker's newest place in the group with it: \
+                 joining once more"
+            ),
+            Next::GiveUp(why) => return Err(anyhow!(failure)).with_context(|| format!("worker {worker} {why}")),
+            Next::Restart(attempt) => {
+                setup.board.restarted(worker, failure.to_string());
+                let retry_seconds = setup.job.restart_delay.as_secs_f32();
+                tracing::error!(
+                    worker,
+                    attempt,
+                    attempts_allowed = lives.restarts.allowed,
+                    retry_seconds,
+                    "worker failed: {failure}; it is started again"
                 );
-                continue;
+                if wait(setup.job.restart_delay, &setup.shutdown) {
+                    return Ok(());
+                }
             }
-            Ok(Err(error)) if error.is_fatal() => {
-                return Err(anyhow!(error)).with_context(|| format!("worker {}", setup.number));
-            }
-            Ok(Err(error)) => anyhow!(error),
-            Err(panic) => anyhow!("panic: {}", panic_text(panic.as_ref())),
-        };
-        if is_stopping {
-            return Err(error).with_context(|| format!("worker {} failed while it stopped", setup.number));
         }
-        let Some(attempt) = restarts.next(begun.elapsed()) else {
-            return Err(error).with_context(|| {
-                format!(
-                    "worker {} failed, after {} restarts (`ctr.job.restart-attempts`)",
-                    setup.number, restarts.allowed
-                )
-            });
-        };
-        setup.board.restarted(setup.number, format!("{error:#}"));
-        let (worker, retry_seconds) = (setup.number, setup.job.restart_delay.as_secs_f32());
-        tracing::error!(
-            worker,
-            attempt,
-            attempts_allowed = restarts.allowed,
-            retry_seconds,
-            "worker failed: {error:#}; it is started again"
-        );
-        if wait(setup.job.restart_delay, &setup.shutdown) {
-            return Ok(());
+    }
+}
+
+/// Why a life of a worker ended.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Error(WorkerError),
+    #[error("panic: {0}")]
+    Panic(String),
+}
+
+/// What follows a life that did not end well.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// Another life at once for this member, which counts as no restart.
+    JoinOnceMore(String),
+    /// The process ends, and says this of the worker.
+    GiveUp(String),
+    /// Another life after the restart delay; its number.
+    Restart(u32),
+}
+
+/// The lives of a worker so far.
+struct Lives {
+    restarts: Restarts,
+    fencing: Fencing,
+}
+
+impl Lives {
+    fn new(allowed: u32) -> Self {
+        Self { restarts: Restarts::new(allowed), fencing: Fencing::default() }
+    }
+
+    /// What follows a life of `lived` that a failure has ended at `now`. A failure while the process stops is one of the process:
+    /// nobody starts the worker again, and nobody may take the stop for a clean one.
+    fn next(&mut self, failure: &Failure, now: Instant, lived: Duration, is_stopping: bool) -> Next {
+        match failure {
+            _ if is_stopping => Next::GiveUp("failed while it stopped".to_owned()),
+            Failure::Error(WorkerError::Fenced(member)) if self.fencing.is_first(now) => {
+                Next::JoinOnceMore(member.clone())
+            }
+            Failure::Error(error) if error.is_fatal() => Next::GiveUp("cannot go on".to_owned()),
+            _ => match self.restarts.next(lived) {
+                Some(attempt) => Next::Restart(attempt),
+                None => {
+                    let allowed = self.restarts.allowed;
+                    Next::GiveUp(format!("failed, after {allowed} restarts (`ctr.job.restart-attempts`)"))
+                }
+            },
         }
     }
 }
@@ -136,6 +175,34 @@ impl Restarts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn failure() -> Failure {
+        Failure::Error(WorkerError::SinkStopped)
+    }
+
+    fn fenced() -> Failure {
+        Failure::Error(WorkerError::Fenced("twin-0".to_owned()))
+    }
+
+    #[test]
+    fn a_failure_while_stopping_is_no_clean_stop_and_no_restart() {
+        let (mut lives, now, lived) = (Lives::new(3), Instant::now(), Duration::from_secs(1));
+        for failure in [failure(), fenced(), Failure::Panic("index out of bounds".to_owned())] {
+            let next = lives.next(&failure, now, lived, true);
+            assert_eq!(next, Next::GiveUp("failed while it stopped".to_owned()), "{failure}");
+        }
+        assert_eq!(lives.next(&failure(), now, lived, false), Next::Restart(1), "none was used up");
+    }
+
+    #[test]
+    fn what_follows_a_failure() {
+        let (mut lives, now, lived) = (Lives::new(1), Instant::now(), Duration::from_secs(1));
+        assert_eq!(lives.next(&fenced(), now, lived, false), Next::JoinOnceMore("twin-0".to_owned()));
+        assert_eq!(lives.next(&failure(), now, lived, false), Next::Restart(1));
+        let Next::GiveUp(why) = lives.next(&failure(), now, lived, false) else { panic!("restarts have run out") };
+        assert!(why.contains("after 1 restarts (`ctr.job.restart-attempts`)"), "{why}");
+        assert_eq!(lives.next(&fenced(), now, lived, false), Next::GiveUp("cannot go on".to_owned()), "twice, soon");
+    }
 
     #[test]
     fn being_fenced_again_soon_is_no_mistake() {

@@ -31,19 +31,19 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::config::{JobConfig, KafkaConfig};
+use crate::histogram::Histogram;
 use crate::shutdown::Shutdown;
 use crate::sink::Receipt;
 use crate::sink::dead_letter::{DeadLetterSink, Letter};
 use crate::sink::writer::RowSink;
 use crate::source::assignment::Topics;
 use crate::source::batch::{BatchBuffer, PartitionQueue};
+use crate::source::cluster::ClusterBoard;
 use crate::source::commit::PendingCommit;
 use crate::source::consumer::{BATCH_RECORDS, consumer_config, member_id};
 use crate::source::end_offsets::EndOffsets;
 use crate::source::facts::{FactsAnswer, FactsSource};
 use crate::status::board::WorkerBoard;
-use crate::status::cluster::ClusterBoard;
-use crate::status::histogram::Histogram;
 use crate::status::snapshot::{PastCheckpoint, REMEMBERED, RecentLetter};
 use group::{Group, GroupEvent};
 

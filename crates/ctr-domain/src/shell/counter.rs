@@ -89,60 +89,79 @@ impl Counter for Task {
     fn restore(_: (), rules: Rules, source_partition: u32, starts: BySide<PartitionStart>, now: i64) -> Self {
         Self::restore(rules, source_partition, starts, now)
     }
+    #[inline]
     fn on_event(&mut self, side: Side, record: RecordMark, event: Result<Event<'_>, Rejection>) -> Outcome {
         self.on_event(side, record, event)
     }
+    #[inline]
     fn on_arrival(&mut self, side: Side, now: i64) {
         self.on_arrival(side, now);
     }
+    #[inline]
     fn on_partition_end(&mut self, side: Side, end_offset: i64) {
         self.on_partition_end(side, end_offset);
     }
+    #[inline]
     fn on_log_end(&mut self, side: Side, end_offset: i64) {
         self.on_log_end(side, end_offset);
     }
+    #[inline]
     fn is_replayed(&mut self) -> bool {
         self.is_replayed()
     }
+    #[inline]
     fn is_replaying(&self, side: Side) -> bool {
         self.is_replaying(side)
     }
+    #[inline]
     fn is_ahead(&self, side: Side) -> bool {
         self.is_ahead(side)
     }
+    #[inline]
     fn position(&self, side: Side) -> i64 {
         self.position(side)
     }
+    #[inline]
     fn fire(&mut self, now: i64, limit: usize, row: impl FnMut(CtrResult<'_>)) -> Option<RowBatch> {
         self.fire(now, limit, row)
     }
+    #[inline]
     fn firings(&self) -> Firings {
         self.firings()
     }
+    #[inline]
     fn on_rows_acknowledged(&mut self, batch: u64) {
         self.on_rows_acknowledged(batch);
     }
+    #[inline]
     fn on_letters_acknowledged(&mut self, letters: u64) {
         self.on_letters_acknowledged(letters);
     }
+    #[inline]
     fn letters_issued(&self) -> u64 {
         self.letters_issued()
     }
+    #[inline]
     fn is_acknowledged(&self) -> bool {
         self.is_acknowledged()
     }
+    #[inline]
     fn checkpoint(&mut self) -> Option<Checkpoint> {
         self.checkpoint()
     }
+    #[inline]
     fn may_commit(&self, checkpoint: &Checkpoint) -> bool {
         self.may_commit(checkpoint)
     }
+    #[inline]
     fn ledger(&self, side: Side) -> &Ledger {
         self.ledger(side)
     }
+    #[inline]
     fn end_offset_request(&self) -> Option<EndOffsetRequest> {
         self.end_offset_request()
     }
+    #[inline]
     fn on_end_offset(&mut self, request: EndOffsetRequest, end_offset: i64) {
         self.on_end_offset(request, end_offset);
     }

@@ -1,5 +1,7 @@
 //! A stop: what is still owed.
 
+use std::fmt;
+
 use super::Shell;
 use super::counter::Counter;
 use super::outbox::OutgoingLetter;
@@ -13,6 +15,19 @@ pub struct Owed {
     pub rows_or_letters_unacknowledged: bool,
     /// The last commit, or its answer.
     pub commit: bool,
+}
+
+impl fmt::Display for Owed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = [
+            (self.letters, "dead letters"),
+            (self.rows_or_letters_unacknowledged, "answers to rows or letters"),
+            (self.commit, "the last commit"),
+        ];
+        let owed: Vec<&str> = all.into_iter().filter_map(|(is_owed, what)| is_owed.then_some(what)).collect();
+        formatter.write_str(if owed.is_empty() { "nothing" } else { "still to come: " })?;
+        formatter.write_str(&owed.join(", "))
+    }
 }
 
 impl Owed {

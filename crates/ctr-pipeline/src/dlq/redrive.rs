@@ -23,7 +23,6 @@ use super::judge::{Action, Judge, Logs};
 use super::scan::{each_letter, parts};
 use super::show::say_others;
 use crate::config::Config;
-use crate::job;
 use crate::recount;
 use crate::sink::redrive::{RedriveError, Redriven, Redriver};
 use crate::source::log_reader::LogReader;
@@ -36,7 +35,7 @@ const BATCH: (usize, usize) = (500, 4 << 20);
 pub(super) fn run(config: &Config, options: &RedriveOptions) -> anyhow::Result<bool> {
     let runtime = Runtime::new().context("threads")?;
     let cluster = recount::usable_cluster(config, &runtime)?;
-    let rules = job::rules(&config.job)?;
+    let rules = config.job.rules()?;
     let redriver = options.execute.then(|| Redriver::begin(&config.kafka)).transpose()?;
 
     let mut letters = LogReader::new(&config.kafka)?;
@@ -75,7 +74,7 @@ fn count_again(
     windows: BTreeSet<i64>,
 ) -> anyhow::Result<bool> {
     let (Some(first), Some(last)) = (windows.first(), windows.last()) else { return Ok(true) };
-    let window_size = job::rules(&config.job)?.window_size;
+    let window_size = config.job.rules()?.window_size;
     let Some(range) = WindowRange::covering(*first, last + 1, window_size) else { return Ok(true) };
     let request = recount::Request { range, only: Some(windows), dry_run: false };
     let report = recount::execute(config, runtime, cluster, &request)?;

@@ -29,6 +29,11 @@ impl Repeats {
         self.next_at(key, Instant::now())
     }
 
+    /// The same for a line of one worker: others that say the same are not held back by it.
+    pub(crate) fn next_of(&self, worker: usize, what: &str) -> Option<u64> {
+        self.next(&format!("{worker} {what}"))
+    }
+
     fn next_at(&self, key: &str, now: Instant) -> Option<u64> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(said) = lines.get_mut(key) else {
@@ -47,6 +52,14 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_worker_does_not_hide_what_another_says() {
+        let repeats = Repeats::new();
+        assert_eq!(repeats.next_of(0, "a commit failed"), Some(0));
+        assert_eq!(repeats.next_of(0, "a commit failed"), None);
+        assert_eq!(repeats.next_of(1, "a commit failed"), Some(0));
+    }
 
     #[test]
     fn equal_lines_are_counted_and_others_are_not_held_back() {

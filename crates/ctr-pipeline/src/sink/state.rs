@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::clickhouse::ClickHouseError;
-use crate::status::histogram::Histogram;
+use crate::histogram::Histogram;
 use crate::stopped;
 
 /// The state of the row sink, written by the sink and read by workers and the status report.

@@ -13,7 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::end_offsets::{Ends, QuestionClient};
 use crate::config::KafkaConfig;
 use crate::shutdown::Shutdown;
-use crate::status::cluster::{ClusterBoard, GroupMember, LogBounds, TopicLogs};
+use crate::source::cluster::{ClusterBoard, GroupMember, LogBounds, TopicLogs};
 
 /// How often the ends of the logs are asked.
 const ENDS_INTERVAL: Duration = Duration::from_millis(500);

@@ -99,7 +99,7 @@ fn answer_all(client: &QuestionClient, topics: &Topics, asked: &Receiver<Asked>)
         let questions: Vec<Asked> = std::iter::once(first).chain(asked.try_iter()).collect();
         let ends = ends(client, topics, &questions);
         if let Err(error) = &ends {
-            tracing::debug!(%error, questions = questions.len(), "end offsets not answered");
+            tracing::debug!(%error, "{} questions for end offsets not answered", questions.len());
         }
         for (question, reply) in questions {
             let topic = topics.name(question.request.side);

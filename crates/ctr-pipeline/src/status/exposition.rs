@@ -5,9 +5,9 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::proto;
 use prometheus::{Encoder as _, TEXT_FORMAT, TextEncoder};
 
-use super::histogram::Histogram;
 use super::metrics::{Kind, METRICS, Metric, Reading};
 use super::report::Report;
+use crate::histogram::Histogram;
 
 /// The content type of the response.
 pub const CONTENT_TYPE: &str = TEXT_FORMAT;

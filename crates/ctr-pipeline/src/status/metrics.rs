@@ -1,8 +1,8 @@
 //! Every metric of the process: name, type, labels, meaning, and what it is read off. `docs/metrics.md` is written from this
 //! list, alert rules and dashboards are tested against it. No metric has a label per product.
 
-use super::histogram::Histogram;
 use super::report::Report;
+use crate::histogram::Histogram;
 use crate::sink::clickhouse::ClickHouseError;
 
 /// What Prometheus may do with a metric.

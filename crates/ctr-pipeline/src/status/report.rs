@@ -11,12 +11,12 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::Serialize;
 
 use super::board::{self, Place, WorkerBoard};
-use super::cluster::{ClusterBoard, ClusterView, TopicLogs};
-use super::histogram::{Histogram, Quantiles};
 use super::snapshot::WorkerTotals;
 use crate::config::{Config, SettingRow};
+use crate::histogram::{Histogram, Quantiles};
 use crate::logging::{self, LostLines};
 use crate::sink::state::SinkState;
+use crate::source::cluster::{ClusterBoard, ClusterView, TopicLogs};
 use crate::status::visitors;
 use crate::stopped;
 

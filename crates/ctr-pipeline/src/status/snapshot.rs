@@ -7,7 +7,7 @@ use ctr_domain::ledger::Ledger;
 pub use ctr_domain::shell::WaitReason;
 use ctr_domain::task::{BySide, Firings};
 
-use super::histogram::Histogram;
+use crate::histogram::Histogram;
 
 /// How many checkpoints and dead letters are remembered, for people.
 pub const REMEMBERED: usize = 10;

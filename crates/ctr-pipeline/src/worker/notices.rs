@@ -32,7 +32,7 @@ impl Worker {
                 topics.names()[1]
             ),
             Notice::NoFacts { reason } => {
-                if let Some(unsaid) = REPEATS.next(&format!("{worker} facts")) {
+                if let Some(unsaid) = REPEATS.next_of(worker, "facts") {
                     tracing::warn!(
                         worker,
                         reason,
@@ -50,7 +50,7 @@ impl Worker {
                 "this partition is read no further, the others are; docs/operations.md says how to get past it"
             ),
             Notice::CommitFailed { reason } => {
-                if let Some(unsaid) = REPEATS.next(&format!("{worker} {reason}")) {
+                if let Some(unsaid) = REPEATS.next_of(worker, &reason) {
                     tracing::warn!(worker, error = reason, unsaid, "a commit failed; the next one follows");
                 }
             }

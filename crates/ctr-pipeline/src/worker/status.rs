@@ -134,7 +134,7 @@ impl Worker {
             self.record.waited[reason as usize] += elapsed;
             let (worker, text) = (self.setup.number, reason.text());
             if reason != WaitReason::Stopping
-                && let Some(unsaid) = PAUSES.next(&format!("{worker} {}", reason.label()))
+                && let Some(unsaid) = PAUSES.next_of(worker, reason.label())
             {
                 tracing::info!(worker, reason = reason.label(), unsaid, "reading pauses: {text}");
             }

@@ -38,10 +38,9 @@ impl Worker {
         let owed = self.shell.owed();
         if !owed.is_nothing() {
             tracing::warn!(
-                ?owed,
                 dead_letters = self.shell.letters_waiting(),
                 sink_available = self.setup.rows.state().is_available(),
-                "stopped before everything was acknowledged; the next start takes it up from the last commit"
+                "stopped before everything was acknowledged ({owed}); the next start takes it up from the last commit"
             );
         }
         // Kafka removes the commits of a group only when it has no members.

@@ -6,8 +6,8 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::age;
+use crate::source::cluster::ClusterView;
 use crate::status::board::Place;
-use crate::status::cluster::ClusterView;
 use crate::status::snapshot::{PartitionStatus, WaitReason};
 
 /// One partition of one topic.

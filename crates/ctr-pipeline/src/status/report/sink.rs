@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::age;
+use crate::histogram::{Histogram, Quantiles};
 use crate::sink::state::{SinkFailure, SinkState};
-use crate::status::histogram::{Histogram, Quantiles};
 
 /// What writes the rows.
 #[derive(Debug, Clone, Serialize)]

@@ -7,9 +7,9 @@ use ctr_domain::rejection::RejectionCode;
 use serde::Serialize;
 
 use super::age;
+use crate::histogram::{Histogram, Quantiles};
+use crate::source::cluster::ClusterView;
 use crate::status::board::Place;
-use crate::status::cluster::ClusterView;
-use crate::status::histogram::{Histogram, Quantiles};
 use crate::status::snapshot::{CheckpointWait, REMEMBERED, RecentLetter, WaitReason, WorkerStatus, WorkerTotals};
 
 /// Commits of all workers.
