@@ -1,20 +1,20 @@
 //! The settings of the pipeline: read, checked, typed.
 //!
-//! One table ([`SETTINGS`]) says for every setting its key, default, kind, range and effect. Everything else follows from it:
-//! the keys a file may hold, the environment variables that override it, the messages, the typed sections, the commented
-//! `config/application.yml` and `docs/configuration.md`.
+//! A setting is declared once, by one line in `settings.rs`: its field and type, key, range, default and help. Everything else
+//! follows from the declarations: the table ([`SETTINGS`]), the typed sections, the keys a file may hold, the environment
+//! variables that override it, the messages, the commented `config/application.yml` and `docs/configuration.md`.
 //!
-//! Three layers, the later ones win: the defaults of the table, the YAML file, the environment. All that is wrong in any layer
-//! is reported at once, so that a file is mended in one go and not in as many starts as it has mistakes.
+//! Three layers, the later ones win: the defaults, the YAML file, the environment. All mistakes in all layers are reported at
+//! once, so that a file is fixed in one go.
 
 mod checks;
 pub mod commented;
+mod declaration;
 mod document;
 mod error;
 mod layers;
 mod original;
 mod properties;
-mod sections;
 mod settings;
 mod suggest;
 mod text;
@@ -24,20 +24,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use error::{ConfigError, ConfigErrors, Origin, Place};
+pub use layers::SettingRow;
+use layers::{HOST_NAME, Layers};
 pub use properties::Properties;
-pub use sections::{
+pub use settings::{
     CheckpointCleanup, CheckpointingMode, ClickHouseConfig, Deduplication, JobConfig, KafkaConfig, LogFormat,
-    LoggingConfig, OffsetStrategy, Secret, StatusConfig, TopicsConfig,
+    LoggingConfig, OffsetStrategy, SECTIONS, SETTINGS, StatusConfig, TopicsConfig,
 };
-use serde::Serialize;
-pub use settings::{SECTIONS, SETTINGS, Setting};
-pub use value::Kind;
+pub use text::TextRule;
+pub use value::{Fixed, Kind, Secret, Setting};
 
 /// The file that is read where no other is named, if it exists.
 pub const DEFAULT_PATH: &str = "config/application.yml";
-
-/// The variable whose value names this process where `ctr.job.instance-id` does not.
-const HOST_NAME: &str = "HOSTNAME";
 
 /// Every setting of a process, checked.
 #[derive(Debug, Clone)]
@@ -48,32 +46,21 @@ pub struct Config {
     pub clickhouse: ClickHouseConfig,
     /// What is counted, and how the work is kept safe.
     pub job: JobConfig,
-    /// Where the process answers questions about itself.
+    /// Where the process serves its status.
     pub status: StatusConfig,
     /// Where logs go.
     pub logging: LoggingConfig,
-    /// The file that was read; `None` where only defaults and the environment speak.
+    /// The file that was read; `None` if there are only defaults and the environment.
     pub file: Option<PathBuf>,
     /// What is allowed but worth a line at start: one sentence each.
     pub notices: Vec<String>,
     rows: Vec<SettingRow>,
 }
 
-/// One setting as it is in force, fit to be shown: secrets are masked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SettingRow {
-    /// The dotted key; for an entry of `kafka.properties` with the name of the property at its end.
-    pub key: String,
-    /// The value, or `***` for a secret that is set.
-    pub value: String,
-    /// Which layer it comes from.
-    pub origin: Origin,
-}
-
 impl Config {
     /// Reads the file at `path`, or [`DEFAULT_PATH`] if that exists, and lets `env` override it.
     ///
-    /// The host name, the default of `ctr.job.instance-id`, is asked of the kernel, otherwise of `HOSTNAME` in `env`.
+    /// The host name, the default of `ctr.job.instance-id`, comes from the kernel, otherwise from `HOSTNAME` in `env`.
     ///
     /// # Errors
     /// All that is wrong with the file and the environment; a file that was named and cannot be read.
@@ -109,23 +96,23 @@ impl Config {
 
     fn assemble(text: &str, env: &BTreeMap<String, String>, file: Option<&Path>) -> Result<Self, ConfigErrors> {
         let mut errors = Vec::new();
-        let mut notices = suggest::misspelt_variables(env);
         let entries = document::entries(text, &mut errors);
-        let chosen = layers::choose(&entries, env, &mut errors);
-        let rows = chosen.rows();
-        match chosen.sections() {
-            Ok(sections) => {
-                checks::between(&sections, &chosen, &mut errors);
-                checks::notices(&sections, &mut notices);
-                if errors.is_empty() {
-                    let sections::Sections { kafka, clickhouse, ctr, status, logging } = sections;
-                    let file = file.map(Path::to_path_buf);
-                    return Ok(Self { kafka, clickhouse, job: ctr.job, status, logging, file, notices, rows });
-                }
-            }
-            Err(source) => errors.push(ConfigError::Table(source)),
+        let mut layers = Layers::new(entries, env, errors);
+        let kafka = KafkaConfig::read(&mut layers);
+        let clickhouse = ClickHouseConfig::read(&mut layers);
+        let job = JobConfig::read(&mut layers);
+        let status = StatusConfig::read(&mut layers);
+        let logging = LoggingConfig::read(&mut layers);
+        checks::topics(&kafka, &mut layers);
+        checks::session(&kafka, &mut layers);
+        checks::limits(&clickhouse, &mut layers);
+        let file = file.map(Path::to_path_buf);
+        if !layers.errors.is_empty() {
+            return Err(ConfigErrors::new(file, layers.errors));
         }
-        Err(ConfigErrors::new(file.map(Path::to_path_buf), errors))
+        let mut notices = suggest::misspelt_variables(env);
+        notices.extend(checks::notices(&kafka, &job));
+        Ok(Self { kafka, clickhouse, job, status, logging, file, notices, rows: layers.rows })
     }
 }
 

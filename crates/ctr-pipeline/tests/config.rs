@@ -157,7 +157,7 @@ ctr: {job: {checkpoint-max-concurrent: 2}}
         "clickhouse.batch-size (file): \"many\" is text; write a whole number from 1 to 1000000 (rows)",
         "ctr.job.checkpoint-enabled (file): \"false\" is not possible: the log is the state",
         "ctr.job.checkpoint-max-concurrent (file): \"2\" is not possible: a later commit replaces an earlier one",
-        "STATUS_PORT (environment): \"tcp://10.0.0.1:80\" is not a whole number in reach; write a whole number from 1 to 65535",
+        "STATUS_PORT (environment): \"tcp://10.0.0.1:80\" is not a whole number in range; write a whole number from 1 to 65535",
     ] {
         assert!(message.contains(expected), "{expected}\nis not in\n{message}");
     }

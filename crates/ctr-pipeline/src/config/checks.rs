@@ -1,22 +1,17 @@
 //! Rules between settings, and what is allowed but worth a line at start.
 
 use super::error::{ConfigError, Place};
-use super::layers::Chosen;
-use super::sections::{CheckpointingMode, ClickHouseConfig, KafkaConfig, Sections};
+use super::layers::Layers;
+use super::settings::{CheckpointingMode, ClickHouseConfig, JobConfig, KafkaConfig};
 
-/// librdkafka's default of `max.poll.interval.ms`; it takes no session timeout above that.
+/// The rest of the time that a member may be silent: how often it must poll.
+const POLL: &str = "max.poll.interval.ms";
+
+/// librdkafka's default of [`POLL`]; it takes no session timeout above that.
 const MAX_POLL_INTERVAL_MS: u128 = 300_000;
 
-/// Adds what is fine alone and not together. A setting with a mistake of its own is left out: what would be concluded from its
-/// stand-in says nothing.
-pub(super) fn between(sections: &Sections, chosen: &Chosen, errors: &mut Vec<ConfigError>) {
-    topics(&sections.kafka, chosen, errors);
-    session(&sections.kafka, chosen, errors);
-    batches(&sections.clickhouse, chosen, errors);
-}
-
 /// A topic that is read twice would count twice, and a dead letter that is read again would never come to rest.
-fn topics(kafka: &KafkaConfig, chosen: &Chosen, errors: &mut Vec<ConfigError>) {
+pub(super) fn topics(kafka: &KafkaConfig, layers: &mut Layers<'_>) {
     let topics = [
         ("kafka.topics.impression", &kafka.topics.impression),
         ("kafka.topics.click", &kafka.topics.click),
@@ -24,14 +19,14 @@ fn topics(kafka: &KafkaConfig, chosen: &Chosen, errors: &mut Vec<ConfigError>) {
     ];
     for (at, (first, name)) in topics.iter().enumerate() {
         for (second, _) in topics[at + 1..].iter().filter(|(_, other)| other == name) {
-            let problem = format!("both are {name}");
-            contradiction((chosen.sound(first), chosen.sound(second)), problem, "name three different topics", errors);
+            let places = (layers.place(first), layers.place(second));
+            contradiction(places, format!("both are {name}"), "name three different topics", layers);
         }
     }
 }
 
-fn session(kafka: &KafkaConfig, chosen: &Chosen, errors: &mut Vec<ConfigError>) {
-    const POLL: &str = "max.poll.interval.ms";
+/// A member must not be allowed to be silent for longer than it must poll.
+pub(super) fn session(kafka: &KafkaConfig, layers: &mut Layers<'_>) {
     let session = kafka.session_timeout.as_millis();
     let poll = match kafka.properties.get(POLL).map(str::parse::<u128>) {
         None => MAX_POLL_INTERVAL_MS,
@@ -40,55 +35,55 @@ fn session(kafka: &KafkaConfig, chosen: &Chosen, errors: &mut Vec<ConfigError>) 
         Some(Err(_)) => return,
     };
     if session > poll {
-        let place =
-            chosen.property_place(POLL).unwrap_or_else(|| Place::by_default(format!("kafka.properties.{POLL}")));
+        let key = format!("kafka.properties.{POLL}");
+        let place = layers.place(&key).unwrap_or_else(|| Place::by_default(key));
+        let places = (layers.place("kafka.session-timeout-ms"), Some(place));
         let problem = format!("a member may be silent for {session} ms but must poll every {poll} ms");
-        let remedy = "lower the first or raise the second";
-        contradiction((chosen.sound("kafka.session-timeout-ms"), Some(place)), problem, remedy, errors);
+        contradiction(places, problem, LOWER_OR_RAISE, layers);
     }
 }
 
-fn batches(clickhouse: &ClickHouseConfig, chosen: &Chosen, errors: &mut Vec<ConfigError>) {
-    if clickhouse.backoff_min > clickhouse.backoff_max {
-        let places = (chosen.sound("clickhouse.backoff-min-ms"), chosen.sound("clickhouse.backoff-max-ms"));
-        let (min, max) = (clickhouse.backoff_min.as_millis(), clickhouse.backoff_max.as_millis());
-        let problem = format!("the shortest wait, {min} ms, is longer than the longest, {max} ms");
-        contradiction(places, problem, "lower the first or raise the second", errors);
+const LOWER_OR_RAISE: &str = "lower the first or raise the second";
+
+/// The smaller of two limits must be the smaller.
+pub(super) fn limits(clickhouse: &ClickHouseConfig, layers: &mut Layers<'_>) {
+    let (min, max) = (clickhouse.backoff_min.as_millis(), clickhouse.backoff_max.as_millis());
+    if min > max {
+        let places = (layers.place("clickhouse.backoff-min-ms"), layers.place("clickhouse.backoff-max-ms"));
+        let problem = format!("the shortest delay, {min} ms, is longer than the longest, {max} ms");
+        contradiction(places, problem, LOWER_OR_RAISE, layers);
     }
-    if clickhouse.max_batch_bytes > clickhouse.max_buffered_bytes {
-        let places = (chosen.sound("clickhouse.max-batch-bytes"), chosen.sound("clickhouse.max-buffered-bytes"));
-        let (batch, buffered) = (clickhouse.max_batch_bytes, clickhouse.max_buffered_bytes);
+    let (batch, buffered) = (clickhouse.max_batch_bytes, clickhouse.max_buffered_bytes);
+    if batch > buffered {
+        let places = (layers.place("clickhouse.max-batch-bytes"), layers.place("clickhouse.max-buffered-bytes"));
         let problem = format!("a batch of {batch} bytes does not fit into a buffer of {buffered}");
-        contradiction(places, problem, "lower the first or raise the second", errors);
+        contradiction(places, problem, LOWER_OR_RAISE, layers);
     }
 }
 
-fn contradiction(places: (Option<Place>, Option<Place>), problem: String, remedy: &str, errors: &mut Vec<ConfigError>) {
+/// A setting with a mistake of its own has no place: what would be concluded from its stand-in says nothing.
+fn contradiction(places: (Option<Place>, Option<Place>), problem: String, remedy: &str, layers: &mut Layers<'_>) {
     if let (Some(first), Some(second)) = places {
-        errors.push(ConfigError::Contradiction { first, second, problem, remedy: remedy.to_owned() });
+        layers.errors.push(ConfigError::Contradiction { first, second, problem, remedy: remedy.to_owned() });
     }
 }
 
-/// Adds what is allowed and may surprise.
-pub(super) fn notices(sections: &Sections, notices: &mut Vec<String>) {
-    let job = &sections.ctr.job;
-    if job.checkpointing_mode == CheckpointingMode::AtLeastOnce {
-        notices.push(
-            "ctr.job.checkpointing-mode AT_LEAST_ONCE means the same as EXACTLY_ONCE here: the tables are exact"
-                .to_owned(),
-        );
-    }
-    if job.checkpoint_min_pause > job.checkpoint_interval {
-        notices.push(format!(
+/// What is allowed and may surprise.
+pub(super) fn notices(kafka: &KafkaConfig, job: &JobConfig) -> impl Iterator<Item = String> {
+    let (pause, interval) = (job.checkpoint_min_pause, job.checkpoint_interval);
+    let mode = (job.checkpointing_mode == CheckpointingMode::AtLeastOnce).then(|| {
+        "ctr.job.checkpointing-mode AT_LEAST_ONCE means the same as EXACTLY_ONCE here: the tables are exact".to_owned()
+    });
+    let pause = (pause > interval).then(|| {
+        format!(
             "ctr.job.checkpoint-min-pause ({} ms) is longer than ctr.job.checkpoint-interval ({} ms): commits follow the pause",
-            job.checkpoint_min_pause.as_millis(),
-            job.checkpoint_interval.as_millis()
-        ));
-    }
-    if sections.kafka.trust_producer_timestamps {
-        notices.push(
-            "kafka.trust-producer-timestamps is true: a producer whose clock runs ahead can make the records of others too late"
-                .to_owned(),
-        );
-    }
+            pause.as_millis(),
+            interval.as_millis()
+        )
+    });
+    let clocks = kafka.trust_producer_timestamps.then(|| {
+        "kafka.trust-producer-timestamps is true: a producer whose clock runs ahead can make the records of others too late"
+            .to_owned()
+    });
+    [mode, pause, clocks].into_iter().flatten()
 }

@@ -5,27 +5,23 @@ use std::collections::BTreeMap;
 use serde_yaml::Value as Yaml;
 
 use super::error::Origin;
-use super::properties;
-use super::settings::{SECTIONS, SETTINGS, Setting};
-use super::value::Kind;
+use super::settings::{SECTIONS, SETTINGS};
+use super::value::{Kind, MASK, Setting};
 use super::{Config, SettingRow};
 
 /// Comments are broken at this column.
 const COLUMNS: usize = 118;
 
-/// What stands for the value of a secret in [`Config::describe`].
-const MASK: &str = "***";
-
 const ABOUT_DEFAULTS: &str = "\
-# Settings of ctr-pipeline, with their defaults: a file that says only what differs does as well, and so does none.
-# A variable in the environment, the key in upper case with underscores, goes before the file
-# (ctr.job.checkpoint-interval: CTR_JOB_CHECKPOINT_INTERVAL); an empty one does not count.
-# `ctr-pipeline config` says what is in force. Written from the table of settings, like docs/configuration.md.
+# Settings of ctr-pipeline with their defaults. A file needs only what differs from them, and no file is needed at all.
+# An environment variable, the key in upper case with underscores, overrides the file
+# (ctr.job.checkpoint-interval: CTR_JOB_CHECKPOINT_INTERVAL); an empty variable is ignored.
+# `ctr-pipeline config` prints the values in force. Generated from the table of settings, like docs/configuration.md.
 ";
 
 const ABOUT_IN_FORCE: &str = "\
-# Settings of ctr-pipeline as they are in force, with where each that is no default comes from. It can be used as a file:
-# `ctr-pipeline run --config FILE`. Secrets are left out; give them by the environment.
+# The settings of ctr-pipeline in force; a value that is not a default says where it comes from. Usable as a file:
+# `ctr-pipeline run --config FILE`. Secrets are left out; set them in the environment.
 ";
 
 /// What a file says of one setting.
@@ -48,31 +44,26 @@ pub fn defaults() -> String {
 pub fn in_force(config: &Config) -> String {
     let rows: BTreeMap<&str, &SettingRow> = config.describe().iter().map(|row| (row.key.as_str(), row)).collect();
     write(ABOUT_IN_FORCE, |setting, indent| match (setting.kind, rows.get(setting.key)) {
-        (Kind::Properties, _) => properties_line(&rows, indent),
+        (Kind::Properties, _) => properties_line(setting, &rows, indent),
         (_, Some(row)) if row.origin != Origin::Default => given(setting, row),
         _ => Line { remark: String::new(), value: Some(default_literal(setting)) },
     })
 }
 
 fn given(setting: &Setting, row: &SettingRow) -> Line {
-    let from = origin(row.origin, &setting.variable());
+    let from = match row.origin {
+        Origin::Env => format!("by the environment ({})", setting.variable()),
+        origin => format!("by the {origin}"),
+    };
     if setting.secret && !row.value.is_empty() {
         return Line { remark: format!("set {from}, and not shown"), value: None };
     }
     Line { remark: from, value: Some(literal(setting.kind, &row.value)) }
 }
 
-fn origin(origin: Origin, variable: &str) -> String {
-    match origin {
-        Origin::Env => format!("by the environment ({variable})"),
-        Origin::File => "by the file".to_owned(),
-        Origin::Default => "by default".to_owned(),
-    }
-}
-
 /// The properties of librdkafka, a line each below their setting.
-fn properties_line(rows: &BTreeMap<&str, &SettingRow>, indent: &str) -> Line {
-    let prefix = format!("{}.", properties::KEY);
+fn properties_line(setting: &Setting, rows: &BTreeMap<&str, &SettingRow>, indent: &str) -> Line {
+    let prefix = format!("{}.", setting.key);
     let (mut value, mut hidden) = (String::new(), Vec::new());
     for (name, row) in rows.iter().filter_map(|(key, row)| Some((key.strip_prefix(&prefix)?, row))) {
         if row.value == MASK {
@@ -88,28 +79,22 @@ fn properties_line(rows: &BTreeMap<&str, &SettingRow>, indent: &str) -> Line {
 
 fn write(about: &str, line_of: impl Fn(&'static Setting, &str) -> Line) -> String {
     let mut file = about.to_owned();
-    for (section, about) in SECTIONS {
-        file.push('\n');
-        comment(&mut file, "", about);
-        let mut indent = String::new();
-        for name in section.split('.') {
-            file.push_str(&format!("{indent}{name}:\n"));
-            indent.push_str("  ");
+    let mut open = Vec::new();
+    for setting in SETTINGS {
+        let mut maps: Vec<&str> = setting.key.split('.').collect();
+        let name = maps.pop().unwrap_or_default();
+        let shared = open.iter().zip(&maps).take_while(|(open, map)| open == map).count();
+        if shared == 0 {
+            file.push('\n');
+            let about = SECTIONS.iter().find(|(section, _)| setting.key.starts_with(section));
+            comment(&mut file, "", about.map_or("", |(_, about)| about));
         }
-        let prefix = format!("{section}.");
-        let mut open_group = "";
-        for (setting, name) in SETTINGS.iter().filter_map(|setting| Some((setting, setting.key.strip_prefix(&prefix)?)))
-        {
-            let (group, name) = name.split_once('.').unwrap_or(("", name));
-            if group != open_group {
-                open_group = group;
-                if !group.is_empty() {
-                    file.push_str(&format!("{indent}{group}:\n"));
-                }
-            }
-            let indent = if group.is_empty() { indent.clone() } else { format!("{indent}  ") };
-            write_setting(&mut file, &indent, name, setting, &line_of(setting, &indent));
+        for (depth, map) in maps.iter().enumerate().skip(shared) {
+            file.push_str(&format!("{}{map}:\n", "  ".repeat(depth)));
         }
+        let indent = "  ".repeat(maps.len());
+        write_setting(&mut file, &indent, name, setting, &line_of(setting, &indent));
+        open = maps;
     }
     file
 }

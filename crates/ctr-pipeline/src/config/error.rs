@@ -74,20 +74,12 @@ pub enum ConfigError {
         /// What the parser says, with line and column where it knows them.
         problem: String,
     },
-    /// A key that is no setting.
-    #[error("{place}: there is no such setting; {}", remedy(*nearest))]
-    UnknownKey {
-        /// The key.
-        place: Place,
-        /// The setting that was probably meant.
-        nearest: Option<&'static str>,
-    },
-    /// A value of the wrong type, out of its range, or not possible.
+    /// An unknown key, or a value of the wrong type, out of range, or not possible.
     #[error("{place}: {problem}; {remedy}")]
     Invalid {
         /// The key or variable.
         place: Place,
-        /// What is wrong with the value.
+        /// What is wrong with it.
         problem: String,
         /// What to write instead.
         remedy: String,
@@ -104,16 +96,6 @@ pub enum ConfigError {
         /// Which to change, and how.
         remedy: String,
     },
-    /// The table of settings and the typed sections disagree: our mistake, never the user's.
-    #[error("the table of settings does not fit the sections of the configuration: {0}; this is a bug in ctr-pipeline")]
-    Table(serde_json::Error),
-}
-
-fn remedy(nearest: Option<&str>) -> String {
-    match nearest {
-        Some(key) => format!("did you mean {key}?"),
-        None => "remove it (docs/configuration.md lists all settings)".to_owned(),
-    }
 }
 
 /// Everything that is wrong with a configuration: at least one mistake.

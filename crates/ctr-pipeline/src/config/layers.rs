@@ -1,228 +1,170 @@
-//! The three layers on top of one another: which value of each setting is in force, and where it comes from.
+//! The layers on top of one another: which value of a setting is in force, where it comes from, and what is wrong with it.
 
 use std::collections::BTreeMap;
+use std::iter;
 
-use serde_json::{Map, Value as Json};
+use serde::Serialize;
+use serde_yaml::Value as Yaml;
 
-use super::document::Entry;
 use super::error::{ConfigError, Origin, Place};
-use super::sections::Sections;
-use super::settings::{SETTINGS, Setting, variable};
-use super::value::{Kind, Mistake};
-use super::{HOST_NAME, SettingRow, original, properties};
+use super::original;
+use super::properties::{self, Properties};
+use super::value::{MASK, Mistake, Setting, variable};
 
-/// The value in force of one setting.
-struct Choice {
-    setting: &'static Setting,
-    value: Json,
-    place: Place,
-    /// Whether what was given is right; otherwise the value is a stand-in, and nothing is concluded from it.
-    sound: bool,
+/// The variable whose value names this process where `ctr.job.instance-id` does not.
+pub(super) const HOST_NAME: &str = "HOSTNAME";
+
+/// One setting as it is in force, fit to be shown: secrets are masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SettingRow {
+    /// The dotted key; for an entry of `kafka.properties` with the name of the property at its end.
+    pub key: String,
+    /// The value, or `***` for a secret that is set.
+    pub value: String,
+    /// Which layer it comes from.
+    pub origin: Origin,
 }
 
-/// The values in force of all settings.
-pub(super) struct Chosen {
-    choices: Vec<Choice>,
-    properties: BTreeMap<String, (String, Origin)>,
+/// The file and the environment, and what was found in them so far.
+pub(super) struct Layers<'a> {
+    /// The entries of the file by their keys, which are known.
+    pub(super) file: BTreeMap<String, Yaml>,
+    pub(super) env: &'a BTreeMap<String, String>,
+    pub(super) errors: Vec<ConfigError>,
+    pub(super) rows: Vec<SettingRow>,
+    places: BTreeMap<String, Place>,
 }
 
-/// Chooses a value for every setting. Mistakes in any layer go to `errors`, also in one that another layer overrides.
-pub(super) fn choose(entries: &[Entry], env: &BTreeMap<String, String>, errors: &mut Vec<ConfigError>) -> Chosen {
-    let layers = Layers { entries, env };
-    for entry in entries {
-        if let Some((why, remedy)) = original::without_meaning(&entry.key) {
-            let place = Place::in_file(&entry.key);
-            errors.push(ConfigError::Invalid { place, problem: why.to_owned(), remedy: remedy.to_owned() });
-        }
+impl<'a> Layers<'a> {
+    pub(super) fn new(
+        file: BTreeMap<String, Yaml>,
+        env: &'a BTreeMap<String, String>,
+        errors: Vec<ConfigError>,
+    ) -> Self {
+        Self { file, env, errors, rows: Vec::new(), places: BTreeMap::new() }
     }
-    let single = SETTINGS.iter().filter(|setting| !matches!(setting.kind, Kind::Properties));
-    let choices = single.map(|setting| layers.choose_one(setting, errors)).collect();
-    let file = entries.iter().find(|entry| entry.key == properties::KEY).map(|entry| &entry.value);
-    let variable = variable(properties::KEY);
-    let text = layers.variable(&variable);
-    let properties = properties::choose(file, text.map(|text| (variable, text)), errors);
-    Chosen { choices, properties }
-}
 
-struct Layers<'a> {
-    entries: &'a [Entry],
-    env: &'a BTreeMap<String, String>,
-}
+    /// The value of a setting in force. What is wrong in any layer is recorded, even where another layer overrides it; the value
+    /// is then a stand-in, from which nothing is concluded ([`Self::place`]).
+    pub(super) fn take<T: Default>(&mut self, setting: &Setting, typed: fn(&str) -> Option<T>) -> T {
+        self.take_or(setting, setting.kind.check(setting.default), typed)
+    }
 
-/// What one layer says of a setting.
-type Given = Result<(Json, Place), ()>;
-
-impl Layers<'_> {
-    fn choose_one(&self, setting: &'static Setting, errors: &mut Vec<ConfigError>) -> Choice {
-        let file = self.in_file(setting, errors);
-        let env = self.in_env(setting, errors);
-        let sound = !matches!(file, Some(Err(()))) && !matches!(env, Some(Err(())));
-        let given = [env, file].into_iter().flatten().find_map(Result::ok);
-        if let Some((value, place)) = given {
-            return Choice { setting, value, place, sound };
-        }
-        let place = Place::by_default(setting.key);
-        let (value, sound) = match self.default_of(setting) {
-            Ok(default) => (default, sound),
-            Err(mistake) => {
-                // Where something was given and is wrong, that is what must be mended.
-                if sound {
-                    errors.push(invalid(place.clone(), mistake));
-                }
-                (setting.default.into(), false)
-            }
+    /// `ctr.job.instance-id`: by default the host name.
+    pub(super) fn instance_id(&mut self, setting: &Setting) -> String {
+        let problem = match self.variable(HOST_NAME).map(|name| setting.kind.check(name)) {
+            Some(Ok(name)) => return self.take_or(setting, Ok(name), |text| Some(text.to_owned())),
+            Some(Err(mistake)) => format!("the host name cannot be used: {}", mistake.problem),
+            None => "its default, the host name, is not known".to_owned(),
         };
-        Choice { setting, value, place, sound }
+        let remedy = format!("set it in the file or as {}, to a name unique to this process", setting.variable());
+        self.take_or(setting, Err(Mistake { problem, remedy }), |text| Some(text.to_owned()))
     }
 
-    fn in_file(&self, setting: &Setting, errors: &mut Vec<ConfigError>) -> Option<Given> {
-        let names = [Some(setting.key), original::alias_of(setting.key)];
-        let entries = names.into_iter().flatten().filter_map(|key| self.entries.iter().find(|entry| entry.key == key));
-        let is_unset =
-            |value: &serde_yaml::Value| value.is_null() || (setting.default.is_empty() && value.as_str() == Some(""));
-        let given = entries
-            .filter(|entry| !is_unset(&entry.value))
-            .map(|entry| (Place::in_file(&entry.key), setting.kind.parse_yaml(&entry.value)));
-        agree(given, errors)
+    /// `kafka.properties`, each by itself.
+    pub(super) fn properties(&mut self, setting: &Setting) -> Properties {
+        let variable = setting.variable();
+        let env = self.variable(&variable).map(|text| (variable.as_str(), text));
+        let chosen = properties::choose(self.file.get(setting.key), env, &mut self.errors);
+        for (name, (value, origin)) in &chosen {
+            let key = format!("{}.{name}", setting.key);
+            self.in_force(Place { name: key.clone(), origin: *origin }, key, properties::masked(name, value));
+        }
+        chosen.into_iter().map(|(name, (value, _))| (name, value)).collect()
     }
 
-    fn in_env(&self, setting: &Setting, errors: &mut Vec<ConfigError>) -> Option<Given> {
-        let names = [Some(setting.key), original::alias_of(setting.key)];
-        let given = names.into_iter().flatten().map(variable).filter_map(|name| {
+    /// Where the value of a setting stands; `None` if something is wrong with it.
+    pub(super) fn place(&self, key: &str) -> Option<Place> {
+        self.places.get(key).cloned()
+    }
+
+    fn take_or<T: Default>(
+        &mut self,
+        setting: &Setting,
+        default: Result<String, Mistake>,
+        typed: fn(&str) -> Option<T>,
+    ) -> T {
+        let earlier = self.errors.len();
+        let (file, env) = (self.in_file(setting), self.in_env(setting));
+        if self.errors.len() > earlier {
+            return T::default();
+        }
+        let (place, value) = match env.or(file) {
+            Some((place, text)) => (place, Ok(text)),
+            None => (Place::by_default(setting.key), default),
+        };
+        let typed = |text: String| match typed(&text) {
+            Some(value) => Ok((text, value)),
+            None => Err(setting.kind.wrong("it is out of range".to_owned())),
+        };
+        match value.and_then(typed) {
+            Ok((text, value)) => {
+                let shown = if setting.secret && !text.is_empty() { MASK } else { &text };
+                self.in_force(place, setting.key.to_owned(), shown);
+                value
+            }
+            Err(mistake) => {
+                self.refuse(place, mistake);
+                T::default()
+            }
+        }
+    }
+
+    fn in_file(&mut self, setting: &Setting) -> Option<(Place, String)> {
+        let is_unset = |value: &Yaml| value.is_null() || (setting.default.is_empty() && value.as_str() == Some(""));
+        let given = names(setting).filter_map(|key| Some((key, self.file.get(key)?)));
+        let given = given.filter(|(_, value)| !is_unset(value));
+        self.agree(given.map(|(key, value)| (Place::in_file(key), setting.kind.check_yaml(value))).collect())
+    }
+
+    fn in_env(&mut self, setting: &Setting) -> Option<(Place, String)> {
+        let given = names(setting).map(variable).filter_map(|name| {
             let text = self.variable(&name)?;
             let value = if text.contains(char::REPLACEMENT_CHARACTER) {
                 Err(Mistake { problem: "it is not UTF-8".to_owned(), remedy: "write it in UTF-8".to_owned() })
             } else {
-                setting.kind.parse(text)
+                setting.kind.check(text)
             };
             Some((Place::in_env(name), value))
         });
-        agree(given, errors)
+        self.agree(given.collect())
     }
 
     /// A variable that is set to something: Compose and shells give an empty one for what is not set.
-    fn variable(&self, name: &str) -> Option<&str> {
+    fn variable(&self, name: &str) -> Option<&'a str> {
         self.env.get(name).map(String::as_str).filter(|text| !text.is_empty())
     }
 
-    fn default_of(&self, setting: &Setting) -> Result<Json, Mistake> {
-        if !setting.is_instance_id() {
-            return setting.kind.parse(setting.default);
-        }
-        let problem = match self.variable(HOST_NAME).map(|name| setting.kind.parse(name)) {
-            Some(Ok(name)) => return Ok(name),
-            Some(Err(mistake)) => format!("the host name cannot be it: {}", mistake.problem),
-            None => "the host name, its default, is not known".to_owned(),
-        };
-        let remedy = format!("set it in the file or as {}, to a name of this process alone", setting.variable());
-        Err(Mistake { problem, remedy })
-    }
-}
-
-/// One value out of those that a layer gives under a key and its alias; they must not differ.
-fn agree(given: impl Iterator<Item = (Place, Result<Json, Mistake>)>, errors: &mut Vec<ConfigError>) -> Option<Given> {
-    let mut agreed: Option<Given> = None;
-    for (place, value) in given {
-        let value = match value {
-            Ok(value) => value,
-            Err(mistake) => {
-                errors.push(invalid(place, mistake));
-                agreed = Some(Err(()));
-                continue;
-            }
-        };
-        match &agreed {
-            None => agreed = Some(Ok((value, place))),
-            Some(Ok((first, at))) if *first != value => {
-                errors.push(ConfigError::Contradiction {
+    /// One value out of those that a layer gives under a key and its alias; they must not differ.
+    fn agree(&mut self, given: Vec<(Place, Result<String, Mistake>)>) -> Option<(Place, String)> {
+        let mut agreed: Option<(Place, String)> = None;
+        for (place, value) in given {
+            match (value, &agreed) {
+                (Err(mistake), _) => self.refuse(place, mistake),
+                (Ok(value), None) => agreed = Some((place, value)),
+                (Ok(value), Some((at, first))) if value != *first => self.errors.push(ConfigError::Contradiction {
                     first: at.clone(),
                     second: place,
-                    problem: format!("both name the same setting, and differ: {first} and {value}"),
+                    problem: format!("both name the same setting, and differ: {first:?} and {value:?}"),
                     remedy: "keep one of the two".to_owned(),
-                });
-                agreed = Some(Err(()));
-            }
-            Some(_) => {}
-        }
-    }
-    agreed
-}
-
-fn invalid(place: Place, Mistake { problem, remedy }: Mistake) -> ConfigError {
-    ConfigError::Invalid { place, problem, remedy }
-}
-
-impl Setting {
-    fn is_instance_id(&self) -> bool {
-        self.key == "ctr.job.instance-id"
-    }
-}
-
-impl Chosen {
-    /// Where the value of a setting stands, with the value; `None` if the setting has a mistake of its own.
-    pub(super) fn sound(&self, key: &str) -> Option<Place> {
-        let choice = self.choices.iter().find(|choice| choice.setting.key == key)?;
-        choice.sound.then(|| choice.place.clone())
-    }
-
-    /// The layer of a property of librdkafka.
-    pub(super) fn property_place(&self, name: &str) -> Option<Place> {
-        let (_, origin) = self.properties.get(name)?;
-        Some(Place { name: format!("{}.{name}", properties::KEY), origin: *origin })
-    }
-
-    /// The typed sections.
-    pub(super) fn sections(&self) -> Result<Sections, serde_json::Error> {
-        let mut root = Map::new();
-        // A setting with only one value has nothing to say to the program.
-        for choice in self.choices.iter().filter(|choice| !matches!(choice.setting.kind, Kind::Only { .. })) {
-            insert(&mut root, choice.setting.key, choice.value.clone());
-        }
-        let properties = self.properties.iter().map(|(name, (value, _))| (name.clone(), value.as_str().into()));
-        insert(&mut root, properties::KEY, Json::Object(properties.collect()));
-        serde_json::from_value(Json::Object(root))
-    }
-
-    /// All values as they may be shown.
-    pub(super) fn rows(&self) -> Vec<SettingRow> {
-        let mut rows = Vec::with_capacity(SETTINGS.len());
-        for setting in SETTINGS {
-            match self.choices.iter().find(|choice| choice.setting.key == setting.key) {
-                Some(choice) => rows.push(SettingRow {
-                    key: setting.key.to_owned(),
-                    value: choice.shown(),
-                    origin: choice.place.origin,
                 }),
-                None => rows.extend(self.properties.iter().map(|(name, (value, origin))| SettingRow {
-                    key: format!("{}.{name}", properties::KEY),
-                    value: properties::masked(name, value).to_owned(),
-                    origin: *origin,
-                })),
+                (Ok(_), Some(_)) => {}
             }
         }
-        rows
+        agreed
+    }
+
+    fn in_force(&mut self, place: Place, key: String, shown: &str) {
+        self.rows.push(SettingRow { key: key.clone(), value: shown.to_owned(), origin: place.origin });
+        self.places.insert(key, place);
+    }
+
+    fn refuse(&mut self, place: Place, Mistake { problem, remedy }: Mistake) {
+        self.errors.push(ConfigError::Invalid { place, problem, remedy });
     }
 }
 
-impl Choice {
-    fn shown(&self) -> String {
-        match &self.value {
-            Json::String(text) if self.setting.secret && !text.is_empty() => "***".to_owned(),
-            Json::String(text) => text.clone(),
-            other => other.to_string(),
-        }
-    }
-}
-
-/// Puts a value where its dotted key belongs.
-fn insert(section: &mut Map<String, Json>, key: &str, value: Json) {
-    match key.split_once('.') {
-        None => drop(section.insert(key.to_owned(), value)),
-        Some((name, rest)) => {
-            let inner = section.entry(name).or_insert_with(|| Json::Object(Map::new()));
-            if let Json::Object(inner) = inner {
-                insert(inner, rest, value);
-            }
-        }
-    }
+/// The names of a setting: its key, and the original's for the same.
+fn names(setting: &Setting) -> impl Iterator<Item = &'static str> + use<> {
+    iter::once(setting.key).chain(original::alias_of(setting.key))
 }

@@ -10,14 +10,9 @@ const ALIASES: [(&str, &str); 3] = [
 /// Keys of the original that have nothing to set here: key, why, the way out.
 const WITHOUT_MEANING: [(&str, &str, &str); 1] = [(
     "clickhouse.driver",
-    "there is no JDBC driver to choose, the ClickHouse client is built in and speaks HTTP",
+    "there is no JDBC driver to choose, the ClickHouse client is built in and uses HTTP",
     "remove it",
 )];
-
-/// Whether a key that is no setting of ours was one of the original's.
-pub(super) fn knows(key: &str) -> bool {
-    alias_keys().any(|alias| alias == key) || without_meaning(key).is_some()
-}
 
 /// All aliases.
 pub(super) fn alias_keys() -> impl Iterator<Item = &'static str> {

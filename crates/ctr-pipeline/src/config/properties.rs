@@ -1,14 +1,12 @@
-//! `kafka.properties`: what is passed to librdkafka as it is, and what is not to be set there.
+//! `kafka.properties`: what is passed to librdkafka unchanged, and what must not be set there.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserialize;
 use serde_yaml::Value;
 
-use super::document::kind_of;
 use super::error::{ConfigError, Origin, Place};
-use super::value::quote;
+use super::value::{MASK, kind_of, quote};
 
 /// The key of the map.
 pub(super) const KEY: &str = "kafka.properties";
@@ -46,8 +44,8 @@ const FIXED: [&str; 17] = [
     "transactional.id",
 ];
 
-/// Properties of a member that reads: no client that only answers questions, or only writes, is given them. It would refuse them
-/// (a poll interval below the session time it has by default), or collect events that nobody fetches (statistics).
+/// Properties for group members only: a client that only looks something up, or only writes, does not get them. It would refuse
+/// them (a poll interval below its default session timeout), or collect events that nobody fetches (statistics).
 const OF_WORKERS: [&str; 12] = [
     "check.crcs",
     "coordinator.query.interval.ms",
@@ -63,15 +61,14 @@ const OF_WORKERS: [&str; 12] = [
     "statistics.interval.ms",
 ];
 
-/// The beginning of further names of that kind.
+/// How further names of that kind begin.
 const OF_WORKERS_PREFIX: &str = "queued.m";
 
 /// Parts of the names of librdkafka's properties whose values are secrets (passwords, private keys, OAuth credentials).
 const SECRET_PARTS: [&str; 7] = ["password", "passphrase", "secret", "pem", "ssl_key", "oauthbearer.config", "token"];
 
 /// Properties for librdkafka. `Debug` masks the secret ones.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Properties(BTreeMap<String, String>);
 
 impl Properties {
@@ -80,7 +77,7 @@ impl Properties {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The same without those of members that read: what every client is given.
+    /// The same without those for group members only: what every client gets.
     pub fn of_every_client(&self) -> impl Iterator<Item = (&str, &str)> {
         self.iter().filter(|(name, _)| !OF_WORKERS.contains(name) && !name.starts_with(OF_WORKERS_PREFIX))
     }
@@ -92,6 +89,12 @@ impl Properties {
     }
 }
 
+impl FromIterator<(String, String)> for Properties {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(properties: I) -> Self {
+        Self(properties.into_iter().collect())
+    }
+}
+
 impl fmt::Debug for Properties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter().map(|(name, value)| (name, masked(name, value)))).finish()
@@ -100,14 +103,14 @@ impl fmt::Debug for Properties {
 
 /// The value to show for a property.
 pub(super) fn masked<'a>(name: &str, value: &'a str) -> &'a str {
-    if SECRET_PARTS.iter().any(|part| name.contains(part)) { "***" } else { value }
+    if SECRET_PARTS.iter().any(|part| name.contains(part)) { MASK } else { value }
 }
 
 /// The properties of file and environment, one by one, those of the environment over those of the file: so the address of a
 /// key store may stand in the file and its password come from the environment.
 pub(super) fn choose(
     file: Option<&Value>,
-    env: Option<(String, &str)>,
+    env: Option<(&str, &str)>,
     errors: &mut Vec<ConfigError>,
 ) -> BTreeMap<String, (String, Origin)> {
     let mut chosen = BTreeMap::new();
@@ -115,7 +118,7 @@ pub(super) fn choose(
         of_file(value, &mut chosen, errors);
     }
     if let Some((variable, text)) = env {
-        of_env(&variable, text, &mut chosen, errors);
+        of_env(variable, text, &mut chosen, errors);
     }
     chosen
 }
@@ -177,7 +180,7 @@ fn of_env(variable: &str, text: &str, chosen: &mut BTreeMap<String, (String, Ori
 /// Why a property may not be set here, and the way out.
 fn refusal(name: &str) -> Option<(String, String)> {
     if name.is_empty() || name.chars().any(|letter| letter.is_whitespace() || letter == '=') {
-        return Some((format!("{} is no name of a property", quote(name)), "remove it".to_owned()));
+        return Some((format!("{} is not the name of a property", quote(name)), "remove it".to_owned()));
     }
     if let Some((_, setting)) = HAVE_A_SETTING.iter().find(|(property, _)| *property == name) {
         return Some((format!("this is decided by {setting}"), format!("remove it and set {setting}")));

@@ -1,17 +1,26 @@
-//! "Did you mean": the setting nearest to a name that is none.
+//! "Did you mean": the setting nearest to an unknown name.
 
 use std::collections::BTreeMap;
 
 use strsim::levenshtein;
 
 use super::original;
-use super::settings::{SETTINGS, Setting};
+use super::settings::SETTINGS;
+use super::value::{Setting, variable};
 
 /// More wrong letters than this, and the nearest name is more likely to mislead than to help.
 const MAX_DISTANCE: usize = 3;
 
+/// What to do about an unknown key.
+pub(super) fn remedy(key: &str) -> String {
+    match nearest(key) {
+        Some(key) => format!("did you mean {key}?"),
+        None => "remove it (docs/configuration.md lists all settings)".to_owned(),
+    }
+}
+
 /// The setting that was probably meant by `key`: spelt almost alike, or of the same name in another section.
-pub(super) fn nearest(key: &str) -> Option<&'static str> {
+fn nearest(key: &str) -> Option<&'static str> {
     let key = kebab(key);
     let known = || SETTINGS.iter().map(|setting| setting.key).chain(original::alias_keys());
     let (distance, spelt_alike) = known().map(|known| (levenshtein(&key, known), known)).min()?;
@@ -29,13 +38,13 @@ pub(super) fn nearest(key: &str) -> Option<&'static str> {
 /// variables that begin with `KAFKA_` too.
 pub(super) fn misspelt_variables(env: &BTreeMap<String, String>) -> Vec<String> {
     let ours: Vec<String> = SETTINGS.iter().map(Setting::variable).collect();
-    let aliases: Vec<String> = original::alias_keys().map(super::settings::variable).collect();
+    let aliases: Vec<String> = original::alias_keys().map(variable).collect();
     let is_ours = |name: &String| ours.contains(name) || aliases.contains(name);
     env.keys()
         .filter(|name| !is_ours(name))
         .filter_map(|name| {
             let meant = ours.iter().find(|ours| ours.len() > 8 && levenshtein(name, ours) <= 2)?;
-            Some(format!("the environment variable {name} is no setting and has no effect; did you mean {meant}?"))
+            Some(format!("the environment variable {name} is not a setting and has no effect; did you mean {meant}?"))
         })
         .collect()
 }

@@ -13,84 +13,66 @@ const MAX_KAFKA_NAME: usize = 249;
 const MAX_INSTANCE_ID: usize = MAX_KAFKA_NAME - 3;
 
 /// What a text setting may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextRule {
-    /// `host:port` pairs with commas between them.
-    Brokers,
-    /// The name of a Kafka topic.
-    Topic,
-    /// A name in Kafka's alphabet, short enough for a worker's number behind it.
-    InstanceId,
-    /// Any text but the empty one.
-    Name,
-    /// `http://`, host, and perhaps port and path.
-    HttpUrl,
-    /// A name of ClickHouse that needs no quotes.
-    Identifier,
-    /// Any text, also none.
-    Password,
-    /// An address or a host name to listen on.
-    Host,
-    /// A filter of `tracing_subscriber`.
-    LogFilter,
-    /// A folder; empty for none.
-    Folder,
-    /// A moment of event time.
-    EventTime,
+#[derive(Debug, Clone, Copy)]
+pub struct TextRule {
+    /// What may be written.
+    pub(super) expects: &'static str,
+    /// The text as the setting holds it, or what is wrong with it.
+    check: fn(&str) -> Result<String, String>,
 }
+
+pub(super) const BROKERS: TextRule =
+    TextRule { expects: "host:port pairs with commas between them", check: |text| brokers(line(text)?) };
+pub(super) const TOPIC: TextRule = TextRule {
+    expects: "a topic name of letters, digits, '.', '_' and '-', at most 249",
+    check: |text| kafka_name(line(text)?, MAX_KAFKA_NAME),
+};
+/// A name in Kafka's alphabet, short enough for a worker's number behind it.
+pub(super) const INSTANCE_ID: TextRule = TextRule {
+    expects: "a name of letters, digits, '.', '_' and '-', at most 246",
+    check: |text| kafka_name(line(text)?, MAX_INSTANCE_ID),
+};
+pub(super) const NAME: TextRule = TextRule { expects: "a name", check: |text| Ok(line(text)?.to_owned()) };
+/// Held without user, password, parameters and final slash.
+pub(super) const HTTP_URL: TextRule = TextRule { expects: "http(s)://host:port", check: |text| http_url(line(text)?) };
+/// A name that ClickHouse takes without quotes.
+pub(super) const IDENTIFIER: TextRule = TextRule {
+    expects: "a name of letters, digits and '_' that does not begin with a digit",
+    check: |text| identifier(line(text)?),
+};
+pub(super) const PASSWORD: TextRule = TextRule { expects: "text, in quotes", check: |text| Ok(text.to_owned()) };
+pub(super) const HOST: TextRule =
+    TextRule { expects: "an IP address or a host name without a port", check: |text| host(line(text)?) };
+/// A filter of `tracing_subscriber`.
+pub(super) const LOG_FILTER: TextRule = TextRule {
+    expects: "a level (off, error, warn, info, debug, trace), also by part: info,ctr_pipeline::sink=debug",
+    check: |text| log_filter(line(text)?),
+};
+/// Held as the empty text where there is none.
+pub(super) const FOLDER: TextRule = TextRule {
+    expects: "a directory, or none for no log files",
+    check: |text| if matches!(text.trim(), "" | "none") { Ok(String::new()) } else { line(text).map(str::to_owned) },
+};
+pub(super) const EVENT_TIME: TextRule =
+    TextRule { expects: "an RFC 3339 time, for instance 2000-01-01T00:00:00Z", check: |text| event_time(line(text)?) };
 
 impl TextRule {
-    /// What may be written.
-    pub(super) const fn expects(self) -> &'static str {
-        match self {
-            Self::Brokers => "host:port pairs with commas between them",
-            Self::Topic => "a topic name of letters, digits, '.', '_' and '-', at most 249",
-            Self::InstanceId => "a name of letters, digits, '.', '_' and '-', at most 246",
-            Self::Name => "a name",
-            Self::HttpUrl => "http(s)://host:port",
-            Self::Identifier => "a name of letters, digits and '_' that does not begin with a digit",
-            Self::Password => "text, in quotes",
-            Self::Host => "an IP address or a host name without a port",
-            Self::LogFilter => {
-                "a level (off, error, warn, info, debug, trace), also by part: info,ctr_pipeline::sink=debug"
-            }
-            Self::Folder => "a folder, or none for no log files",
-            Self::EventTime => "an RFC 3339 time, for instance 2000-01-01T00:00:00Z",
-        }
-    }
-
-    /// The text as the setting holds it, or what is wrong with it.
     pub(super) fn check(self, text: &str) -> Result<String, String> {
-        if self == Self::Password && !is_placeholder(text) {
-            return Ok(text.to_owned());
-        }
-        let text = text.trim();
-        if is_placeholder(text) {
+        // Taken literally, a placeholder would be a wrong password that is found out late.
+        if text.trim().starts_with("${") && text.trim().ends_with('}') {
             return Err("placeholders are not replaced here, environment variables override the file".to_owned());
         }
-        if text.chars().any(char::is_control) {
-            return Err(format!("{} holds control characters", quote(text)));
-        }
-        match self {
-            Self::Folder => return Ok(if text == "none" { String::new() } else { text.to_owned() }),
-            _ if text.is_empty() => return Err("it is empty".to_owned()),
-            Self::Brokers => return brokers(text),
-            Self::Topic => kafka_name(text, MAX_KAFKA_NAME)?,
-            Self::InstanceId => kafka_name(text, MAX_INSTANCE_ID)?,
-            Self::HttpUrl => return http_url(text),
-            Self::Identifier => identifier(text)?,
-            Self::Host => host(text)?,
-            Self::LogFilter => log_filter(text)?,
-            Self::EventTime => event_time(text)?,
-            Self::Name | Self::Password => {}
-        }
-        Ok(text.to_owned())
+        (self.check)(text)
     }
 }
 
-/// `${NAME}`, as Spring and Compose would replace it. Taken literally it would be a wrong password, found out late.
-fn is_placeholder(text: &str) -> bool {
-    text.starts_with("${") && text.ends_with('}')
+/// Text of one line, without the space around it.
+fn line(text: &str) -> Result<&str, String> {
+    match text.trim() {
+        "" => Err("it is empty".to_owned()),
+        text if text.chars().any(char::is_control) => Err(format!("{} holds control characters", quote(text))),
+        text => Ok(text),
+    }
 }
 
 fn brokers(text: &str) -> Result<String, String> {
@@ -104,12 +86,12 @@ fn brokers(text: &str) -> Result<String, String> {
     Ok(addresses.join(","))
 }
 
-fn kafka_name(text: &str, longest: usize) -> Result<(), String> {
+fn kafka_name(text: &str, longest: usize) -> Result<String, String> {
     let legal = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
     if text == "." || text == ".." || text.len() > longest || !text.chars().all(legal) {
-        return Err(format!("{} is not a name that Kafka takes", quote(text)));
+        return Err(format!("{} is not a valid Kafka name", quote(text)));
     }
-    Ok(())
+    Ok(text.to_owned())
 }
 
 /// Never repeats the URL: it may hold a password.
@@ -135,25 +117,25 @@ fn http_url(url: &str) -> Result<String, String> {
     }
 }
 
-fn identifier(text: &str) -> Result<(), String> {
+fn identifier(text: &str) -> Result<String, String> {
     let legal = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     if text.starts_with(|first: char| first.is_ascii_digit()) || !text.chars().all(legal) {
         return Err(format!("{} is not a plain name", quote(text)));
     }
-    Ok(())
+    Ok(text.to_owned())
 }
 
-fn host(text: &str) -> Result<(), String> {
+fn host(text: &str) -> Result<String, String> {
     let legal = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
     let in_brackets = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let is_ipv6 = in_brackets.unwrap_or(text).parse::<std::net::Ipv6Addr>().is_ok();
     if is_ipv6 || (!text.is_empty() && text.chars().all(legal)) {
-        return Ok(());
+        return Ok(text.to_owned());
     }
     Err(format!("{} is not a host", quote(text)))
 }
 
-/// Host and port of an address; `None` if what follows the colon is no port. An IPv6 address stands in brackets.
+/// Host and port of an address; `None` if the part after the colon is not a port. An IPv6 address stands in brackets.
 fn split_port(address: &str) -> Option<(&str, Option<u16>)> {
     let after_brackets = address.rfind(']').map_or(0, |at| at + 1);
     match address[after_brackets..].rfind(':') {
@@ -166,20 +148,23 @@ fn split_port(address: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-fn event_time(text: &str) -> Result<(), String> {
-    timestamp::parse_text(text).map(drop).map_err(|error| format!("{} {error}", quote(text)))
+fn event_time(text: &str) -> Result<String, String> {
+    timestamp::parse_text(text).map(|_| text.to_owned()).map_err(|error| format!("{} {error}", quote(text)))
 }
 
 /// `EnvFilter` takes a misspelt level for the name of a module and then logs nothing of anything else: a bare word must be
 /// a level here.
-fn log_filter(text: &str) -> Result<(), String> {
+fn log_filter(text: &str) -> Result<String, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     for directive in text.split(',').map(str::trim).filter(|part| !part.contains(['=', '[', ']', '}'])) {
         if !LEVELS.contains(&directive.to_ascii_lowercase().as_str()) {
             return Err(format!("{} is not a level", quote(directive)));
         }
     }
-    EnvFilter::builder().parse(text).map(drop).map_err(|error| format!("{} is not a filter: {error}", quote(text)))
+    match EnvFilter::builder().parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("{} is not a filter: {error}", quote(text))),
+    }
 }
 
 #[cfg(test)]
@@ -200,53 +185,50 @@ mod tests {
 
     #[test]
     fn brokers_are_hosts_with_ports() {
-        taken(TextRule::Brokers, &["127.0.0.1:19092", "kafka1:29092,kafka2:29093", "[::1]:9092"]);
-        assert_eq!(TextRule::Brokers.check(" a:1 , b:2 ").unwrap(), "a:1,b:2");
-        refused(
-            TextRule::Brokers,
-            &["kafka1", "a:1,,b:2", "a:0", "a:65536", ":9092", "a:b", "", "http://a:9092", "a b:1"],
-        );
+        taken(BROKERS, &["127.0.0.1:19092", "kafka1:29092,kafka2:29093", "[::1]:9092"]);
+        assert_eq!(BROKERS.check(" a:1 , b:2 ").unwrap(), "a:1,b:2");
+        refused(BROKERS, &["kafka1", "a:1,,b:2", "a:0", "a:65536", ":9092", "a:b", "", "http://a:9092", "a b:1"]);
     }
 
     #[test]
     fn names_are_what_kafka_and_clickhouse_take() {
-        taken(TextRule::Topic, &["impressions", "a.b_c-1"]);
-        refused(TextRule::Topic, &["", ".", "..", "a b", "klick/s", "größe", &"x".repeat(250)]);
-        taken(TextRule::InstanceId, &["host-1.example.org", &"x".repeat(246)]);
-        refused(TextRule::InstanceId, &["(none)", &"x".repeat(247)]);
-        taken(TextRule::Identifier, &["default", "_a1"]);
-        refused(TextRule::Identifier, &["1a", "a-b", "a.b", "a`b"]);
+        taken(TOPIC, &["impressions", "a.b_c-1"]);
+        refused(TOPIC, &["", ".", "..", "a b", "klick/s", "größe", &"x".repeat(250)]);
+        taken(INSTANCE_ID, &["host-1.example.org", &"x".repeat(246)]);
+        refused(INSTANCE_ID, &["(none)", &"x".repeat(247)]);
+        taken(IDENTIFIER, &["default", "_a1"]);
+        refused(IDENTIFIER, &["1a", "a-b", "a.b", "a`b"]);
     }
 
     #[test]
     fn urls_are_http_and_hold_no_credentials() {
-        taken(TextRule::HttpUrl, &["http://127.0.0.1:8123", "https://ch.example.org", "http://[::1]:8123/path"]);
-        assert_eq!(TextRule::HttpUrl.check("http://ch:8123/").unwrap(), "http://ch:8123");
+        taken(HTTP_URL, &["http://127.0.0.1:8123", "https://ch.example.org", "http://[::1]:8123/path"]);
+        assert_eq!(HTTP_URL.check("http://ch:8123/").unwrap(), "http://ch:8123");
         refused(
-            TextRule::HttpUrl,
+            HTTP_URL,
             &["ch:8123", "tcp://ch:9000", "http://", "http://ch:port", "http://ch:8123?a=b", "http://:1"],
         );
-        let error = TextRule::HttpUrl.check("http://me:geheim@ch:8123").unwrap_err();
+        let error = HTTP_URL.check("http://me:geheim@ch:8123").unwrap_err();
         assert!(error.contains("clickhouse.password") && !error.contains("geheim"), "{error}");
     }
 
     #[test]
     fn a_host_to_listen_on_has_no_port() {
-        taken(TextRule::Host, &["127.0.0.1", "0.0.0.0", "localhost", "::1", "::"]);
-        refused(TextRule::Host, &["", "127.0.0.1:8081", "http://localhost", "::g"]);
+        taken(HOST, &["127.0.0.1", "0.0.0.0", "localhost", "::1", "::"]);
+        refused(HOST, &["", "127.0.0.1:8081", "http://localhost", "::g"]);
     }
 
     #[test]
     fn a_misspelt_level_is_not_a_module() {
-        taken(TextRule::LogFilter, &["info", "WARN", "info,ctr_pipeline::sink=debug", "off"]);
-        refused(TextRule::LogFilter, &["inof", "info,debgu", "ctr_pipeline=louder", ""]);
+        taken(LOG_FILTER, &["info", "WARN", "info,ctr_pipeline::sink=debug", "off"]);
+        refused(LOG_FILTER, &["inof", "info,debgu", "ctr_pipeline=louder", ""]);
     }
 
     #[test]
     fn passwords_are_kept_as_they_are_and_placeholders_are_found() {
-        taken(TextRule::Password, &["", " a b ", "${", "$x"]);
-        refused(TextRule::Password, &["${CLICKHOUSE_PASSWORD}"]);
-        refused(TextRule::Topic, &["${TOPIC:impressions}"]);
-        assert_eq!(TextRule::Folder.check("none").unwrap(), "");
+        taken(PASSWORD, &["", " a b ", "${", "$x"]);
+        refused(PASSWORD, &["${CLICKHOUSE_PASSWORD}"]);
+        refused(TOPIC, &["${TOPIC:impressions}"]);
+        assert_eq!(FOLDER.check("none").unwrap(), "");
     }
 }

@@ -1,10 +1,41 @@
-//! One value: from YAML or from text to what its setting takes, or what is wrong with it.
+//! One setting: its row of the table, what it takes, and what is wrong with a value.
 
-use serde_json::Value as Json;
+use std::fmt;
+
 use serde_yaml::Value as Yaml;
 
-use super::document::kind_of;
 use super::text::TextRule;
+
+/// What stands for the value of a secret that is set.
+pub(super) const MASK: &str = "***";
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// The dotted key.
+    pub key: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// The value where neither file nor environment give one, as it would be written.
+    pub default: &'static str,
+    /// What it does: one or two sentences.
+    pub doc: &'static str,
+    /// Whether the value is never shown.
+    pub secret: bool,
+}
+
+impl Setting {
+    /// The environment variable that overrides the setting.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        variable(self.key)
+    }
+}
+
+/// The environment variable of a key: upper case, dots and dashes as underscores.
+pub(super) fn variable(key: &str) -> String {
+    key.replace(['.', '-'], "_").to_ascii_uppercase()
+}
 
 /// What a setting takes.
 #[derive(Debug, Clone, Copy)]
@@ -22,11 +53,11 @@ pub enum Kind {
     Boolean,
     /// One of some words.
     Choice(&'static [&'static str]),
-    /// A setting that others have and that has only one value here.
+    /// A setting of the original that has only one value here.
     Only {
         /// The value.
         value: &'static str,
-        /// Why there is no other.
+        /// Why no other is possible.
         because: &'static str,
     },
     /// Text that follows a rule.
@@ -52,77 +83,106 @@ impl Kind {
             Self::Boolean => "true or false".to_owned(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Only { value, .. } => format!("only {value}"),
-            Self::Text(rule) => rule.expects().to_owned(),
+            Self::Text(rule) => rule.expects.to_owned(),
             Self::Properties => "a map of librdkafka properties".to_owned(),
         }
     }
 
-    /// The value that a text means: of a variable, or a default of the table.
-    pub(super) fn parse(&self, text: &str) -> Result<Json, Mistake> {
-        match self {
-            Self::Integer { .. } => match text.trim().parse::<i64>() {
-                Ok(number) => self.within(number),
-                Err(_) => Err(self.wrong(&format!("{} is not a whole number in reach", quote(text)))),
+    /// The text of a variable or a default, as the setting holds it.
+    pub(super) fn check(&self, text: &str) -> Result<String, Mistake> {
+        let word = text.trim();
+        let problem = match self {
+            Self::Integer { min, max, .. } => match word.parse::<i64>() {
+                Ok(number) if number < *min => format!("{number} is below the smallest value {min}"),
+                Ok(number) if number > *max => format!("{number} is above the largest value {max}"),
+                Ok(number) => return Ok(number.to_string()),
+                Err(_) => format!("{} is not a whole number in range", quote(text)),
             },
-            Self::Boolean => match text.trim() {
-                "true" => Ok(Json::Bool(true)),
-                "false" => Ok(Json::Bool(false)),
-                _ => Err(self.wrong(&format!("{} is neither true nor false", quote(text)))),
-            },
-            Self::Choice(words) if words.contains(&text.trim()) => Ok(text.trim().into()),
-            Self::Choice(_) => Err(self.wrong(&format!("{} is not possible", quote(text)))),
-            Self::Only { value, .. } if *value == text.trim() => Ok(text.trim().into()),
-            Self::Only { value, because } => Err(Mistake {
-                problem: format!("{} is not possible: {because}", quote(text)),
-                remedy: format!("write {value}, or leave it out"),
-            }),
-            Self::Text(rule) => rule.check(text).map(Json::String).map_err(|problem| self.wrong(&problem)),
-            Self::Properties => Err(self.wrong("this is a map")),
-        }
+            Self::Boolean if matches!(word, "true" | "false") => return Ok(word.to_owned()),
+            Self::Boolean => format!("{} is neither true nor false", quote(text)),
+            Self::Choice(words) if words.contains(&word) => return Ok(word.to_owned()),
+            Self::Choice(_) => format!("{} is not possible", quote(text)),
+            Self::Only { value, .. } if *value == word => return Ok(word.to_owned()),
+            Self::Only { value, because } => {
+                let problem = format!("{} is not possible: {because}", quote(text));
+                return Err(Mistake { problem, remedy: format!("write {value}, or leave it out") });
+            }
+            Self::Text(rule) => return rule.check(text).map_err(|problem| self.wrong(problem)),
+            Self::Properties => "this is a map".to_owned(),
+        };
+        Err(self.wrong(problem))
     }
 
-    /// The value of a key in the file. The types of YAML are held to: text where a number belongs is a mistake, and so is a
+    /// The value of a key in the file, as text. YAML's types are enforced: text where a number belongs is a mistake, and so is a
     /// number where text belongs, because YAML has made 1.1 of 1.10 by then.
-    pub(super) fn parse_yaml(&self, value: &Yaml) -> Result<Json, Mistake> {
+    pub(super) fn check_yaml(&self, value: &Yaml) -> Result<String, Mistake> {
         match (self, value) {
-            (Self::Integer { .. }, Yaml::Number(number)) => match number.as_i64() {
-                Some(number) => self.within(number),
-                None => Err(self.wrong(&format!("{number} is not a whole number in reach"))),
-            },
-            (Self::Boolean, Yaml::Bool(value)) => Ok(Json::Bool(*value)),
-            (Self::Only { .. }, Yaml::Bool(value)) => self.parse(&value.to_string()),
-            (Self::Only { .. }, Yaml::Number(value)) => self.parse(&value.to_string()),
+            (Self::Integer { .. } | Self::Only { .. }, Yaml::Number(number)) => self.check(&number.to_string()),
+            (Self::Boolean | Self::Only { .. }, Yaml::Bool(value)) => self.check(&value.to_string()),
             // YAML reads a bare `off` as text, but many people and tools write it as false.
-            (Self::Choice(words), Yaml::Bool(false)) if words.contains(&"off") => Ok("off".into()),
-            (Self::Choice(_) | Self::Only { .. } | Self::Text(_), Yaml::String(text)) => self.parse(text),
+            (Self::Choice(words), Yaml::Bool(false)) if words.contains(&"off") => Ok("off".to_owned()),
+            (Self::Choice(_) | Self::Only { .. } | Self::Text(_), Yaml::String(text)) => self.check(text),
             (Self::Text(_), Yaml::Number(_) | Yaml::Bool(_)) => {
                 let problem = format!("it is {}, and text is needed", kind_of(value));
                 Err(Mistake { problem, remedy: "put the value in quotes".to_owned() })
             }
-            (Self::Integer { .. } | Self::Boolean, Yaml::String(text)) if self.parse(text).is_ok() => {
-                Err(Mistake { problem: format!("{} is text", quote(text)), remedy: "remove the quotes".to_owned() })
-            }
             (Self::Integer { .. } | Self::Boolean, Yaml::String(text)) => {
-                Err(self.wrong(&format!("{} is text", quote(text))))
+                let mistake = self.wrong(format!("{} is text", quote(text)));
+                let is_quoted = self.check(text).is_ok();
+                Err(if is_quoted { Mistake { remedy: "remove the quotes".to_owned(), ..mistake } } else { mistake })
             }
-            (_, other) => Err(self.wrong(&format!("it is {}", kind_of(other)))),
+            (_, other) => Err(self.wrong(format!("it is {}", kind_of(other)))),
         }
     }
 
-    fn within(&self, number: i64) -> Result<Json, Mistake> {
-        match self {
-            Self::Integer { min, .. } if number < *min => {
-                Err(self.wrong(&format!("{number} is below the smallest value {min}")))
-            }
-            Self::Integer { max, .. } if number > *max => {
-                Err(self.wrong(&format!("{number} is above the largest value {max}")))
-            }
-            _ => Ok(number.into()),
-        }
+    pub(super) fn wrong(&self, problem: String) -> Mistake {
+        Mistake { problem, remedy: format!("write {}", self.expects()) }
+    }
+}
+
+/// A type that a word of the file chooses; the first word is the default.
+pub(super) trait Word: Default {
+    const WORDS: &[&str];
+
+    fn of(word: &str) -> Option<Self>;
+}
+
+/// The field of a setting that has only one value ([`Kind::Only`]).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fixed;
+
+/// Text that is never shown: `Debug` masks it.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Secret(String);
+
+impl Secret {
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.to_owned())
     }
 
-    fn wrong(&self, problem: &str) -> Mistake {
-        Mistake { problem: problem.to_owned(), remedy: format!("write {}", self.expects()) }
+    /// The text itself, for the one call that needs it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "(none)" } else { MASK })
+    }
+}
+
+/// A YAML value's type in the words of a message.
+pub(super) const fn kind_of(value: &Yaml) -> &'static str {
+    match value {
+        Yaml::Null => "nothing",
+        Yaml::Bool(_) => "a boolean",
+        Yaml::Number(_) => "a number",
+        Yaml::String(_) => "text",
+        Yaml::Sequence(_) => "a list",
+        Yaml::Mapping(_) => "a map",
+        Yaml::Tagged(_) => "a tagged value",
     }
 }
 
@@ -138,36 +198,37 @@ pub(super) fn quote(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::text::NAME;
     use super::*;
 
     const THREADS: Kind = Kind::Integer { min: 1, max: 64, unit: "threads" };
 
-    fn problem(result: Result<Json, Mistake>) -> String {
+    fn problem(result: Result<String, Mistake>) -> String {
         let mistake = result.unwrap_err();
         format!("{}; {}", mistake.problem, mistake.remedy)
     }
 
     #[test]
     fn bounds_belong_to_the_range() {
-        assert_eq!(THREADS.parse("1").unwrap(), 1);
-        assert_eq!(THREADS.parse(" 64 ").unwrap(), 64);
-        assert!(problem(THREADS.parse("0")).contains("below the smallest value 1; write a whole number from 1 to 64"));
-        assert!(problem(THREADS.parse("65")).contains("above the largest value 64"));
-        assert!(problem(THREADS.parse("99999999999999999999")).contains("in reach"));
+        assert_eq!(THREADS.check("1").unwrap(), "1");
+        assert_eq!(THREADS.check(" 64 ").unwrap(), "64");
+        assert!(problem(THREADS.check("0")).contains("below the smallest value 1; write a whole number from 1 to 64"));
+        assert!(problem(THREADS.check("65")).contains("above the largest value 64"));
+        assert!(problem(THREADS.check("99999999999999999999")).contains("in range"));
     }
 
     #[test]
     fn the_types_of_yaml_are_held_to() {
         let yaml = |text: &str| serde_yaml::from_str::<Yaml>(text).unwrap();
-        assert_eq!(THREADS.parse_yaml(&yaml("2")).unwrap(), 2);
-        assert_eq!(problem(THREADS.parse_yaml(&yaml("'2'"))), "\"2\" is text; remove the quotes");
-        assert!(problem(THREADS.parse_yaml(&yaml("two"))).starts_with("\"two\" is text; write a whole number"));
-        assert!(problem(THREADS.parse_yaml(&yaml("2.5"))).starts_with("2.5 is not a whole number"));
-        assert!(problem(THREADS.parse_yaml(&yaml("[2]"))).starts_with("it is a list; write"));
-        assert!(problem(Kind::Boolean.parse_yaml(&yaml("1"))).starts_with("it is a number; write true or false"));
-        let text = Kind::Text(TextRule::Name);
+        assert_eq!(THREADS.check_yaml(&yaml("2")).unwrap(), "2");
+        assert_eq!(problem(THREADS.check_yaml(&yaml("'2'"))), "\"2\" is text; remove the quotes");
+        assert!(problem(THREADS.check_yaml(&yaml("two"))).starts_with("\"two\" is text; write a whole number"));
+        assert!(problem(THREADS.check_yaml(&yaml("2.5"))).starts_with("\"2.5\" is not a whole number"));
+        assert!(problem(THREADS.check_yaml(&yaml("[2]"))).starts_with("it is a list; write"));
+        assert!(problem(Kind::Boolean.check_yaml(&yaml("1"))).starts_with("it is a number; write true or false"));
+        let text = Kind::Text(NAME);
         assert_eq!(
-            problem(text.parse_yaml(&yaml("1.10"))),
+            problem(text.check_yaml(&yaml("1.10"))),
             "it is a number, and text is needed; put the value in quotes"
         );
     }
@@ -175,9 +236,9 @@ mod tests {
     #[test]
     fn off_is_off_however_yaml_reads_it() {
         let choice = Kind::Choice(&["off", "event-id"]);
-        assert_eq!(choice.parse_yaml(&Yaml::Bool(false)).unwrap(), "off");
-        assert_eq!(choice.parse_yaml(&Yaml::String("off".to_owned())).unwrap(), "off");
-        assert!(choice.parse_yaml(&Yaml::Bool(true)).is_err());
+        assert_eq!(choice.check_yaml(&Yaml::Bool(false)).unwrap(), "off");
+        assert_eq!(choice.check_yaml(&Yaml::String("off".to_owned())).unwrap(), "off");
+        assert!(choice.check_yaml(&Yaml::Bool(true)).is_err());
     }
 
     #[test]
