@@ -29,14 +29,14 @@ fn of_section(section: &str) -> impl Iterator<Item = (&'static Setting, &'static
 fn documentation() -> String {
     let mut page = String::from(
         "# Configuration of ctr-pipeline\n\n\
-         Written from the table of settings in `crates/ctr-pipeline/src/config/settings.rs`; do not edit by hand.\n\n\
+         Generated from `crates/ctr-pipeline/src/config/settings.rs`; do not edit by hand.\n\n\
          `ctr-pipeline run --config FILE` reads a YAML file; without `--config` it reads `config/application.yml` if that exists. \
-         What the file leaves out has its default, and an environment variable goes before the file. An empty variable does not \
-         count. Unknown keys, wrong types, values out of range and settings that contradict each other are refused, all of them \
-         in one message, with exit code 2. `ctr-pipeline config` prints what is in force and where it comes from, as a file that can be used; secrets are left out.\n\n\
-         The keys of the original's `application.yml` are understood: `ctr.job.impression-topic`, `ctr.job.click-topic` and \
-         `ctr.job.group-id` are other names of `kafka.topics.impression`, `kafka.topics.click` and `kafka.group-id`. A `jdbc:` URL, \
-         `clickhouse.driver` and a folder as `ctr.job.checkpoint-storage` are refused with what to write instead.\n",
+         A setting that the file leaves out has its default, and an environment variable overrides the file. An empty variable is \
+         ignored. Unknown keys, wrong types, values out of range and settings that contradict each other are refused, all of them \
+         in one message, with exit code 2. `ctr-pipeline config` prints the values in force and where each comes from, as a usable file; secrets are left out.\n\n\
+         The keys of the original's `application.yml` are accepted: `ctr.job.impression-topic`, `ctr.job.click-topic` and \
+         `ctr.job.group-id` are aliases of `kafka.topics.impression`, `kafka.topics.click` and `kafka.group-id`. A `jdbc:` URL, \
+         `clickhouse.driver` and a folder as `ctr.job.checkpoint-storage` are refused, and the message says what to write instead.\n",
     );
     for (section, about) in SECTIONS {
         write!(page, "\n## {section}\n\n{about}\n\n").unwrap();

@@ -101,7 +101,8 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str) -> Settin
 
 /// A whole number; that its default is in range is checked when this is compiled.
 const fn integer(key: &'static str, (min, max): (i64, i64), unit: &'static str, default: &'static str) -> Setting {
-    assert!(matches!(i64::from_str_radix(default, 10), Ok(number) if min <= number && number <= max));
+    let is_in_range = matches!(i64::from_str_radix(default, 10), Ok(number) if min <= number && number <= max);
+    assert!(is_in_range, "the default is out of range");
     setting(key, Kind::Integer { min, max, unit }, default)
 }
 
