@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use ctr_domain::rules::{Deduplication, Rules};
 use ctr_domain::window::WindowSize;
 
-use super::sections::{Deduplication as DeduplicationSetting, JobConfig};
+use super::settings::{Deduplication as DeduplicationSetting, JobConfig};
 
 impl JobConfig {
     /// The rules of these settings.

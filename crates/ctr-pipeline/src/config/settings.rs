@@ -57,7 +57,7 @@ settings! {
 
     /// The two topics that are counted.
     TopicsConfig {
-        /// Topic of impressions. Both topics should have the same number of partitions; partitions that only one topic has wait.
+        /// Topic of impressions. Both topics should have the same number of partitions; a partition that only one of them has waits.
         impression: String = text("kafka.topics.impression", TOPIC, "impressions");
         /// Topic of clicks.
         click: String = text("kafka.topics.click", TOPIC, "clicks");
