@@ -80,7 +80,7 @@ impl Cursor<'_> {
         Some(start..end)
     }
 
-    /// Goes on behind the quote that ends the string, and says where that is. Eight bytes at a time: strings are so short
+    /// Advances past the closing quote of the string, and returns its position. Eight bytes at a time: strings are so short
     /// that calling a search for each costs more than searching. An unusual byte after the quote only sends the text the
     /// complete way.
     #[inline]
