@@ -7,12 +7,12 @@ usage() {
 usage: local/run.sh SERVICE [ARGUMENTS]
 
   SERVICE   kafka1, kafka2, kafka3, clickhouse, ctr-pipeline, impression-producer, click-producer, superset
-            ctr-pipeline-check runs `ctr-pipeline check` with the settings that ctr-pipeline has, ctr-pipeline-command
-            any command of it; ctr-verify runs that program with them
-            superset-init brings the metadata, users and dashboards of Superset up to date
+            ctr-pipeline-check runs `ctr-pipeline check` with the settings of ctr-pipeline, ctr-pipeline-command
+            any of its commands; ctr-verify runs that program with the same settings
+            superset-init updates the metadata, users and dashboards of Superset
 
-The supervisor runs it. The settings are those of the script that started the service (LOCAL_DIR/run/SERVICE.settings),
-so that a restart after a crash has the same ones; the supervisor's own environment has none.
+The supervisor runs this script. The settings are those of the script that started the service (LOCAL_DIR/run/SERVICE.settings),
+so that a restart after a crash uses the same ones; the supervisor's own environment has none.
 USAGE
 }
 

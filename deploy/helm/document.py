@@ -7,18 +7,18 @@ from pathlib import Path
 CHART = Path(__file__).resolve().parent / "ctr-pipeline"
 HEAD = """# The chart `ctr-pipeline`
 
-<!-- Made from values.yaml by deploy/helm/document.py: change the comments there. -->
+<!-- Generated from values.yaml by deploy/helm/document.py: change the comments there. -->
 
 ```sh
 helm install ctr deploy/helm/ctr-pipeline -f my-values.yaml         # examples/ has five sets of values
 ```
 
 A StatefulSet: the pod's name is the instance id, so a pod that restarts gets its partitions back at once. Readiness is `/readyz`
-(partitions assigned, replay over, ClickHouse acknowledging), liveness `/healthz`. Wrong values are refused by name. How to upgrade, scale and
-restore: [operations](../../../docs/operations.md#in-a-cluster). How large: [scale](../../../docs/scale.md). ClickHouse as a cluster:
+(partitions assigned, replay finished, ClickHouse acknowledging rows), liveness `/healthz`. Invalid values are refused with their names. Upgrade, scaling and
+restore: [operations](../../../docs/operations.md#in-a-cluster). Sizing: [scale](../../../docs/scale.md). ClickHouse as a cluster:
 [cluster](../../../docs/cluster.md).
 
-`files/` are links into the repository: one source for the alerts, the SQL and the scripts. `helm package` puts their contents in.
+`files/` contains links into the repository: one source for the alerts, the SQL and the scripts. `helm package` includes their contents.
 
 | value | default | what it is |
 |---|---|---|

@@ -30,23 +30,23 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
                f"With {READER_PASSWORD_VARIABLE} set too, `ctr_reader` may only read, with that password. "
                "Exit codes: 0 stopped by SIGTERM or SIGINT; 1 the engine failed, or queries still ran at the end of "
                "--stop-timeout; 2 usage; 3 the port is taken; 4 the directory belongs to another process.")
-    parser.add_argument("--path", type=Path, required=True, help="directory of the data; made if it is missing")
+    parser.add_argument("--path", type=Path, required=True, help="data directory; created if missing")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=8123, help="port to listen on, 0 for any free one (default %(default)s)")
     parser.add_argument("--tls-certificate", type=Path, metavar="FILE", help="serve https with this certificate (PEM, with its chain)")
-    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key, if it is in a file of its own")
-    parser.add_argument("--writer-user", default="ctr_writer", metavar="NAME", help="the user who may write (default %(default)s)")
-    parser.add_argument("--max-queries", type=int, default=16, metavar="N", help="queries that run at one time; more wait (default %(default)s)")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key, if it is in a separate file")
+    parser.add_argument("--writer-user", default="ctr_writer", metavar="NAME", help="the user with write access (default %(default)s)")
+    parser.add_argument("--max-queries", type=int, default=16, metavar="N", help="maximum number of concurrent queries; others wait (default %(default)s)")
     parser.add_argument("--stop-timeout", type=float, default=30.0, metavar="SECONDS",
                         help="how long a stop waits for running queries (default %(default)s)")
     parser.add_argument("--verbose", action="store_true", help="log every request")
     parsed = parser.parse_args(arguments)
     if not 0 <= parsed.port <= 65535:
-        parser.error("--port is between 0 and 65535")
+        parser.error("--port must be between 0 and 65535")
     if parsed.max_queries < 1 or parsed.stop_timeout < 0:
-        parser.error("--max-queries is at least 1, --stop-timeout at least 0")
+        parser.error("--max-queries must be at least 1, --stop-timeout at least 0")
     if parsed.tls_key and not parsed.tls_certificate:
-        parser.error("--tls-key goes with --tls-certificate")
+        parser.error("--tls-key requires --tls-certificate")
     parsed.path = parsed.path.absolute()
     if any(character in str(parsed.path) for character in "?&'\""):
         parser.error("--path must not contain any of ? & ' \" (chdb reads them as options)")
@@ -78,7 +78,7 @@ def main() -> int:
         # Held, not used: closing it would give the directory away.
         lock = own_directory(options.path)  # noqa: F841
     except BlockingIOError:
-        log.error("%s belongs to process %s: stop it, or give another directory with --path", options.path, owner_of(options.path))
+        log.error("%s is in use by process %s: stop it, or use another directory with --path", options.path, owner_of(options.path))
         return EXIT_DIRECTORY_IN_USE
     except OSError as failed:
         log.error("cannot use %s: %s", options.path, failed.strerror)
@@ -109,7 +109,7 @@ def serve(options: argparse.Namespace) -> int:
     try:
         engine = Engine(options.path, options.max_queries)
     except EngineError as failed:
-        log.error("the engine does not open %s: %s", options.path, failed.text)
+        log.error("the engine cannot open %s: %s", options.path, failed.text)
         return EXIT_FAILED
     try:
         server = Server((options.host, options.port), engine, access, tls)
@@ -120,9 +120,9 @@ def serve(options: argparse.Namespace) -> int:
     log.info("ClickHouse %s (chdb) listens on %s://%s:%d/, data in %s, ready after %.2f s",
              engine.version, "https" if tls else "http", options.host, server.server_port, options.path, time.monotonic() - started)
     signal.sigwait(_STOP_SIGNALS)
-    log.info("stopping: no new requests, running ones may end within %g s", options.stop_timeout)
+    log.info("stopping: no new requests are accepted, running ones have %g s to finish", options.stop_timeout)
     if not server.stop(options.stop_timeout):
-        log.error("queries were still running after %g s; they end without an answer", options.stop_timeout)
+        log.error("queries were still running after %g s; they end without a response", options.stop_timeout)
         return EXIT_FAILED
     engine.close()
     log.info("stopped")
@@ -140,7 +140,7 @@ def tls_context(options: argparse.Namespace) -> ssl.SSLContext | None:
 
 def report_bind_failure(options: argparse.Namespace, failed: OSError) -> int:
     if failed.errno == errno.EADDRINUSE:
-        log.error("port %d on %s is taken by another process: stop it, or choose another port with --port (CLICKHOUSE_PORT)",
+        log.error("port %d on %s is in use by another process: stop it, or use another port with --port (CLICKHOUSE_PORT)",
                   options.port, options.host)
         return EXIT_PORT_TAKEN
     log.error("cannot listen on %s:%d: %s", options.host, options.port, failed.strerror)

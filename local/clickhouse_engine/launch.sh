@@ -7,12 +7,13 @@ usage() {
     cat <<'END'
 Usage: launch.sh --path DIR [--host ADDRESS] [--port PORT] [--writer-user NAME]
 
-Passwords are taken from CLICKHOUSE_ENGINE_PASSWORD (the writer's) and CLICKHOUSE_ENGINE_READER_PASSWORD (ctr_reader's). Data is in DIR/server (real server) or DIR/data (engine
-server): neither opens what the other wrote. Set CLICKHOUSE_BINARY to a path to use that server, or to nothing for none.
+Passwords are read from CLICKHOUSE_ENGINE_PASSWORD (the writer's) and CLICKHOUSE_ENGINE_READER_PASSWORD (ctr_reader's). Data is in
+DIR/server (real server) or DIR/data (engine server); their formats are not interchangeable. Set CLICKHOUSE_BINARY to the path of a server
+to use it, or to an empty value to use the engine server.
 END
 }
 
-# hash_of PASSWORD: its SHA-256; for none, that of bytes nobody knows.
+# hash_of PASSWORD: its SHA-256; for an empty password, that of random bytes.
 hash_of() { { if [ -n "$1" ]; then printf '%s' "$1"; else head -c 32 /dev/urandom; fi; } | sha256sum | cut -d ' ' -f 1; }
 
 path='' host=127.0.0.1 port=8123 writer=ctr_writer

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Brings the jars of Kafka into a folder, with the versions of pom.xml, and compares every file with jars.sha256.
+# Downloads Kafka's jars to a folder, in the versions of pom.xml, and verifies every file against jars.sha256.
 set -euo pipefail
 
 usage() {
     cat <<'USAGE'
 usage: local/kafka/fetch.sh [DIRECTORY]      jars into DIRECTORY (default .local/kafka/lib); nothing to do if they are there
-       local/kafka/fetch.sh update-lock      write jars.sha256 anew after a change of pom.xml
+       local/kafka/fetch.sh update-lock      rewrite jars.sha256 after a change of pom.xml
 USAGE
 }
 
@@ -14,12 +14,12 @@ lock="$here/jars.sha256"
 
 sha256() { if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
 
-# Exactly the files of the lock, with its contents: none missing, none changed, none more.
+# Whether the folder has exactly the files of the lock: none missing, none changed, none added.
 matches_lock() {
     [ -d "$1" ] && (cd "$1" && sha256 ./*.jar 2>/dev/null | sed 's|\./||' | cmp -s - "$lock")
 }
 
-# Maven resets the colours of a terminal even where there is none: those codes are taken out.
+# Maven emits color codes even without a terminal: they are removed.
 copy_jars() {
     mvn --quiet --batch-mode -f "$here/pom.xml" dependency:copy-dependencies \
         -DincludeScope=runtime -DoutputDirectory="$1" | sed $'s/\x1b\\[[0-9;]*m//g'
@@ -40,7 +40,7 @@ main() {
         exit 0
     fi
     if ! matches_lock "$fresh"; then
-        echo "The jars that Maven brought are not those of $lock:" >&2
+        echo "The jars downloaded by Maven do not match $lock:" >&2
         (cd "$fresh" && sha256 ./*.jar | sed 's|\./||') | diff "$lock" - >&2 || true
         echo "If pom.xml was changed on purpose: local/kafka/fetch.sh update-lock. Otherwise do not use them." >&2
         exit 1

@@ -9,12 +9,12 @@ usage: local/kafka/run-broker.sh NODE      NODE is 1, 2 or 3
 Settings (environment):
   LOCAL_DIR                     jars in kafka/lib, data in kafka/data/kafkaNODE, log in logs/kafkaNODE.log
   KAFKA_LIB                     the jars, if elsewhere
-  KAFKA_NODES                   nodes of the cluster: 3, or 1 for a broker that stands alone
+  KAFKA_NODES                   nodes of the cluster: 3, or 1 for a single broker
   KAFKA1_PORT .. 3              port of each node for clients
   KAFKA_CONTROLLER1_PORT .. 3   port of each node for the others
   KAFKA_HEAP_MB                 Java heap of a node (384)
-  KAFKA_JAVA_OPTS               more options for Java, such as -XX:TieredStopAtLevel=4: compile for the long run, too
-  KAFKA_FURTHER_PROPERTIES      a file of broker properties that are added to ours, or take their place
+  KAFKA_JAVA_OPTS               further options for Java, such as -XX:TieredStopAtLevel=4 to optimize for long runs
+  KAFKA_FURTHER_PROPERTIES      a file of broker properties that extend or override the defaults
   TOPIC_RETENTION_MS, TOPIC_RETENTION_BYTES   retention of topics that set none
 USAGE
 }
@@ -30,7 +30,7 @@ here="$(cd "$(dirname "$0")" && pwd)"
 lib="${KAFKA_LIB:-$LOCAL_DIR/kafka/lib}"
 data="$LOCAL_DIR/kafka/data/kafka$node"
 nodes="${KAFKA_NODES:-3}"
-# All nodes must have the same id. It only keeps the disks of two clusters apart, so a constant will do.
+# All nodes must have the same id. It only distinguishes the disks of different clusters, so a constant is sufficient.
 cluster_id="Y3RyLXBpcGVsaW5lLWxvYw"
 
 port_of() { eval "echo \"\${$1:?run-broker.sh needs $1}\""; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Kafka's own command line tools against the running stack, for a look by hand.
+# Runs Kafka's command line tools against the running stack.
 set -euo pipefail
 
 usage() {

@@ -35,7 +35,7 @@ def setting(name: str, low: int) -> int:
     """A number from the environment: whole and at least `low`."""
     text = os.environ.get(name, "")
     if not text.lstrip("-").isdigit() or int(text) < low:
-        raise TopicError(f"{name}={text!r}: must be a whole number of at least {low}. Correct it in .env or the environment.")
+        raise TopicError(f"{name}={text!r}: must be an integer of at least {low}. Correct it in .env or the environment.")
     return int(text)
 
 
@@ -228,7 +228,7 @@ def show_status(admin: AdminClient, topics: list[Topic]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("verb", choices=["create", "wait", "status"],
-                        help="create (and bring existing topics to the settings), wait for all brokers, or show the state")
+                        help="create topics (and update the configuration of existing ones), wait for all brokers, or show the state")
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for the brokers (default 60)")
     arguments = parser.parse_args()
     try:

@@ -168,7 +168,7 @@ def test_setup_names_all_that_is_missing_at_once_and_changes_nothing(docker: Doc
                            KAFKA_UI_PORT="no-port", VOLUME_LEFT="ctr-pipeline_superset-home")
     assert result.returncode == 2
     assert "Docker engine 20.10.7+dfsg1 is older than 20.10.10" in result.stdout
-    assert "containers have 2048 MiB of memory, 3072 are needed" in result.stdout and "--no-superset" in result.stdout
+    assert "containers have 2048 MiB of memory, 3072 MiB are required" in result.stdout and "--no-superset" in result.stdout
     assert "CLICKHOUSE_USER is somebody" in result.stdout
     assert "KAFKA_UI_PORT=no-port is not a port" in result.stdout
     assert "put the old .env back, or remove the volume" in result.stdout and "docker volume rm --force ctr-pipeline_superset-home" in result.stdout
@@ -178,7 +178,7 @@ def test_setup_names_all_that_is_missing_at_once_and_changes_nothing(docker: Doc
 def test_setup_needs_room_on_the_engines_disk(docker: Docker) -> None:
     stand_in(docker.folder / "bin", "df", "echo Filesystem; echo x 100 90 10 90% /")
     result = docker.script("setup.sh", ENGINE_FOLDER=str(docker.folder))
-    assert result.returncode == 2 and f"{docker.folder} has 10 MiB of room, 10240 are needed" in result.stdout
+    assert result.returncode == 2 and f"{docker.folder} has 10 MiB of free space, 10240 MiB are required" in result.stdout
     assert docker.calls() == []
 
 
@@ -216,7 +216,7 @@ def test_setup_refuses_another_name_of_the_writer(docker: Docker) -> None:
 def test_without_an_engine_every_verb_says_so(docker: Docker, name: str) -> None:
     result = docker.script(name, NO_ENGINE="1")
     assert result.returncode == 2
-    assert "no Docker engine answers" in result.stdout and "--local" in result.stdout
+    assert "no Docker engine responds" in result.stdout and "--local" in result.stdout
     assert docker.calls() == []
 
 

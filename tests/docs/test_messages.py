@@ -24,7 +24,7 @@ TOKEN = re.compile(
     r"""|(?P<character>'(?:[^'\\\n]|\\.[^']*)')""",
     re.DOTALL | re.MULTILINE,
 )
-LEVEL = re.compile(r"tracing::(\w+)!\((?:[^;]*)$")
+LOGGED = re.compile(r"tracing::(\w+)!\(")
 SENTENCE = re.compile(r"[A-Za-z]{2,}[^A-Za-z]* [^A-Za-z]*[A-Za-z]{2,}")
 DERIVED = re.compile(r"#\[derive\([^)]*\b(?:Parser|Args|Subcommand|ValueEnum)\b")
 STATEMENT = re.compile(r"\s*(?:SELECT|INSERT|CREATE|ALTER|DROP|WITH|SYSTEM|FORMAT|WHERE|AND|ORDER|GROUP|UNION|FROM|SETTINGS|application/|text/plain|#)\b")
@@ -58,6 +58,13 @@ def is_help(items: list[tuple[int, bool]], docs: re.Match[str]) -> bool:
     return next((derived for start, derived in items if start >= docs.end()), False)
 
 
+def level_of(code: str) -> str | None:
+    """The level of the log line that is still open at the end of the code."""
+    macro = next(reversed(list(LOGGED.finditer(code))), None)
+    rest = code[macro.end() :] if macro else ""
+    return macro[1] if macro and rest.count(")") <= rest.count("(") else None
+
+
 def messages(path: Path) -> Iterator[tuple[str, str]]:
     """What kind of text it is, and the text: level of a log line, `help`, or `text` for anything else."""
     source = without_tests(path.read_text())
@@ -75,8 +82,7 @@ def messages(path: Path) -> Iterator[tuple[str, str]]:
         literal = token["raw_text"] if token["raw"] else (token["text"] or "")[1:-1]
         attribute = re.search(r"#!?\[(?:doc|cfg|allow|expect|serde)\b[^\]]*$", code)
         if literal and not attribute and SENTENCE.search(re.sub(r"\{[^}]*\}", "{}", literal)) and not STATEMENT.match(literal):
-            level = LEVEL.search(code)
-            yield (level[1] if level else "text"), plain(literal)
+            yield level_of(code) or "text", plain(literal)
         # A literal may hold what ends a statement: code goes on without it.
         code += '""' if literal else ""
 

@@ -188,7 +188,7 @@ def test_the_client_script_inserts_from_standard_input(database):
 
 def test_nobody_listens(database):
     done = database.run_script("clickhouse-client.sh", "-q", "SELECT 1", CLICKHOUSE_HOST="127.0.0.2")
-    assert done.returncode == 3 and "no answer from http://127.0.0.2" in done.stderr
+    assert done.returncode == 3 and "no response from http://127.0.0.2" in done.stderr
 
 
 @pytest.mark.parametrize("script", ["init-clickhouse.sh", "clickhouse-client.sh"])

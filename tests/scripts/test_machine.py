@@ -61,7 +61,7 @@ def test_root_with_apt_installs_what_is_missing(tmp_path: Path, settings: dict[s
     result = functions(f"mkdir -p $LOCAL_DIR/logs/setup; require_prerequisites \"$(grep ^make <<<\"$PREREQUISITES_BUILD\")\"; chmod +x {tmp_path}/bin/make",
                        settings)
     assert calls.read_text().splitlines() == ["update -q", "install -q -y --no-install-recommends make"]
-    assert "installed by apt" in result.stdout
+    assert "installing with apt" in result.stdout
 
 
 # --- ports ---
@@ -95,7 +95,7 @@ def test_ports_that_cannot_work_are_all_named(free_settings: dict[str, str]) -> 
     assert result.returncode == 1
     assert "KAFKA1_PORT=70000 is not a port" in result.stdout
     assert "KAFKA2_PORT=eight is not a port" in result.stdout
-    assert f"PIPELINE_PORT={free_settings['CLICKHOUSE_PORT']} is given to another service too" in result.stdout
+    assert f"PIPELINE_PORT={free_settings['CLICKHOUSE_PORT']} is also used by another service" in result.stdout
 
 
 def test_free_ports_pass(free_settings: dict[str, str]) -> None:
@@ -153,7 +153,7 @@ def test_a_name_in_env_that_nothing_reads_is_told(tmp_path: Path, free_settings:
     (tmp_path / ".env").write_text("FLINK_PORT=8081\nKAFKA1_PRT=1\nCTR_JOB_PARALLELISM=2\nCLICKHOUSE_READER_PASSWORD=x\n# OLD=1\nPARALLELISM=2\n")
     result = functions("warn_of_unknown_settings", {**free_settings, "ENV_FILE": str(tmp_path / ".env")})
     assert result.returncode == 0
-    assert "nothing here reads: FLINK_PORT KAFKA1_PRT." in result.stdout, result.stdout
+    assert "contains unknown settings: FLINK_PORT KAFKA1_PRT." in result.stdout, result.stdout
     quiet = functions("warn_of_unknown_settings", {**free_settings, "ENV_FILE": str(CHECKOUT / ".env.example")})
     assert quiet.stdout == ""
 
@@ -170,6 +170,6 @@ def test_a_lost_secret_key_is_told_before_superset_fails_on_it(tmp_path: Path, f
     (tmp_path / "superset").mkdir()
     (tmp_path / "run/superset.settings").write_text("SUPERSET_SECRET_KEY=the-old-one\n")
     result = functions("check_machine", {**free_settings, "SUPERSET_SECRET_KEY": "another"})
-    assert result.returncode == 1 and "SUPERSET_SECRET_KEY is not the one" in result.stdout and "the-old-one" not in result.stdout
+    assert result.returncode == 1 and "SUPERSET_SECRET_KEY is not the key with which" in result.stdout and "the-old-one" not in result.stdout
     assert functions("check_machine", {**free_settings, "SUPERSET_SECRET_KEY": "the-old-one"}).returncode == 0
     assert functions("ARGUMENTS=(--no-superset); check_machine", free_settings).returncode == 0

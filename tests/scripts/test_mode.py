@@ -41,7 +41,7 @@ def test_a_flag_decides_whatever_the_machine_has(tmp_path: Path, settings: dict[
 def test_both_flags_are_a_usage_error(settings: dict[str, str]) -> None:
     result = script("status.sh", "--local", "--docker", settings=settings)
     assert result.returncode == 2
-    assert "exclude each other" in result.stdout
+    assert "mutually exclusive" in result.stdout
 
 
 def test_what_is_remembered_holds_until_down(tmp_path: Path, settings: dict[str, str]) -> None:

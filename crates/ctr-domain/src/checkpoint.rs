@@ -1,4 +1,4 @@
-//! Checkpoints: what a committed Kafka offset says, and nothing more.
+//! Checkpoints: a committed Kafka offset with a few numbers as metadata.
 //!
 //! The log is the state. A checkpoint of a partition is its **low offset** (the first record of any window the task still
 //! holds) as the committed offset, and a few numbers as the commit's metadata. Whoever owns the partition next starts
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::window::WindowSize;
 
-/// One record, recognised by where it is and when the broker (or producer) stamped it.
+/// One record, identified by its offset and its Kafka timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "(i64, Option<i64>)", from = "(i64, Option<i64>)")]
 pub struct RecordMark {
@@ -30,7 +30,7 @@ impl From<RecordMark> for (i64, Option<i64>) {
     }
 }
 
-/// What the commit of one partition says.
+/// The contents of one partition's commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionCheckpoint {
     /// The committed offset: the first record of any window held, or the position where none is held.

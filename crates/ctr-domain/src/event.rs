@@ -1,8 +1,8 @@
 //! One ad event, read from the bytes of a Kafka record.
 //!
-//! JSON is read in one of two ways. `scan` takes the flat objects that producers really send, in one pass and without
-//! allocation; what it does not take goes to `json`, which leaves JSON to `serde_json`. Either way ends in the same
-//! `Fields`, where the rules are checked once, so the two cannot disagree about a rule.
+//! There are two JSON parsers. `scan` handles the flat objects that producers usually send, in one pass and without
+//! allocation; everything else goes to `json`, which uses `serde_json`. Both produce the same `Fields`, where the rules
+//! are checked once, so the two cannot disagree about a rule.
 
 mod beginning;
 mod fields;

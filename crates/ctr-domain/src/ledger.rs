@@ -2,7 +2,7 @@
 
 use crate::rejection::RejectionCode;
 
-/// What became of the records of one partition since it was assigned. It always adds up: see [`Ledger::difference`].
+/// The outcomes of the records of one partition since it was assigned. They always add up: see [`Ledger::difference`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ledger {
     /// Records read.

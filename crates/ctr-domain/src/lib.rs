@@ -4,7 +4,7 @@
 //! millions of histories. The two ideas everything rests on:
 //!
 //! - **Results only grow.** The counts of a window in one Kafka partition never go down, and the tables keep the largest. A
-//!   row may be sent twice, late, out of order, or by a process that should be dead.
+//!   row may be sent twice, late, out of order, or by a process that should have ended.
 //! - **The log is the state.** A checkpoint is a Kafka offset with a few numbers; whoever starts there takes every decision
 //!   again, just as it was taken.
 //!

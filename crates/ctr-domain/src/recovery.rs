@@ -30,7 +30,7 @@ pub enum FreshStart {
     Latest,
 }
 
-/// Something about a start that people must know. None of it stops the start.
+/// A notice about a start that operators must see. It does not prevent the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecoveryNotice {
     /// The commit carries no metadata of ours: counting begins at its offset, with what the log holds from there.
@@ -56,7 +56,7 @@ pub enum RecoveryNotice {
         /// The first offset there is.
         log_start: i64,
     },
-    /// The topic was deleted and made again: it is read from its beginning, as if never seen. A window keeps the larger count.
+    /// The topic was recreated: it is read from its beginning, as if never seen. A window keeps the larger count.
     TopicMadeAnew {
         /// The committed low offset.
         low_offset: i64,

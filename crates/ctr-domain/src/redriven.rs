@@ -1,8 +1,8 @@
-//! Records that were put back into their topic from the dead letters: how they are known.
+//! Records that were redriven from dead letters into their topic, and how they are recognized.
 //!
-//! A redriven record lies in the topic and partition of the record that became the dead letter, its *origin*, and says in a
-//! header which one that is. The header decides nothing about the record, which counts or becomes a dead letter like any
-//! other: anybody may write one (`docs/adr/0015`). A dead letter about a copy names the origin, so that tools show it once.
+//! A redriven record is in the topic and partition of the record that became the dead letter, its *origin*, which a header
+//! names. No decision depends on the header; the record is counted or becomes a dead letter like any other, because anyone
+//! can write such a header (`docs/adr/0015`). A dead letter about a copy names the origin, so that tools show it once.
 
 use std::fmt;
 use std::str::FromStr;

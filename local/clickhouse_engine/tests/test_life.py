@@ -151,7 +151,7 @@ def test_a_directory_belongs_to_one_process(start_engine, tmp_path):
     second = EngineProcess(engine.directory)
     second.log_file = tmp_path / "second.log"
     assert second.spawn().wait(60) == 4
-    assert f"belongs to process {engine.process.pid}" in second.log_file.read_text()
+    assert f"in use by process {engine.process.pid}" in second.log_file.read_text()
     assert engine.query("SELECT 1") == "1"
     engine.kill()
     assert second.start().query("SELECT 1") == "1"

@@ -1,6 +1,6 @@
-//! What the first bytes of a value say about its form, where they explain why it is not an event.
+//! Recognizes common wrong formats by the first bytes of a value, to explain why it is not an event.
 
-/// A remark for the beginning of a message; empty where the first bytes explain nothing.
+/// A hint for the beginning of a message; empty if the first bytes match no known format.
 pub(super) fn hint(bytes: &[u8]) -> &'static str {
     match bytes {
         [0xef, 0xbb, 0xbf, ..] => "it begins with a byte order mark (EF BB BF): ",

@@ -1,4 +1,4 @@
-//! The complete way to read an event: JSON by `serde_json`, which knows escapes, nesting and every way to be wrong.
+//! The complete parser of events: `serde_json`, which handles escapes, nesting and every kind of error.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -56,7 +56,7 @@ fn nesting(text: &str) -> usize {
     deepest
 }
 
-/// Goes on behind the quote that ends the string.
+/// Advances past the closing quote of the string.
 fn skip_string(bytes: &mut std::str::Bytes<'_>) {
     while let Some(byte) = bytes.next() {
         match byte {

@@ -1,8 +1,8 @@
-//! The quick way to read an event: one pass over a flat JSON object, without allocation.
+//! The fast parser of events: one pass over a flat JSON object, without allocation.
 //!
-//! It is sure or silent. An object that it takes is valid JSON, and its fields are those that `serde_json` would find;
-//! for anything else (escapes, nesting, fractions, line breaks, an error of any kind) it returns `None` and leaves both
-//! the reading and the blame to the complete way.
+//! It never guesses. An object that it accepts is valid JSON, and its fields are those that `serde_json` would find; for
+//! anything else (escapes, nesting, fractions, line breaks, any error) it returns `None` and leaves parsing and error
+//! messages to the complete parser.
 
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ pub(super) fn scan<'a>(text: &'a str, fields: &mut Fields<'a>) -> Option<()> {
     cursor.next().is_none().then_some(())
 }
 
-/// The place in the text up to which it is understood.
+/// The text and the position up to which it has been parsed.
 struct Cursor<'a> {
     bytes: &'a [u8],
     position: usize,
@@ -54,7 +54,7 @@ impl Cursor<'_> {
         (self.next()? == expected).then_some(())
     }
 
-    /// Goes on behind the quote that ends a key, and says which field that is, if it is a known one.
+    /// Advances past the closing quote of a key, and returns its field if it is a known one.
     #[inline]
     fn key(&mut self) -> Option<Option<Field>> {
         if let Some((field, length)) = Field::at_start_of(self.bytes.get(self.position..)?) {
@@ -80,7 +80,7 @@ impl Cursor<'_> {
         Some(start..end)
     }
 
-    /// Goes on behind the quote that ends the string, and says where that is. Eight bytes at a time: strings are so short
+    /// Advances past the closing quote of the string, and returns its position. Eight bytes at a time: strings are so short
     /// that calling a search for each costs more than searching. An unusual byte after the quote only sends the text the
     /// complete way.
     #[inline]
