@@ -64,7 +64,7 @@ def test_a_letter_is_mended_by_a_program(stack: ContainerStack) -> None:
     assert done.returncode == 0, done.stderr
     wait_until(lambda: "INVALID_EVENT_TYPE" in stack.must("ctr-pipeline.sh", "--docker", "dlq", "stats"), 60, "a dead letter", every=2)
     said = stack.must("ctr-pipeline.sh", "--docker", "dlq", "redrive", "--code", "INVALID_EVENT_TYPE", "--mend", 's="$(cat)"; echo "$s" | sed s/tap/impression/')
-    assert "1 would be put back" in said, said
+    assert "1 would be redriven" in said, said
 
 
 def test_the_job_answers_on_its_published_port(stack: ContainerStack) -> None:
