@@ -105,22 +105,22 @@ const fn settings(name: &'static str, what: &'static str) -> Failure {
 pub const FAILURES: &[Failure] = &[
     letter("TOMBSTONE", "no payload"),
     letter("EMPTY_PAYLOAD", "a payload of no bytes"),
-    letter("NOT_UTF8", "bytes that are no text"),
-    letter("INVALID_JSON", "a text that is no JSON"),
-    letter("NOT_AN_OBJECT", "JSON that is no object"),
-    letter("MISSING_EVENT_TYPE", "`event_type` is not there"),
-    letter("INVALID_EVENT_TYPE", "`event_type` is none that is counted"),
-    letter("MISSING_PRODUCT_ID", "`product_id` is not there"),
-    letter("INVALID_PRODUCT_ID", "`product_id` is no text, blank, or too long"),
-    letter("MISSING_TIMESTAMP", "`timestamp` is not there"),
-    letter("INVALID_TIMESTAMP", "`timestamp` is no time that is counted"),
-    letter("INVALID_FIELD", "another field is not as it must be"),
+    letter("NOT_UTF8", "bytes that are not UTF-8 text"),
+    letter("INVALID_JSON", "text that is not JSON"),
+    letter("NOT_AN_OBJECT", "JSON that is not an object"),
+    letter("MISSING_EVENT_TYPE", "`event_type` is missing"),
+    letter("INVALID_EVENT_TYPE", "`event_type` is not one that is counted"),
+    letter("MISSING_PRODUCT_ID", "`product_id` is missing"),
+    letter("INVALID_PRODUCT_ID", "`product_id` is not text, is blank, or is too long"),
+    letter("MISSING_TIMESTAMP", "`timestamp` is missing"),
+    letter("INVALID_TIMESTAMP", "`timestamp` is outside the accepted range"),
+    letter("INVALID_FIELD", "another field is invalid"),
     letter("FUTURE_TIMESTAMP", "the event is ahead of its record's Kafka timestamp"),
     letter("TOO_LATE", "the window of the event is closed"),
-    waiting("sink_unavailable", Fault::ClickHouseOperator, "ClickHouse does not take rows: nothing is read meanwhile"),
-    waiting("sink_full", Fault::ClickHouseOperator, "rows come more quickly than ClickHouse takes them"),
+    waiting("sink_unavailable", Fault::ClickHouseOperator, "ClickHouse does not accept rows: reading is paused"),
+    waiting("sink_full", Fault::ClickHouseOperator, "rows arrive faster than ClickHouse accepts them"),
     waiting("dead_letters", Fault::KafkaOperator, "dead letters cannot be written"),
-    waiting("drift", Fault::Nobody, "it is far ahead of the other topic, which has records left to read"),
+    waiting("drift", Fault::Nobody, "it is far ahead of the other topic, which has unread records"),
     waiting(
         "unreadable",
         Fault::Producer,
@@ -150,18 +150,21 @@ pub const FAILURES: &[Failure] = &[
         "nothing is committed: letters or the group's coordinator",
     )
     .seen("ctr_checkpoint_age_seconds", "CtrCheckpointAge"),
-    row(Scope::Worker, "failed", Fault::Ours, Action::Restart, "an error that nobody foresaw, or a panic")
+    row(Scope::Worker, "failed", Fault::Ours, Action::Restart, "an unexpected error, or a panic")
         .seen("ctr_worker_restarts_total", "CtrRestarting"),
     row(Scope::Worker, "ledger", Fault::Ours, Action::Count, "a record that is unaccounted for")
         .seen("ctr_ledger_difference_records", "CtrLedgerNotZero"),
     clickhouse("unreachable", "no connection, or it broke"),
-    clickhouse("slow", "no answer in time: `clickhouse.request-timeout-ms`, up to eight times that"),
-    clickhouse("not_clickhouse", "something else answers at `clickhouse.url`: nothing it says acknowledges a row"),
+    clickhouse("slow", "no response in time: `clickhouse.request-timeout-ms`, up to eight times that"),
+    clickhouse(
+        "not_clickhouse",
+        "another program answers at `clickhouse.url`: none of its responses acknowledges a row",
+    ),
     clickhouse("login", "it refuses `clickhouse.user` with `clickhouse.password`"),
     clickhouse("right", "`clickhouse.user` may not insert or read"),
-    clickhouse("database", "there is no `clickhouse.database`"),
+    clickhouse("database", "`clickhouse.database` does not exist"),
     clickhouse("table", "somebody has changed the results table; the reason names column and both types"),
-    clickhouse("refused", "another exception, in its own words"),
+    clickhouse("refused", "another exception, with ClickHouse's message"),
     row(
         Scope::ClickHouse,
         "beyond retention",
@@ -175,14 +178,14 @@ pub const FAILURES: &[Failure] = &[
         "brokers away",
         Fault::KafkaOperator,
         Action::Wait,
-        "no broker answers: reading goes on when one does",
+        "no broker responds: reading continues when one does",
     )
     .seen("ctr_partition_lag_records", "CtrNoProgress"),
-    row(Scope::Kafka, "dead letters refused", Fault::KafkaOperator, Action::Wait, "their topic is away or full")
+    row(Scope::Kafka, "dead letters refused", Fault::KafkaOperator, Action::Wait, "their topic is missing or full")
         .seen("ctr_dead_letters_failing", "CtrDeadLettersFailing"),
-    settings("a value", "a key that is unknown or a value that is none; all are listed at once"),
+    settings("a value", "an unknown key or an invalid value; all are listed at once"),
     settings("kafka.properties", "a property that a client refuses, or that exactness forbids; by name"),
-    settings("schema at the start", "a table or a view is missing or other than it must be"),
+    settings("schema at the start", "a table or a view is missing or different from what is required"),
     row(
         Scope::Process,
         "log lines lost",
@@ -196,17 +199,17 @@ pub const FAILURES: &[Failure] = &[
         "stopped",
         Fault::Operator,
         Action::Count,
-        "the process itself did not run: SIGSTOP, a paused container, no CPU",
+        "the process was suspended: SIGSTOP, a paused container, no CPU",
     )
     .seen("ctr_process_stopped_seconds_total", "CtrProcessStopped"),
-    row(Scope::Process, "down", Fault::Operator, Action::Wait, "it does not run: the log keeps the records")
+    row(Scope::Process, "down", Fault::Operator, Action::Wait, "it is not running: the log keeps the records")
         .seen("process_start_time_seconds", "CtrJobDown"),
     row(
         Scope::Process,
         "behind",
         Fault::Operator,
         Action::Wait,
-        "more comes than is read: results come later, none is lost",
+        "records arrive faster than they are read: results are delayed, none is lost",
     )
     .seen("ctr_partition_lag_seconds", "CtrEventTimeLag"),
 ];
@@ -249,8 +252,8 @@ impl Action {
     pub fn text(self) -> String {
         match self {
             Self::Letter => "dead letter".to_owned(),
-            Self::Count => "counted, goes on".to_owned(),
-            Self::Wait => "waits, goes on by itself".to_owned(),
+            Self::Count => "counted, continues".to_owned(),
+            Self::Wait => "waits, resumes by itself".to_owned(),
             Self::Restart => "worker restarts, then exit 1".to_owned(),
             Self::End(code) => format!("exit {code}"),
         }

@@ -158,7 +158,7 @@ fn prepare_group(config: &Config, commits: &GroupCommits) -> anyhow::Result<bool
     match commits.state() {
         GroupState::New if config.kafka.offset_strategy == OffsetStrategy::Latest => {
             match commits.begin_at_latest(config.job.rules()?.window_size) {
-                Ok(()) => tracing::info!(group, "first start: beginning behind the latest records"),
+                Ok(()) => tracing::info!(group, "first start: starting after the latest record"),
                 // Another instance is at it, or has just done it; if not, this fails for the workers too, and says why.
                 Err(error) => tracing::warn!(group, %error, "the group's first start was not pinned by this process"),
             }
@@ -166,7 +166,7 @@ fn prepare_group(config: &Config, commits: &GroupCommits) -> anyhow::Result<bool
         }
         GroupState::New | GroupState::Complete => Ok(false),
         GroupState::PartitionsAdded(partitions) => {
-            tracing::info!(group, partitions, "partitions without a commit: the group assigns all of them anew");
+            tracing::info!(group, partitions, "partitions without a commit: the group reassigns all partitions");
             Ok(true)
         }
     }
@@ -255,7 +255,7 @@ fn finish(
         abort.abort();
         tracing::warn!(
             duration_seconds = begun.elapsed().as_secs_f32(),
-            "rows were left unacknowledged; the next start sends them again"
+            "some rows are unacknowledged; the next start resends them"
         );
     }
     let clean = matches!(shutdown.kind(), Some(StopKind::Keep | StopKind::Leave)) && worked.is_ok();

@@ -66,7 +66,7 @@ impl Shutdown {
                     if count.is_second() {
                         tracing::warn!(
                             signal,
-                            "second signal: ending at once; the next start goes on from the last commit"
+                            "second signal: exiting immediately; the next start continues from the last commit"
                         );
                         std::process::exit(128 + signal);
                     }

@@ -1,4 +1,4 @@
-//! Workers on their threads: one that fails is started again from its last commit, a few times; then the process gives up.
+//! Workers on their threads: one that fails is restarted from its last commit, a few times; then the process ends.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,7 +60,7 @@ fn supervise(setup: &WorkerSetup) -> anyhow::Result<()> {
                     attempt,
                     attempts_allowed = lives.restarts.allowed,
                     retry_seconds,
-                    "worker failed: {failure}; it is started again"
+                    "worker failed: {failure}; restarting"
                 );
                 if wait(setup.job.restart_delay, &setup.shutdown) {
                     return Ok(());
@@ -105,7 +105,7 @@ impl Lives {
     /// nobody starts the worker again, and nobody may take the stop for a clean one.
     fn next(&mut self, failure: &Failure, now: Instant, lived: Duration, is_stopping: bool) -> Next {
         match failure {
-            _ if is_stopping => Next::GiveUp("failed while it stopped".to_owned()),
+            _ if is_stopping => Next::GiveUp("failed while stopping".to_owned()),
             Failure::Error(WorkerError::Fenced(member)) if self.fencing.is_first(now) => {
                 Next::JoinOnceMore(member.clone())
             }
@@ -189,7 +189,7 @@ mod tests {
         let (mut lives, now, lived) = (Lives::new(3), Instant::now(), Duration::from_secs(1));
         for failure in [failure(), fenced(), Failure::Panic("index out of bounds".to_owned())] {
             let next = lives.next(&failure, now, lived, true);
-            assert_eq!(next, Next::GiveUp("failed while it stopped".to_owned()), "{failure}");
+            assert_eq!(next, Next::GiveUp("failed while stopping".to_owned()), "{failure}");
         }
         assert_eq!(lives.next(&failure(), now, lived, false), Next::Restart(1), "none was used up");
     }

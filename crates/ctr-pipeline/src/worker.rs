@@ -85,7 +85,7 @@ pub(crate) enum WorkerError {
     )]
     Fenced(String),
     #[error(
-        "a record of {topic}-{partition} (offset {offset}) came past its partition's queue: reading on would lose it"
+        "a record of {topic}-{partition} (offset {offset}) bypassed its partition's queue: continuing would lose it"
     )]
     Stray { topic: String, partition: i32, offset: i64 },
     #[error("partitions could not be assigned: {0}")]
@@ -94,7 +94,7 @@ pub(crate) enum WorkerError {
     Kafka(#[from] KafkaError),
     #[error("the row sink has stopped")]
     SinkStopped,
-    #[error("no thread for a question to the brokers: {0}")]
+    #[error("could not start a thread for a broker request: {0}")]
     Thread(std::io::Error),
 }
 

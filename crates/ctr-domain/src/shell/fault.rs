@@ -6,7 +6,7 @@
 //! | the log's | cut, made anew, the consumer went back | all partitions are taken over again; no failure |
 //! | the partition's | a batch that cannot be unpacked | it is read no further; the others are |
 //! | the world's | brokers, ClickHouse, a topic that is away | waiting, with the reason |
-//! | the worker's | an error nobody knows | the worker is started again, a few times |
+//! | the worker's | an error nobody knows | the worker is restarted, a few times |
 //! | the settings' | another window size | the process ends |
 
 use super::counter::Counter;

@@ -214,7 +214,7 @@ impl DeadLetterSink {
         tracing::warn!(topic = self.topic, bytes = limit, "dead letters are too large for their topic; cutting them");
         match connect(&self.config, limit, &self.returned) {
             Ok(producer) => *line = Line { producer, limit },
-            Err(error) => tracing::error!(%error, "no new producer for dead letters; the old one goes on"),
+            Err(error) => tracing::error!(%error, "cannot create a new producer for dead letters; keeping the old one"),
         }
     }
 

@@ -24,7 +24,10 @@ pub(crate) async fn delete_commits(kafka: &KafkaConfig) {
             Some(Err((_, code))) => {
                 tracing::warn!(group, error = %code, "commits kept: the group has other members, or is not known")
             }
-            _ => tracing::info!(group, "commits removed (DELETE_ON_CANCELLATION); the next start begins anew"),
+            _ => tracing::info!(
+                group,
+                "commits removed (DELETE_ON_CANCELLATION); the next start begins again from the beginning"
+            ),
         },
         Err(error) => tracing::warn!(group, %error, "commits could not be removed"),
     }

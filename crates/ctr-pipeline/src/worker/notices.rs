@@ -33,12 +33,7 @@ impl Worker {
             ),
             Notice::NoFacts { reason } => {
                 if let Some(unsaid) = REPEATS.next_of(worker, "facts") {
-                    tracing::warn!(
-                        worker,
-                        reason,
-                        unsaid,
-                        "partitions cannot be taken over yet; the brokers are asked again"
-                    );
+                    tracing::warn!(worker, reason, unsaid, "cannot take over partitions yet; retrying");
                 }
             }
             Notice::TakenAgain { partition, side, why } => say_taken_again(topics.name(side), partition, why),
@@ -47,21 +42,26 @@ impl Worker {
                 partition,
                 position,
                 reason,
-                "this partition is read no further, the others are; docs/operations.md says how to get past it"
+                "reading of this partition has stopped, the others continue; docs/operations.md describes how to skip the batch"
             ),
             Notice::CommitFailed { reason } => {
                 if let Some(unsaid) = REPEATS.next_of(worker, &reason) {
-                    tracing::warn!(worker, error = reason, unsaid, "a commit failed; the next one follows");
+                    tracing::warn!(
+                        worker,
+                        error = reason,
+                        unsaid,
+                        "offset commit failed; retrying at the next checkpoint"
+                    );
                 }
             }
             Notice::LettersFail { reason } => tracing::error!(
                 topic = self.setup.dead_letters.topic(),
                 reason,
-                "dead letters cannot be written; nothing is read or committed until they are (does the topic exist? \
+                "cannot write dead letters; reading and commits are paused (does the topic exist? \
                  ./scripts/create-topics.sh)"
             ),
             Notice::LettersWork => {
-                tracing::info!(topic = self.setup.dead_letters.topic(), "dead letters are written again");
+                tracing::info!(topic = self.setup.dead_letters.topic(), "writing dead letters again");
             }
         }
     }
@@ -74,14 +74,14 @@ fn say_taken_again(topic: &str, partition: i32, why: Upset) {
             partition,
             offset,
             position = expected,
-            "the consumer has gone back; restoring from the commits"
+            "the consumer position moved back; restoring from the commits"
         ),
-        Upset::AnotherLog => tracing::warn!(topic, partition, "the log is another one; restoring from the commits"),
+        Upset::AnotherLog => tracing::warn!(topic, partition, "the topic was recreated; restoring from the commits"),
         Upset::Error(PartitionError::OutOfRange(reason)) => tracing::warn!(
             topic,
             partition,
             reason,
-            "the log was cut or has lost its end; going on from the commits with what there is"
+            "the log was truncated; continuing from the commits with the remaining records"
         ),
         Upset::Error(error) => tracing::warn!(topic, partition, ?error, "restoring from the commits"),
     }

@@ -40,7 +40,7 @@ impl Worker {
             tracing::warn!(
                 dead_letters = self.shell.letters_waiting(),
                 sink_available = self.setup.rows.state().is_available(),
-                "stopped before everything was acknowledged ({owed}); the next start takes it up from the last commit"
+                "stopped before everything was acknowledged ({owed}); the next start continues from the last commit"
             );
         }
         // Kafka removes the commits of a group only when it has no members.
