@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::SETTINGS;
-use crate::{dlq, recount};
+use crate::dlq;
+use crate::recount;
 
 /// Real-time click-through rates: counts impressions and clicks from Kafka per product in event-time windows and stores the
 /// results in ClickHouse, with exact results across crashes.

@@ -16,7 +16,6 @@ const TABLE: &[(&str, &[&str])] = &[
     ("histogram", &[]),
     ("shutdown", &[]),
     ("stopped", &[]),
-    ("cli", &["config"]),
     ("logging", &["config"]),
     ("probe", &["config"]),
     ("kafka_log", &["logging"]),
@@ -27,6 +26,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("recount", &["check", "config", "sink", "source"]),
     ("worker", &["config", "crash_point", "histogram", "kafka_log", "logging", "shutdown", "sink", "source", "status"]),
     ("dlq", &["config", "recount", "sink", "source"]),
+    ("cli", &["config", "dlq", "recount"]),
     ("supervisor", &["shutdown", "worker"]),
     ("job", &["check", "config", "shutdown", "sink", "source", "status", "stopped", "supervisor", "worker"]),
 ];

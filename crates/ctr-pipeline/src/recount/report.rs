@@ -129,7 +129,10 @@ mod tests {
         report.note_beyond_retention();
         let text = report.to_string();
         assert!(text.contains("rows      3 would be written: 1 were missing, 1 grew"), "{text}");
-        assert!(text.contains("windows   2\nproducts  2\n") && text.contains("note      1 of the rows"), "{text}");
+        assert!(
+            text.contains("windows   2\nproducts  2\n") && text.contains("note      1 of the changed rows"),
+            "{text}"
+        );
         assert!(text.contains("note      1 rows are beyond retention"), "{text}");
         assert!(!text.contains("larger") && !report.has_refused());
     }
