@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from confluent_kafka import Producer as TransactionalProducer
 
 from pipeline.events import T, click, impression
 from stack import Database, Kafka, Pipeline, Producer, Topics, Truth, wait_until
@@ -42,6 +43,40 @@ def test_a_window_let_go_beside_a_silent_topic_and_what_comes_for_it(make_pipeli
     letter = kafka.dead_letters(one_partition)[0]
     assert (letter["code"], letter["source"], letter["offset"], letter["closedEarly"]) == ("TOO_LATE", "Click", 0, True)
     assert database.windows()[("p", T)] == (1, 0)
+
+
+def test_an_open_transaction_is_said_and_closes_nothing_early(make_pipeline: Callable[..., Pipeline], database: Database, kafka: Kafka,
+                                                             one_partition: Topics):
+    """F4: what may not be read is not the end of the log."""
+    pipeline = start_on(one_partition, make_pipeline, **{"ctr.job.idle-hold-ms": "20000"})
+    stranger = TransactionalProducer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": f"{one_partition.group}-stranger",
+                                      "transaction.timeout.ms": 120_000})
+    stranger.init_transactions(60)
+    stranger.begin_transaction()
+    key, value = click("stranger", T)
+    stranger.produce(one_partition.clicks, key=key, value=value)
+    assert stranger.flush(60) == 0
+    # Two minutes of event time, so six times the hold, behind the stranger's record.
+    times = range(T, T + 2 * MINUTE, 2_000)
+    kafka.produce(one_partition.clicks, [click("p", ms) for ms in times])
+    kafka.produce(one_partition.impressions, [impression("p", ms) for ms in times])
+
+    def clicks() -> dict:
+        return next(p for p in pipeline.get_json("/api/v1/status")["partitions"] if p["topic"] == one_partition.clicks)
+
+    wait_until(lambda: clicks()["heldBackRecords"] == len(times) + 1, 60, "what is held back is counted")
+    assert clicks()["lagRecords"] == len(times) + 1 and not clicks()["idle"]
+    # Longer than the end of a log is asked for, and than silence needs: time is all there is to wait for.
+    wait_until(lambda: time.time() * 1_000 - clicks()["heldBackSince"] > 5_000, 60, "it is held back for a while")
+    reasons = pipeline.get_json("/api/v1/status")["reasons"]
+    assert any(f"{one_partition.clicks}-0: an open transaction holds back {len(times) + 1} records since 20" in reason for reason in reasons), reasons
+    metric = f'ctr_partition_held_back_records{{topic="{one_partition.clicks}",partition="0"}} {len(times) + 1}'
+    assert metric in pipeline.get("/metrics"), "and the metric says it"
+    assert clicks()["position"] == 0
+    stranger.abort_transaction(60)
+    wait_until(lambda: database.windows() == {("p", start): (5, 5) for start in range(T, T + 2 * MINUTE, 10_000)}, 60, "every window is whole")
+    assert kafka.dead_letters(one_partition) == [], "nothing was closed early"
+    wait_until(lambda: clicks()["heldBackRecords"] == 0 and clicks()["heldBackSince"] is None, 30, "nothing is held back any more")
 
 
 def test_one_topic_an_hour_behind_the_other(producer: Producer, make_pipeline: Callable[..., Pipeline], database: Database, kafka: Kafka,

@@ -137,6 +137,14 @@ pub const FAILURES: &[Failure] = &[
     .seen("ctr_records_lost_total", "CtrRecordsLost"),
     row(
         Scope::Topic,
+        "open transaction",
+        Fault::Producer,
+        Action::Wait,
+        "somebody's transaction is open: what lies behind its first record may not be read, its windows wait",
+    )
+    .seen("ctr_partition_held_back_records", "CtrOpenTransaction"),
+    row(
+        Scope::Topic,
         "timestamp type",
         Fault::Operator,
         Action::End(2),

@@ -33,3 +33,4 @@ pub mod logging;
 pub mod probe;
 mod shutdown;
 mod stopped;
+mod wall_clock;

@@ -13,7 +13,6 @@ mod rows;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -28,6 +27,7 @@ use crate::check;
 use crate::config::Config;
 use crate::source::log_reader::LogReader;
 use crate::source::topics::ClusterFacts;
+use crate::wall_clock::now_ms;
 use plan::{Pair, Plan};
 pub(crate) use progress::Progress;
 pub use report::Report;
@@ -150,12 +150,6 @@ fn count(pair: &Pair, recount: &mut Recount, reader: &mut LogReader, progress: &
         })?;
     }
     Ok(())
-}
-
-/// The wall clock, epoch ms.
-pub(crate) fn now_ms() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// How long after its end, by the wall clock, the job may still count events of a window. The window is not recounted before

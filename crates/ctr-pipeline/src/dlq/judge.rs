@@ -12,10 +12,11 @@ use ctr_domain::rules::Rules;
 use super::letter::{Letter, RecordHeader};
 use super::mend::mend;
 use crate::config::Config;
-use crate::recount::{Progress, now_ms};
+use crate::recount::Progress;
 use crate::sink::redrive::Redriven;
 use crate::source::log_reader::{LogPart, LogReader};
 use crate::source::redriven::origin_of;
+use crate::wall_clock::now_ms;
 
 /// What to do with a dead letter. Times are event times in epoch ms.
 #[derive(Debug)]

@@ -5,10 +5,11 @@ use ctr_domain::rules::Rules;
 use ctr_domain::task::{BySide, Side};
 use ctr_domain::timestamp::to_rfc3339;
 
-use super::{now_ms, settling_ms};
+use super::settling_ms;
 use crate::config::Config;
 use crate::source::log_reader::{LogPart, LogReader};
 use crate::source::topics::ClusterFacts;
+use crate::wall_clock::now_ms;
 
 /// Offsets read at the beginning of a log to find the first record: transaction markers may precede it.
 const SEARCHED_RECORDS: i64 = 1_000;

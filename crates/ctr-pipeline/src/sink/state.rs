@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::clickhouse::ClickHouseError;
 use crate::histogram::Histogram;
 use crate::stopped;
+use crate::wall_clock::now_ms;
 
 /// The state of the row sink, written by the sink and read by workers and the status report.
 #[derive(Debug, Default)]
@@ -159,7 +160,7 @@ impl SinkState {
         self.batches.fetch_add(1, Ordering::Relaxed);
         self.rows.fetch_add(rows as u64, Ordering::Relaxed);
         self.buffered_bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = Duration::from_millis(u64::try_from(now_ms()).unwrap_or_default());
         let mut history = self.lock();
         history.last_durable = Some(Instant::now());
         for end in shown_first {

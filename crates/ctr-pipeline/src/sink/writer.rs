@@ -1,7 +1,7 @@
 //! The row sink: collects rows of all workers into batches, and writes each batch until it is acknowledged, one at a time.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crossbeam_channel::Sender;
@@ -17,6 +17,7 @@ use super::state::SinkState;
 use super::{Receipt, TaskId};
 use crate::config::ClickHouseConfig;
 use crate::crash_point::crash_point;
+use crate::wall_clock::now_ms;
 
 /// How often an idle sink pings ClickHouse.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
@@ -187,8 +188,7 @@ impl Writer {
 
     /// Counts acknowledged rows that are older than the table's TTL: ClickHouse's next merge drops them.
     fn count_what_is_dropped(&mut self, batch: &Batch) {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+        let now = now_ms();
         let dropped = self.retention.dropped(batch.chunks.iter().map(|chunk| &chunk[..]), now);
         if dropped > 0 && self.state.rows_beyond_retention() == 0 {
             tracing::warn!(

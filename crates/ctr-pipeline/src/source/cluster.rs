@@ -14,6 +14,22 @@ pub struct LogBounds {
     pub end: Option<i64>,
     /// Where what can be read ends: before the first record of a transaction that is still open.
     pub stable_end: Option<i64>,
+    /// Since when that lies before the end, epoch ms.
+    pub held_since: Option<i64>,
+}
+
+impl LogBounds {
+    /// Records that an open transaction holds back.
+    #[must_use]
+    pub fn held_back(&self) -> Option<i64> {
+        // The two ends are not asked at one moment: the stable one comes later and may be larger.
+        Some((self.end? - self.stable_end?).max(0))
+    }
+
+    /// Both ends were asked: notes since when records are held back.
+    pub fn note_ends(&mut self, now: i64) {
+        self.held_since = if self.held_back() > Some(0) { self.held_since.or(Some(now)) } else { None };
+    }
 }
 
 /// One topic.
@@ -56,15 +72,9 @@ impl ClusterView {
         self.bounds(topic, partition)?.end
     }
 
-    /// Records of a partition that an open transaction holds back.
+    /// The bounds of the log of a partition, as far as known.
     #[must_use]
-    pub fn held_back(&self, topic: &str, partition: i32) -> Option<i64> {
-        let bounds = self.bounds(topic, partition)?;
-        // The two ends are not asked at one moment: the stable one comes later and may be larger.
-        Some((bounds.end? - bounds.stable_end?).max(0))
-    }
-
-    fn bounds(&self, topic: &str, partition: i32) -> Option<&LogBounds> {
+    pub fn bounds(&self, topic: &str, partition: i32) -> Option<&LogBounds> {
         let logs = self.topics.iter().find(|logs| logs.name == topic)?;
         logs.partitions.get(usize::try_from(partition).ok()?)
     }

@@ -14,6 +14,7 @@ use super::end_offsets::{Ends, QuestionClient};
 use crate::config::KafkaConfig;
 use crate::shutdown::Shutdown;
 use crate::source::cluster::{ClusterBoard, GroupMember, LogBounds, TopicLogs};
+use crate::wall_clock::now_ms;
 
 /// How often the ends of the logs are asked.
 const ENDS_INTERVAL: Duration = Duration::from_millis(500);
@@ -107,6 +108,8 @@ impl ClusterWatch {
     fn look_at_ends(&mut self) -> KafkaResult<()> {
         self.ask(Ends::Log, Offset::End, |bounds, end| bounds.end = end)?;
         self.ask(Ends::Stable, Offset::End, |bounds, end| bounds.stable_end = end)?;
+        let now = now_ms();
+        self.topics.iter_mut().flat_map(|topic| &mut topic.partitions).for_each(|bounds| bounds.note_ends(now));
         self.board.show_topics(self.topics.clone());
         Ok(())
     }

@@ -176,6 +176,13 @@ pub const METRICS: &[Metric] = &[
     by(
         PARTITION,
         Kind::Gauge,
+        "ctr_partition_held_back_records",
+        "Records in the log that nobody may read yet, because somebody's transaction is open.",
+        |report, samples| each_partition(report, samples, |partition| partition.held_back_records.map(signed)),
+    ),
+    by(
+        PARTITION,
+        Kind::Gauge,
         "ctr_partition_lag_seconds",
         "Age of the newest event time read, by the wall clock, while records are left to read; 0 where all was read.",
         |report, samples| each_partition(report, samples, |partition| partition.lag_seconds),

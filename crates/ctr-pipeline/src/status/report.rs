@@ -6,8 +6,9 @@ mod sink;
 mod work;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use ctr_domain::timestamp::to_rfc3339;
 use serde::Serialize;
 
 use super::board::{self, Place, WorkerBoard};
@@ -19,6 +20,7 @@ use crate::sink::state::SinkState;
 use crate::source::cluster::{ClusterBoard, ClusterView, TopicLogs};
 use crate::status::visitors;
 use crate::stopped;
+use crate::wall_clock::now_ms;
 
 pub use ledger::{LedgerReport, TopicLedger};
 pub use partition::{LagReport, PartitionReport};
@@ -149,7 +151,7 @@ impl Report {
     /// How the process is now.
     #[must_use]
     pub fn take(sources: &StatusSources) -> Self {
-        let at = epoch_ms(SystemTime::now());
+        let at = now_ms();
         let places = sources.board.read();
         let cluster = sources.cluster.read();
         let mut totals = WorkerTotals::default();
@@ -228,8 +230,9 @@ fn judge(
     }
     for partition in partitions {
         let (topic, number) = (&partition.topic, partition.partition);
-        if let Some(records @ 1..) = partition.held_back_records {
-            reasons.push(format!("{topic}-{number}: an open transaction holds back {records} records"));
+        if let (Some(records), Some(since)) = (partition.held_back_records, partition.held_back_since) {
+            let since = to_rfc3339(since);
+            reasons.push(format!("{topic}-{number}: an open transaction holds back {records} records since {since}"));
         }
         if let (Some("unreadable"), Some(text)) = (partition.wait, partition.waits_for) {
             reasons.push(format!("{topic}-{number} is read no further: {text}"));
@@ -263,12 +266,6 @@ fn unequal_topics([impressions, clicks]: &[String; 2], cluster: &ClusterView) ->
         )),
         _ => None,
     }
-}
-
-/// Milliseconds since the epoch.
-fn epoch_ms(time: SystemTime) -> i64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Seconds since `at`.

@@ -1,7 +1,5 @@
 //! Reading: one batch of every partition that the shell lets be read.
 
-use std::time::SystemTime;
-
 use ctr_domain::dead_letter::DeadLetterReason;
 use ctr_domain::event::Event;
 use ctr_domain::shell::{SinkView, Step, Upset};
@@ -15,6 +13,7 @@ use crate::source::assignment::Topics;
 use crate::source::batch::{Entry, Record};
 use crate::source::partition_error;
 use crate::status::snapshot::RecentLetter;
+use crate::wall_clock::now_ms;
 
 impl Worker {
     pub(super) fn tell_sink(&mut self) {
@@ -104,9 +103,8 @@ fn origin<'a>(side: Side, partition: i32, record: &Record<'a>, topics: &'a Topic
 }
 
 fn recent_letter(origin: &Origin<'_>, reason: &DeadLetterReason) -> RecentLetter {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     RecentLetter {
-        read_at: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
+        read_at: now_ms(),
         topic: origin.topic.to_owned(),
         partition: origin.partition,
         offset: origin.mark.offset,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::age;
-use crate::source::cluster::ClusterView;
+use crate::source::cluster::{ClusterView, LogBounds};
 use crate::status::board::Place;
 use crate::status::snapshot::{PartitionStatus, WaitReason};
 
@@ -30,6 +30,8 @@ pub struct PartitionReport {
     pub lag_records: Option<i64>,
     /// The part of them that nobody may read yet, because somebody's transaction is open.
     pub held_back_records: Option<i64>,
+    /// Since when, epoch ms.
+    pub held_back_since: Option<i64>,
     /// How old the newest event time read is, while records are left to read; 0 where all was read.
     pub lag_seconds: Option<f64>,
     /// Event time below which nothing more is expected, epoch ms.
@@ -49,6 +51,7 @@ impl PartitionReport {
         // What was read since the broker was asked is proof of a later end.
         let end_offset = cluster.end(&status.topic, status.partition).map(|end| end.max(status.position));
         let lag_records = end_offset.map(|end| end - status.position);
+        let bounds = cluster.bounds(&status.topic, status.partition);
         Self {
             topic: status.topic.clone(),
             partition: status.partition,
@@ -57,7 +60,8 @@ impl PartitionReport {
             low_offset: status.low_offset,
             end_offset,
             lag_records,
-            held_back_records: cluster.held_back(&status.topic, status.partition),
+            held_back_records: bounds.and_then(LogBounds::held_back),
+            held_back_since: bounds.and_then(|bounds| bounds.held_since),
             lag_seconds: lag_seconds(lag_records, status.maximum, at),
             watermark: status.watermark,
             idle: status.idle,
