@@ -90,7 +90,7 @@ def test_setup_does_everything_in_order(docker: Docker) -> None:
     assert max(at[f"{RUN} kafka-init"], at[f"{RUN} clickhouse-init"], at["build ctr-pipeline superset"]) < min(check, at[f"{RUN} superset-init"])
     assert check < at[f"{UP} ctr-pipeline"] < at[f"{UP} impression-producer click-producer"] < at[f"{UP} superset kafka-ui"]
     assert at[f"{RUN} superset-init"] < at[f"{UP} superset kafka-ui"]
-    assert result.stdout.splitlines()[0] == "mode: docker (asked for)"
+    assert result.stdout.splitlines()[0] == "mode: docker (requested)"
     assert "first new row in ctr_latest_view" in result.stdout and "Kafka UI      http://127.0.0.1:" in result.stdout
 
 

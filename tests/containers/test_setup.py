@@ -15,7 +15,7 @@ QUERIES = (
 
 def test_setup_ends_with_rows_and_may_be_run_again(session_stack: ContainerStack) -> None:
     first = session_stack.setup()
-    assert first.startswith("mode: docker (asked for)")
+    assert first.startswith("mode: docker (requested)")
     for step in ("images built", "brokers and ClickHouse healthy", "topics created", "schema applied", "pipeline deployed", "producers started",
                  "first new row in ctr_latest_view"):
         assert re.search(rf"^ +[\d.]+ s  {re.escape(step)}$", first, re.MULTILINE), first

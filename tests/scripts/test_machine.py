@@ -110,7 +110,7 @@ def test_a_path_that_some_tool_does_not_take_is_refused_by_name(tmp_path: Path, 
     result = script("setup.sh", "--local", settings={"LOCAL_DIR": str(local), "PATH": os.environ["PATH"]})
     assert result.returncode == 2, result.stdout
     assert "the path of LOCAL_DIR" in result.stdout, result.stdout
-    named = result.stdout.partition('has the character "')[2][0]
+    named = result.stdout.partition('contains the character "')[2][0]
     assert named in folder and not named.isalnum()
     assert not local.exists(), "nothing is made"
 

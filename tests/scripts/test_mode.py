@@ -33,9 +33,9 @@ def test_docker_only_if_it_answers_and_is_new_enough(tmp_path: Path, settings: d
 
 def test_a_flag_decides_whatever_the_machine_has(tmp_path: Path, settings: dict[str, str]) -> None:
     docker(tmp_path, 0, "2.29.1")
-    assert script("status.sh", "--local", settings=settings).stdout.splitlines()[0] == "mode: local (asked for)"
+    assert script("status.sh", "--local", settings=settings).stdout.splitlines()[0] == "mode: local (requested)"
     docker(tmp_path, 1, "")
-    assert script("status.sh", "--docker", settings=settings).stdout.splitlines()[0] == "mode: docker (asked for)"
+    assert script("status.sh", "--docker", settings=settings).stdout.splitlines()[0] == "mode: docker (requested)"
 
 
 def test_both_flags_are_a_usage_error(settings: dict[str, str]) -> None:
