@@ -23,7 +23,7 @@ def test_every_query_is_answered(pipeline: Pipeline):
     assert {query["name"] for query in report["queries"] if query["group"] == "chart"} == charts
 
     text = verify(pipeline, "load", "--clients", "2", "--seconds", "1", "--group", "seed").text
-    assert re.search(r"2 clients, 1 s: \d+ answers", text) and re.search(r"< \d+ ms #+ \d+", text), text
+    assert re.search(r"2 clients, 1 s: \d+ responses", text) and re.search(r"< \d+ ms #+ \d+", text), text
 
 
 def test_saved_queries_and_the_readme_are_asked_word_for_word():

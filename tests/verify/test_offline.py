@@ -25,7 +25,7 @@ def test_windows_explains_every_event():
 
 def test_simulate_holds_and_catches():
     done = verify("simulate", "--histories", "200")
-    assert done.returncode == 0 and done.stdout.count(": table, dead letters and ledger match the log") == 5, done.stdout + done.stderr
+    assert done.returncode == 0 and done.stdout.count(": table, dead letters and ledger match the log") == 6, done.stdout + done.stderr
     caught = verify("simulate", "--mutation", "high-offset")
     assert caught.returncode == 0 and caught.stdout.startswith("high-offset: caught by history "), caught.stdout
     missed = verify("simulate", "--mutation", "later-future", "--histories", "1", "--seed", "0")
