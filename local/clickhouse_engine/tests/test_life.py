@@ -163,7 +163,7 @@ def test_a_port_that_is_taken_is_named(start_engine, tmp_path):
     second = EngineProcess(tmp_path / "other")
     second.port = engine.port
     assert second.spawn().wait(60) == 3
-    assert f"port {engine.port} on 127.0.0.1 is taken" in second.log()
+    assert f"port {engine.port} on 127.0.0.1 is in use" in second.log()
 
 
 def test_it_listens_on_this_machine_only(engine):
