@@ -55,8 +55,14 @@ check_options " --events --products --rounds --parallelism --property --results 
     " --peers --no-memory --highest --whole " "$@"
 [ "$(uname)" = Linux ] || fail "CPU time and memory are read from Linux's /proc: run this on Linux"
 
-prepare_workshop
+if [ "$benchmark" = footprint ]; then
+    # It watches the stack that runs: nothing has to be built for it.
+    cd "$CHECKOUT"
+    install_python "$CHECKOUT/tests/requirements.txt"
+else
+    prepare_workshop
+    [[ " $* " != *" --peers "* ]] || "$CHECKOUT/bench/peers/build.sh"
+    cargo build --release --locked --quiet -p ctr-pipeline --example bare_consumer
+fi
 install_python "$CHECKOUT/bench/requirements.txt"
-[[ " $* " != *" --peers "* ]] || "$CHECKOUT/bench/peers/build.sh"
-cargo build --release --locked --quiet -p ctr-pipeline --example bare_consumer
 PYTHONPATH="$CHECKOUT/tests" exec "$VENV/bin/python" "$CHECKOUT/bench/$benchmark.py" "$@"

@@ -60,7 +60,7 @@ use firing::FiringRound;
 use outbox::Outbox;
 use takeover::Takeover;
 
-/// One life of a task. A pair that comes back gets a new one, so that what is meant for a task that is gone is recognised and
+/// One life of a task. A pair that comes back gets a new one, so that what is meant for a task that is gone is recognized and
 /// ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(
@@ -145,14 +145,14 @@ pub enum Command {
     AskEndOffset(EndOffsetQuestion),
     /// Tell people.
     Tell(Notice),
-    /// End: nothing the shell can do mends this.
+    /// End: the shell cannot recover from this.
     GiveUp(Fault),
 }
 
 /// What people must be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// A partition does not just go on where it was left.
+    /// A partition does not simply continue from its commit.
     Recovery {
         /// Of which topic.
         side: Side,
@@ -187,7 +187,7 @@ pub enum Notice {
         /// Why.
         why: Upset,
     },
-    /// A partition is read no further; the others are.
+    /// Reading of a partition has stopped; the others continue.
     Stopped {
         /// Of which topic.
         side: Side,
@@ -208,7 +208,7 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
-    /// Dead letters are written again.
+    /// Dead letters can be written again.
     LettersWork,
 }
 
@@ -320,7 +320,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
     /// How many pairs have not passed their positions yet.
     #[must_use]
     pub fn replaying(&self) -> usize {
-        self.pairs.iter().filter(|pair| Side::BOTH.into_iter().any(|side| pair.counter.is_replaying(side))).count()
+        self.pairs.iter().filter(|pair| pair.counter.is_any_replaying()).count()
     }
 
     fn drop_tasks(&mut self) {

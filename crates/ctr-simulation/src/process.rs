@@ -1,28 +1,26 @@
 //! One process: the shell that ships, and a driver for it whose brokers and sinks answer late, twice, wrongly or never.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod answers;
+mod place;
+
+use std::collections::{BTreeMap, HashSet};
 
 use ctr_domain::checkpoint::RecordMark;
-use ctr_domain::dead_letter::DeadLetterReason;
 use ctr_domain::shell::{
-    Command, CommitId, Counter, EndOffsetAnswer, EndOffsetQuestion, FactsId, OutgoingLetter, PairStart, PartitionError,
-    PartitionFacts, Shell, ShellSettings, SinkView, Step, TaskId, Upset,
+    Command, CommitId, Counter, EndOffsetQuestion, FactsId, OutgoingLetter, PartitionError, PartitionFacts, Shell,
+    ShellSettings, SinkView, Step, TaskId, Upset,
 };
 use ctr_domain::task::{BySide, Side};
 
 use crate::broker;
 use crate::mutation::Mutation;
 use crate::table::{Commits, Committed, Count, Letter, Row};
-use crate::truth::Verdict;
-use crate::world::{Checked, Proof, World};
+use crate::world::{Checked, World};
+use answers::write_letter;
+use place::{Batch, Place};
 
 /// What a letter takes of memory, in these worlds.
 const LETTER_BYTES: usize = 100;
-
-struct Batch {
-    rows: Vec<Row>,
-    written: bool,
-}
 
 /// A dead letter on its way.
 #[derive(Debug, Clone)]
@@ -43,20 +41,6 @@ impl OutgoingLetter for Outgoing {
     fn bytes(&self) -> usize {
         LETTER_BYTES
     }
-}
-
-/// What a driver has of one pair.
-struct Place {
-    task: TaskId,
-    partition: i32,
-    positions: BySide<i64>,
-    next: BySide<i64>,
-    /// Where the consumer has last said that the partition ends.
-    said_end: BySide<Option<i64>>,
-    batches: Vec<Batch>,
-    shown: HashMap<(u8, i64), Count>,
-    /// A wrong decision, so far seen by nobody: a task that finds another log is discarded before it shows anything.
-    doubt: Option<String>,
 }
 
 /// A commit that the broker has not answered.
@@ -295,8 +279,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
             return self.upset(worlds, index, side, upset);
         }
         let counter = self.shell.pairs()[index].counter();
-        let replays = Side::BOTH.into_iter().any(|side| counter.is_replaying(side));
-        place.doubt.take_if(|_| !replays).map_or(Ok(()), Err)
+        place.doubt.take_if(|_| !counter.is_any_replaying()).map_or(Ok(()), Err)
     }
 
     /// The queue of a partition shows something that its task cannot go on after.
@@ -340,143 +323,10 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         Ok(true)
     }
 
-    /// Writes the first batch of a pair that is not written yet, or any once more.
-    pub(crate) fn write_rows(&mut self, worlds: &mut [World], index: usize) -> Checked<()> {
-        let Some(place) = self.places.get_mut(index) else { return Ok(()) };
-        let world = &mut worlds[place.partition as usize];
-        let Some(first) = place.batches.iter().position(|batch| !batch.written) else { return Ok(()) };
-        let any = world.dice.chance(world.shuffled);
-        let batch = if any { world.dice.below(place.batches.len()) } else { first };
-        place.write_batch(world, batch)
-    }
-
-    /// An acknowledgement arrives: of all that is durable, or an old one once more.
-    pub(crate) fn acknowledge_rows(&mut self, worlds: &mut [World], index: usize) {
-        let Some(place) = self.places.get(index) else { return };
-        let world = &mut worlds[place.partition as usize];
-        let mut durable = place.batches.iter().take_while(|batch| batch.written).count();
-        if world.is_mutated(Mutation::AcknowledgeAny) {
-            durable = place.batches.iter().rposition(|batch| batch.written).map_or(0, |last| last + 1);
-        }
-        let upto = if world.dice.chance(25) { world.dice.below(durable + 1) } else { durable };
-        self.shell.on_rows_acknowledged(place.task, upto as u64);
-    }
-
-    /// Hands letters to the producer.
-    pub(crate) fn hand_letters(&mut self, now: i64) {
-        while let Some(letter) = self.shell.next_letter(now) {
-            if self.producer.len() >= 8 {
-                self.shell.on_letter_not_taken(letter);
-                return;
-            }
-            self.producer.push(letter);
-        }
-    }
-
-    /// The dead letter topic answers for one letter: taken, perhaps twice, or refused, perhaps although it was written.
-    pub(crate) fn answer_letter(&mut self, worlds: &mut [World]) -> Checked<()> {
-        if self.producer.is_empty() {
-            return Ok(());
-        }
-        let dice = &mut worlds[0].dice;
-        let letter = self.producer.swap_remove(dice.below(self.producer.len()));
-        let (taken, again) = (self.around.letters_taken, dice.chance(20));
-        let world = &mut worlds[letter.partition as usize];
-        if taken || again {
-            write_letter(world, &letter.letter)?;
-        }
-        let now = world.now;
-        if !taken {
-            self.shell.on_letter_refused(letter, "no broker takes it", now);
-        } else {
-            self.shell.on_letter_acknowledged(letter.task, letter.number);
-        }
-        self.pump(worlds)
-    }
-
     /// Time passes for the shell.
     pub(crate) fn on_time(&mut self, worlds: &mut [World]) -> Checked<()> {
         self.shell.on_time(worlds[0].now);
         self.pump(worlds)
-    }
-
-    /// The broker says where a log ends.
-    pub(crate) fn answer_end(&mut self, worlds: &mut [World]) {
-        if self.ends.is_empty() {
-            return;
-        }
-        let (question, _, end_offset) = self.ends.remove(0);
-        let side = question.request.side;
-        let world = &mut worlds[question.partition as usize];
-        let Some(place) = self.places.iter().find(|place| place.task == question.task) else { return };
-        let mut said = end_offset;
-        if !world.kind.is_early() {
-            // There is always one more record: no proof, however often it is asked.
-            said = place.next[side] + 1;
-        } else {
-            world.proofs.push(Proof { side, up_to: question.request.up_to, end_offset });
-            if world.is_mutated(Mutation::OldProof) {
-                said = place.next[side];
-            } else if world.is_mutated(Mutation::TrustStableEnd) {
-                said = world.logs[side].readable_end();
-            }
-        }
-        self.shell.on_end_offset(EndOffsetAnswer { question, end_offset: Some(said) });
-    }
-
-    /// The broker keeps a commit.
-    pub(crate) fn apply(&mut self, worlds: &mut [World], commit: &PendingCommit) {
-        for (partition, content) in &commit.content {
-            worlds[*partition as usize].commits.apply(content.clone());
-        }
-    }
-
-    /// The broker's answer to a commit reaches the process.
-    pub(crate) fn answer_commit(&mut self, worlds: &mut [World], commit: &PendingCommit, kept: bool) -> Checked<()> {
-        if kept {
-            for (partition, content) in &commit.content {
-                self.acknowledged.entry(*partition).or_default().push(content.clone());
-            }
-        }
-        let answer = if kept { Ok(()) } else { Err("illegal generation".to_owned()) };
-        self.shell.on_commit_answer(commit.id, answer, worlds[0].now);
-        if worlds[0].mutation != Some(Mutation::SplitCommit) {
-            (0..self.shell.pairs().len()).try_for_each(|index| self.believed(index))?;
-        }
-        self.pump(worlds)
-    }
-
-    /// Everything that is on its way arrives and is acknowledged: rows only if asked for.
-    pub(crate) fn drain(&mut self, worlds: &mut [World], rows: bool) -> Checked<()> {
-        for place in self.places.iter_mut().filter(|_| rows) {
-            let world = &mut worlds[place.partition as usize];
-            for index in 0..place.batches.len() {
-                if !place.batches[index].written {
-                    place.write_batch(world, index)?;
-                }
-            }
-            self.shell.on_rows_acknowledged(place.task, place.batches.len() as u64);
-        }
-        self.hand_letters(worlds[0].now);
-        while !self.producer.is_empty() {
-            self.answer_letter(worlds)?;
-            self.hand_letters(worlds[0].now);
-        }
-        Ok(())
-    }
-
-    /// Every question and every commit is answered well, those that were late too.
-    pub(crate) fn answer_everything(&mut self, worlds: &mut [World]) -> Checked<()> {
-        while !self.facts.is_empty() {
-            self.answer_facts(worlds, true)?;
-        }
-        while !self.ends.is_empty() {
-            self.answer_end(worlds);
-        }
-        for late in std::mem::take(&mut self.unanswered) {
-            self.answer_commit(worlds, &late, true)?;
-        }
-        self.answer_all_commits(worlds)
     }
 
     /// What it waits for, for people.
@@ -497,26 +347,6 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
             words += &format!("; pair {} {:?}", place.partition, Side::BOTH.map(of));
         }
         words
-    }
-
-    /// All commits are kept, and their answers arrive.
-    pub(crate) fn answer_all_commits(&mut self, worlds: &mut [World]) -> Checked<()> {
-        for commit in std::mem::take(&mut self.commits) {
-            self.apply(worlds, &commit);
-            self.answer_commit(worlds, &commit, true)?;
-        }
-        Ok(())
-    }
-
-    /// What the group has of a pair, as the shell believes: the broker must have said so.
-    fn believed(&self, index: usize) -> Checked<()> {
-        let pair = &self.shell.pairs()[index];
-        let Some(checkpoint) = pair.committed() else { return Ok(()) };
-        let believed = Commits::encode_partitions(&checkpoint.partitions);
-        match self.acknowledged.get(&pair.partition()) {
-            Some(said) if said.contains(&believed) => Ok(()),
-            said => Err(format!("{believed:?} is taken for committed, but the broker has said {said:?}")),
-        }
     }
 
     /// The end of this life, at any moment: what is on its way may still arrive, in part.
@@ -545,81 +375,4 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         }
         Ok(())
     }
-}
-
-impl Place {
-    fn begin(start: &PairStart) -> Self {
-        Self {
-            task: start.task,
-            partition: start.partition,
-            positions: BySide(start.starts.0.map(|start| start.position)),
-            next: BySide(start.starts.0.map(|start| start.offset)),
-            said_end: BySide::default(),
-            batches: Vec::new(),
-            shown: HashMap::new(),
-            doubt: None,
-        }
-    }
-
-    /// Holds what the counter decided against what the log says.
-    fn judge(&mut self, world: &World, side: Side, offset: i64, step: &Step) {
-        let silent = offset < self.positions[side];
-        let expected = world.truth.verdicts[side].get(&offset).copied();
-        let is_right = match step {
-            Step::Replayed => silent,
-            _ if silent => false,
-            Step::Counted => expected == Some(Verdict::Counted),
-            Step::Duplicate => expected == Some(Verdict::Duplicate),
-            Step::Keep { reason: DeadLetterReason::Rejected(why), .. } => expected == Some(Verdict::Rejected(why.code)),
-            Step::Keep { reason: DeadLetterReason::TooLate(late), .. } if late.closed_early => {
-                let may_close = matches!(expected, Some(Verdict::Counted | Verdict::Duplicate));
-                expected == Some(Verdict::ClosedEarly)
-                    || (may_close && world.kind.is_early() && is_proved(world, side, offset, late.window.end))
-            }
-            Step::Keep { .. } => expected == Some(Verdict::TooLate),
-            Step::Upset(_) => false,
-        };
-        if !is_right {
-            let defect = format!("{side:?} {offset}: {step:?}, but the log says {expected:?} (silent: {silent})");
-            self.doubt.get_or_insert(defect);
-        }
-    }
-
-    fn write_batch(&mut self, world: &mut World, index: usize) -> Checked<()> {
-        let batch = &mut self.batches[index];
-        batch.written = true;
-        for row in &batch.rows {
-            if let Some(bound) = world.truth.counts.get(&row.key)
-                && row.count.is_within(*bound)
-            {
-                world.tables.insert(*row, world.mutation);
-            } else {
-                return Err(format!("{row:?}, but the log says {:?}", world.truth.counts.get(&row.key)));
-            }
-        }
-        Ok(())
-    }
-
-    /// The task is gone; rows on their way may still arrive.
-    fn leave(mut self, world: &mut World) -> Checked<()> {
-        for index in 0..self.batches.len() {
-            if !self.batches[index].written && world.dice.chance(world.arriving) {
-                self.write_batch(world, index)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn write_letter(world: &mut World, letter: &Letter) -> Checked<()> {
-    let closed_early = matches!(&letter.reason, DeadLetterReason::TooLate(late) if late.closed_early);
-    if closed_early && world.is_mutated(Mutation::SilentEarly) {
-        return Ok(());
-    }
-    world.letters.send(letter)
-}
-
-/// Whether a window may have been let go before this record was written: the proof was asked for before.
-fn is_proved(world: &World, side: Side, offset: i64, window_end: i64) -> bool {
-    world.proofs.iter().any(|proof| proof.side == side && proof.up_to >= window_end && proof.end_offset <= offset)
 }

@@ -25,6 +25,17 @@ pub enum CommitWait {
     Broker,
 }
 
+impl CommitWait {
+    /// For people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::DeadLetters => "dead letters",
+            Self::Broker => "the broker's answer",
+        }
+    }
+}
+
 /// A commit that has ended. Times are those of the shell's clock, ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PastCommit {

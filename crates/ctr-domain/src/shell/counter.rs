@@ -55,6 +55,10 @@ pub trait Counter: Sized {
     fn is_replayed(&mut self) -> bool;
     /// [`Task::is_replaying`]
     fn is_replaying(&self, side: Side) -> bool;
+    /// Whether either side is replaying.
+    fn is_any_replaying(&self) -> bool {
+        Side::BOTH.into_iter().any(|side| self.is_replaying(side))
+    }
     /// [`Task::is_ahead`]
     fn is_ahead(&self, side: Side) -> bool;
     /// [`Task::position`]

@@ -2,11 +2,11 @@
 //!
 //! | whose | example | what follows |
 //! |---|---|---|
-//! | the record's | it is no event | a dead letter; the next one is read |
-//! | the log's | cut, made anew, the consumer went back | all partitions are taken over again; no failure |
-//! | the partition's | a batch that cannot be unpacked | it is read no further; the others are |
-//! | the world's | brokers, ClickHouse, a topic that is away | waiting, with the reason |
-//! | the worker's | an error nobody knows | the worker is restarted, a few times |
+//! | the record's | it is not an event | a dead letter; reading continues with the next one |
+//! | the log's | truncated, recreated, or the consumer moved back | all partitions are taken over again; not a failure |
+//! | the partition's | a batch that cannot be decompressed | reading of it stops; the others continue |
+//! | the world's | brokers, ClickHouse or a topic is unavailable | waiting, with the reason |
+//! | the worker's | an unexpected error | the worker is restarted, a few times |
 //! | the settings' | another window size | the process ends |
 
 use super::counter::Counter;
@@ -18,14 +18,14 @@ use crate::task::Side;
 /// Something in a partition's queue that its task cannot go on after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Upset {
-    /// The consumer has gone back.
+    /// The consumer position moved back.
     Rewind {
         /// To this offset.
         offset: i64,
         /// The next offset that was to be read.
         expected: i64,
     },
-    /// The log is another one than the commit speaks of.
+    /// The log is not the one that the commit refers to.
     AnotherLog,
     /// The partition cannot be read.
     Error(PartitionError),
@@ -36,9 +36,9 @@ pub enum Upset {
 pub enum PartitionError {
     /// The next offset is outside of the log: retention has cut it, or a leader has lost its end.
     OutOfRange(String),
-    /// There is no such topic, or it has no such partition.
+    /// The topic, or this partition of it, does not exist.
     Gone(String),
-    /// A batch cannot be unpacked, or is damaged.
+    /// A batch cannot be decompressed, or is damaged.
     Unreadable(String),
     /// None of these.
     Other(String),
@@ -47,7 +47,7 @@ pub enum PartitionError {
 /// What ends a worker.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// A commit must not be continued: the process ends, because no other start would go better.
+    /// A commit must not be continued: the process ends, because a restart would fail in the same way.
     #[error("{source}")]
     Recovery {
         /// Of which topic.
@@ -57,7 +57,7 @@ pub enum Fault {
         /// Why not.
         source: RecoveryError,
     },
-    /// A partition has an error that nobody knows: starting the worker again may help.
+    /// A partition has an unexpected error: restarting the worker may help.
     #[error("{reason}")]
     Partition {
         /// Of which topic.

@@ -3,9 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::counter::{Counter, Flaw};
-use super::pair::Pair;
 use super::{Command, Notice, Shell, TaskId};
-use crate::task::Side;
 
 /// A dead letter, as far as the shell must know it.
 pub trait OutgoingLetter {
@@ -127,8 +125,8 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
 
     /// Whether a letter waits that may be sent: those of a task that replays may not, and are issued again by the next life.
     pub(super) fn letters_owed(&self) -> bool {
-        let replays = |pair: &Pair<T>| Side::BOTH.into_iter().any(|side| pair.counter.is_replaying(side));
-        let owes = |letter: &L| self.pairs.iter().any(|pair| pair.id == letter.task() && !replays(pair));
+        let owes =
+            |letter: &L| self.pairs.iter().any(|pair| pair.id == letter.task() && !pair.counter.is_any_replaying());
         self.outbox.waiting.iter().any(owes)
     }
 

@@ -130,7 +130,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         }
     }
 
-    /// Takes a batch of one side that arrived at `now`. `None` where there is no such pair any more.
+    /// Takes a batch of one side that arrived at `now`. `None` if the pair is gone.
     pub fn read(&mut self, index: usize, side: Side, now: i64) -> Option<Reading<'_, L, T>> {
         let pair = self.pairs.get_mut(index)?;
         pair.counter.on_arrival(side, now);

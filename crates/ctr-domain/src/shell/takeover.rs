@@ -200,17 +200,20 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
             Stage::Done | Stage::Looking { .. }
                 if !self.takeover.without_twin.is_empty() && now >= self.takeover.look_again =>
             {
-                let id = FactsId(self.next_id());
+                let id = self.ask_facts(self.takeover.without_twin.clone());
                 self.takeover.stage = Stage::Looking { id, at: now };
-                let partitions = self.takeover.without_twin.clone();
-                self.commands.push(Command::AskFacts { id, partitions });
                 return;
             }
             _ => return,
         };
-        let id = FactsId(self.next_id());
+        let id = self.ask_facts(partitions);
         self.takeover.stage = Stage::Asked { id, at: now };
+    }
+
+    fn ask_facts(&mut self, partitions: Vec<i32>) -> FactsId {
+        let id = FactsId(self.next_id());
         self.commands.push(Command::AskFacts { id, partitions });
+        id
     }
 
     /// The brokers have answered, or why they have not. An answer to an older question is of no interest.

@@ -1,113 +1,13 @@
 //! Every metric of the process: name, type, labels, meaning, and what it is read off. `docs/metrics.md` is written from this
 //! list, alert rules and dashboards are tested against it. No metric has a label per product.
 
+mod metric;
+
+pub use metric::{Kind, Metric, Reading, Samples};
+use metric::{by, counter, gauge, histogram};
+
 use super::report::Report;
-use crate::histogram::Histogram;
 use crate::sink::clickhouse::ClickHouseError;
-
-/// What Prometheus may do with a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Only grows while the process lives.
-    Counter,
-    /// A value of the moment.
-    Gauge,
-    /// Counts by upper bound.
-    Histogram,
-}
-
-impl Kind {
-    /// As the text format and the documentation write it.
-    #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-        }
-    }
-}
-
-/// One metric.
-#[derive(Debug, Clone, Copy)]
-pub struct Metric {
-    /// Its name; units are in it.
-    pub name: &'static str,
-    /// Its type.
-    pub kind: Kind,
-    /// The names of its labels.
-    pub labels: &'static [&'static str],
-    /// What it says, one sentence.
-    pub help: &'static str,
-    read: Read,
-}
-
-/// How the values are read off a report.
-#[derive(Debug, Clone, Copy)]
-enum Read {
-    /// One value; none where it is not known yet.
-    One(fn(&Report) -> Option<f64>),
-    /// One value for each combination of labels.
-    Each(fn(&Report, &mut Samples)),
-    /// One histogram.
-    Histogram(fn(&Report) -> Histogram),
-}
-
-/// Values with the values of their labels.
-#[derive(Debug, Default)]
-pub struct Samples(pub Vec<(Vec<String>, f64)>);
-
-impl Samples {
-    fn add(&mut self, labels: &[&str], value: f64) {
-        self.0.push((labels.iter().map(|label| (*label).to_owned()).collect(), value));
-    }
-}
-
-/// What a metric says of a report.
-#[derive(Debug)]
-pub enum Reading {
-    /// Values by labels.
-    Samples(Samples),
-    /// A histogram.
-    Histogram(Histogram),
-}
-
-impl Metric {
-    /// Reads it off.
-    #[must_use]
-    pub fn read(&self, report: &Report) -> Reading {
-        let mut samples = Samples::default();
-        match self.read {
-            Read::One(read) => samples.0.extend(read(report).map(|value| (Vec::new(), value))),
-            Read::Each(read) => read(report, &mut samples),
-            Read::Histogram(read) => return Reading::Histogram(read(report)),
-        }
-        Reading::Samples(samples)
-    }
-}
-
-const fn counter(name: &'static str, help: &'static str, read: fn(&Report) -> Option<f64>) -> Metric {
-    Metric { name, kind: Kind::Counter, labels: &[], help, read: Read::One(read) }
-}
-
-const fn gauge(name: &'static str, help: &'static str, read: fn(&Report) -> Option<f64>) -> Metric {
-    Metric { name, kind: Kind::Gauge, labels: &[], help, read: Read::One(read) }
-}
-
-const fn histogram(name: &'static str, help: &'static str, read: fn(&Report) -> Histogram) -> Metric {
-    Metric { name, kind: Kind::Histogram, labels: &[], help, read: Read::Histogram(read) }
-}
-
-/// A metric with labels.
-const fn by(
-    labels: &'static [&'static str],
-    kind: Kind,
-    name: &'static str,
-    help: &'static str,
-    read: fn(&Report, &mut Samples),
-) -> Metric {
-    Metric { name, kind, labels, help, read: Read::Each(read) }
-}
 
 const PARTITION: &[&str] = &["topic", "partition"];
 

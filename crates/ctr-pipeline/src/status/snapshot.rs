@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use ctr_domain::ledger::Ledger;
-pub use ctr_domain::shell::WaitReason;
+pub use ctr_domain::shell::{CommitWait, WaitReason};
 use ctr_domain::task::{BySide, Firings};
 
 use crate::histogram::Histogram;
@@ -96,27 +96,7 @@ pub struct CheckpointStatus {
     /// When all there was to commit was last known to be committed.
     pub current_at: Instant,
     /// What the next one waits for at the moment.
-    pub waits_for: Option<CheckpointWait>,
-}
-
-/// What a checkpoint waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckpointWait {
-    /// Dead letters that are not durable yet.
-    DeadLetters,
-    /// The broker's answer.
-    Broker,
-}
-
-impl CheckpointWait {
-    /// For people.
-    #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::DeadLetters => "dead letters",
-            Self::Broker => "the broker's answer",
-        }
-    }
+    pub waits_for: Option<CommitWait>,
 }
 
 /// What a worker has done since it began: numbers that only grow.

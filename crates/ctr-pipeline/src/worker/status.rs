@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use ctr_domain::shell::{CommitWait, Pair, WaitReason};
+use ctr_domain::shell::{Pair, WaitReason};
 use ctr_domain::task::{Side, Task};
 
 use super::{STATUS_INTERVAL, Worker};
 use crate::logging::Repeats;
 use crate::status::snapshot::{
-    CheckpointStatus, CheckpointWait, LetterStatus, PartitionStatus, PastCheckpoint, REMEMBERED, WorkerStatus,
-    WorkerTotals,
+    CheckpointStatus, LetterStatus, PartitionStatus, PastCheckpoint, REMEMBERED, WorkerStatus, WorkerTotals,
 };
 
 /// Workers that wait look several times a second whether they still do.
@@ -46,10 +45,6 @@ impl Worker {
                 partitions.push(partition_status(pair, side, now, topic, low_offset, waits_for));
             }
         }
-        let waits_for = self.shell.commit_waits_for().map(|wait| match wait {
-            CommitWait::DeadLetters => CheckpointWait::DeadLetters,
-            CommitWait::Broker => CheckpointWait::Broker,
-        });
         WorkerStatus {
             joined: self.shell.has_joined(),
             replaying: self.shell.replaying(),
@@ -63,7 +58,7 @@ impl Worker {
             checkpoints: CheckpointStatus {
                 recent: self.record.recent_commits.clone(),
                 current_at: self.instant(self.shell.committed_at()),
-                waits_for,
+                waits_for: self.shell.commit_waits_for(),
             },
             seen: Instant::now(),
         }

@@ -10,7 +10,7 @@ use super::age;
 use crate::histogram::{Histogram, Quantiles};
 use crate::source::cluster::ClusterView;
 use crate::status::board::Place;
-use crate::status::snapshot::{CheckpointWait, REMEMBERED, RecentLetter, WaitReason, WorkerStatus, WorkerTotals};
+use crate::status::snapshot::{CommitWait, REMEMBERED, RecentLetter, WaitReason, WorkerStatus, WorkerTotals};
 
 /// Commits of all workers.
 #[derive(Debug, Clone, Serialize)]
@@ -193,7 +193,7 @@ impl WorkerReport {
                 worker,
                 joined: status.is_some_and(|status| status.joined),
                 replaying: status.map_or(0, |status| status.replaying),
-                checkpoint_waits_for: status.and_then(|status| status.checkpoints.waits_for).map(CheckpointWait::text),
+                checkpoint_waits_for: status.and_then(|status| status.checkpoints.waits_for).map(CommitWait::text),
                 restarts: place.restarts,
                 last_failure: place.last_failure.as_ref().map(|(_, reason)| reason.clone()),
                 last_failure_seconds_ago: place.last_failure.as_ref().map(|(at, _)| age(*at)),
