@@ -109,7 +109,7 @@ test_stack() {
 
 # Kills, stops, load, Superset and every verb in containers take longer than the rest of the stack's tests have: --containers and --long
 # run them too, --long also those that compile.
-CONTAINER_TESTS_IN_SHORT="tests/containers/test_setup.py tests/containers/test_rights.py"
+CONTAINER_TESTS_IN_SHORT="tests/containers/test_engine.py tests/containers/test_setup.py tests/containers/test_rights.py"
 
 test_containers() {
     if [ "$EXTENT" = all ]; then

@@ -63,8 +63,8 @@ def stack_with_superset(stack: ContainerStack) -> ContainerStack:
 
 
 # A stack that comes up first and is taken down last: each file may be run alone, but so it is brought up once.
-ORDER = ("test_setup", "test_scripts", "test_rights", "test_load", "test_faults", "test_superset", "test_monitoring", "test_teardown", "test_upgrade",
-         "test_image_build")
+ORDER = ("test_engine", "test_setup", "test_scripts", "test_rights", "test_load", "test_faults", "test_superset", "test_monitoring", "test_teardown",
+         "test_upgrade", "test_image_build")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -87,6 +87,23 @@ def own_folder() -> tuple[Path, TextIO]:
     raise NoEngine(f"four runs use {CACHE} at this moment")
 
 
+def clear_after_a_kill(data: Path) -> None:
+    """Ends the containers and takes down the mounts below an engine's folder, which outlive an engine that was killed and keep the next
+    one from removing them. Nobody else uses the folder: its lock is ours."""
+    ours = [entry.name for entry in (data / "containers").glob("*")]
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            # A container's processes have its id in their control group, the one that waits for them in its arguments.
+            belongs_to = (process / "cgroup").read_text() + (process / "cmdline").read_text()
+            if any(container in belongs_to for container in ours):
+                os.kill(int(process.name), signal.SIGKILL)
+    mounts = [line.split(" ")[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for mount in reversed([mount for mount in mounts if f"{mount}/".startswith(f"{data}/")]):
+        done = subprocess.run(["umount", "--lazy", mount], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise NoEngine(f"a run that was killed left {mount} mounted: {done.stderr.strip()}")
+
+
 def compose_plugin(folder: Path) -> Path:
     """A client configuration whose only plugin is the Compose of tests/requirements.txt."""
     plugins = folder / "client/cli-plugins"
@@ -107,6 +124,7 @@ def started_engine(work: Path) -> Iterator[DockerEngine]:
     """`dockerd` with its own folder and socket. It leaves the machine's packet filter alone, so builds have no network."""
     install()
     folder, lock = own_folder()
+    clear_after_a_kill(folder / "data")
     # A socket's path may have 107 characters.
     socket = work / "docker.sock"
     environment = {"DOCKER_HOST": f"unix://{socket}", "DOCKER_CONFIG": str(compose_plugin(work)), "DOCKER_BUILDKIT": "0"}
@@ -130,6 +148,7 @@ def started_engine(work: Path) -> Iterator[DockerEngine]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
+        clear_after_a_kill(folder / "data")
         lock.close()
 
 
