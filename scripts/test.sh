@@ -102,9 +102,17 @@ run_pytest() {
         --junit-xml="$LOCAL_DIR/logs/test/pytest-$name.xml" "$@"
 }
 
+# Most of the time a test waits for brokers, so one process more than there are cores, and at most four: each has brokers and an engine
+# of its own, up to 1.5 GiB.
+test_processes() {
+    local cores
+    cores="$(getconf _NPROCESSORS_ONLN)"
+    echo "${TEST_PROCESSES:-$((cores < 3 ? cores + 1 : 4))}"
+}
+
 test_stack() {
     # shellcheck disable=SC2046  # a list of folders
-    run_pytest stack --ignore=tests/containers $(pytest_folders)
+    run_pytest stack --numprocesses "$(test_processes)" --dist loadfile --ignore=tests/containers $(pytest_folders)
 }
 
 # Kills, stops, load, Superset and every verb in containers take longer than the rest of the stack's tests have: --containers and --long

@@ -44,6 +44,9 @@ crates, cargo's own configuration names it (source replacement). What is fetched
 
 build_binaries() { cargo_build --release --bins; }
 
+# What the stack runs: without the verifier and its own client of ClickHouse, which take a fifth of the whole.
+build_job() { cargo_build --release --bin ctr-pipeline --bin ctr-producer; }
+
 # cargo_build OPTIONS...: on a terminal cargo itself shows how far it is; a step of setup.sh reads it off STEP_PROGRESS.
 cargo_build() {
     local code=0 quiet=""

@@ -124,7 +124,7 @@ setup_stack() {
     ensure_secrets
     say_what_will_come
     run_step "sources of the dependencies there" fetch_crates
-    start_step "binaries built (cargo build --release)" build_binaries
+    start_step "binaries built (cargo build --release)" build_job
     start_step "Kafka's jars fetched" install_kafka
     start_step "Python environment made" install_python "$CHECKOUT/local/requirements.txt"
     wait_step "Kafka's jars fetched"
@@ -138,20 +138,23 @@ setup_stack() {
     wait_step "binaries built (cargo build --release)"
     run_step "pipeline deployed" start_pipeline
     run_step "producers started" start_producers
+    # Rows do not wait for Superset's download.
+    start_step "first new row in ctr_latest_view" wait_for_new_row
+    ! step_runs "Superset installed" || wait_step "first new row in ctr_latest_view"
     if superset_is_installed; then
         start_step "dashboards imported" import_dashboards
-        run_step "first new row in ctr_latest_view" wait_for_new_row
+        wait_step "first new row in ctr_latest_view"
         wait_step "dashboards imported"
         run_step "Superset started" start_superset
     else
-        run_step "first new row in ctr_latest_view" wait_for_new_row
+        wait_step "first new row in ctr_latest_view"
     fi
 }
 
 # deploy_pipeline: builds, checks, starts or restarts it, and waits until it is ready.
 deploy_pipeline() {
     require_stack
-    build_binaries
+    build_job
     start_pipeline
 }
 
@@ -202,12 +205,15 @@ pipeline_command() {
 # verify_command COMMAND...: the same for ctr-verify.
 verify_command() {
     require_stack
+    # setup.sh does not build it: the job runs without it.
+    [ -x "$BINARIES/ctr-verify" ] || say "building ctr-verify, once: a minute or two" >&2
+    build_binaries >&2
     "$CHECKOUT/local/run.sh" ctr-verify "$@"
 }
 
 start_producers() {
     require_stack
-    [ -x "$BINARIES/ctr-producer" ] || build_binaries
+    [ -x "$BINARIES/ctr-producer" ] || build_job
     stop_service impression-producer
     stop_service click-producer
     remember_settings impression-producer click-producer

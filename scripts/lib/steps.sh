@@ -46,11 +46,12 @@ wait_step() {
     [ "$code" -eq 0 ] || fail "$1 failed; its full output is in $(step_log "$1")" "$code"
 }
 
-# end_step LABEL: prints its line with the duration, or its output if it failed; returns the step's exit code.
+# end_step LABEL: prints its line with the duration, or its output if it failed; returns the step's exit code. Nothing for one that
+# has been waited for.
 end_step() {
     local index code=0
     for index in "${!STEP_LABELS[@]}"; do
-        [ "${STEP_LABELS[$index]}" = "$1" ] || continue
+        if [ "${STEP_LABELS[$index]}" != "$1" ] || [ -z "${STEP_PIDS[$index]}" ]; then continue; fi
         say_while_running "${STEP_PIDS[$index]}" "$1"
         wait "${STEP_PIDS[$index]}" || code=$?
         STEP_PIDS[index]=""
@@ -62,6 +63,15 @@ end_step() {
         printf '  %7s s  %s\n' "$(cat "${STEP_LOGS[$index]}.seconds")" "$1"
         return
     done
+}
+
+# step_runs LABEL: whether it was started and is still running.
+step_runs() {
+    local index
+    for index in "${!STEP_LABELS[@]}"; do
+        [ "${STEP_LABELS[$index]}" = "$1" ] && [ -n "${STEP_PIDS[$index]}" ] && kill -0 "${STEP_PIDS[$index]}" 2>/dev/null && return 0
+    done
+    return 1
 }
 
 # say_while_running PID LABEL: prints the running steps until that process has ended.

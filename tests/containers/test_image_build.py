@@ -15,7 +15,8 @@ OURS = {"ctr-domain", "ctr-pipeline", "ctr-producer", "ctr-simulation", "ctr-ver
 
 
 def compiled(said: str) -> set[str]:
-    return set(re.findall(r"Compiling (\S+) v", said))
+    # The engine's older builder colors what came through standard error, in pieces that end anywhere, also within a name.
+    return set(re.findall(r"Compiling (\S+) v", re.sub(r"\x1b\[\d*m", "", said)))
 
 
 def test_the_image_compiles_and_after_a_change_our_code_alone(engine_of_docker: DockerEngine, docker_folder: Path) -> None:

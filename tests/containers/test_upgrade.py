@@ -112,7 +112,7 @@ def test_an_upgrade_on_the_volumes_of_the_commit_before_loses_nothing(stack_befo
     stack.wait_for_more_rows()
     stack.reconcile()
     image, volumes = stack.inspect("ctr-pipeline")["Image"], {line for line in stack.left() if line.startswith("volume")}
-    end = stack.query("SELECT max(window_end) - INTERVAL 1 MINUTE FROM default.ctr_results_raw")
+    end = stack.query("SELECT max(window_end) FROM default.ctr_results_raw")
     before = windows(stack, end)
 
     pull(stack)

@@ -7,7 +7,7 @@ import pytest
 
 from chaos.flaky_proxy import FlakyProxy, Mood
 from pipeline.comparison import assert_exact
-from stack import Database, Engine, Kafka, Pipeline, Producer, Topics, wait_until
+from stack import Database, Engine, Kafka, Pipeline, Producer, Topics, free_ports, wait_until
 
 
 @pytest.fixture
@@ -45,6 +45,22 @@ def test_what_a_stranger_answers_is_no_acknowledgement(proxy: FlakyProxy, make_p
         proxy.mood = Mood.PASS
     assert flow.wait(120) == 0
     assert_exact(producer.truth_of(flow), database, kafka, topics, seconds=120)
+    assert pipeline.stop() == 0
+
+
+def test_of_two_addresses_the_other_one_is_used_while_one_is_away(proxy: FlakyProxy, make_pipeline: Callable[..., Pipeline], producer: Producer,
+                                                                  database: Database, engine: Engine, kafka: Kafka, topics: Topics):
+    """Nobody listens at the first address; the second one takes rows and dies before it says so; the third one stays."""
+    (nobody,) = free_ports(1)
+    pipeline = make_pipeline(settings={"clickhouse.url": f"http://127.0.0.1:{nobody},{proxy.url},{engine.url}"}).start_ready()
+    flow = producer.start("both", rate=1_000, count=30_000, products=20)
+    wait_until(lambda: database.windows(), 60, "the first window")
+    proxy.mood = Mood.LOSE
+    wait_until(lambda: proxy.spoiled[Mood.LOSE] > 0, 30, "rows that were not acknowledged")
+    assert flow.wait(120) == 0
+    assert_exact(producer.truth_of(flow), database, kafka, topics, seconds=120)
+    assert proxy.spoiled[Mood.LOSE] < 5, "the address that stays is used from then on"
+    assert pipeline.status_code("/readyz") == 200
     assert pipeline.stop() == 0
 
 

@@ -229,6 +229,17 @@ class Kafka:
         assert producer.flush(60) == 0, f"{topic}: not all records were delivered"
         return places
 
+    def produce_batch(self, topic: str, partition: int, value: bytes, count: int, codec: str) -> None:
+        """Sends a value `count` times, at most a million times, in one compressed batch."""
+        failed: list[object] = []
+        producer = Producer({"bootstrap.servers": self.bootstrap_servers, "compression.type": codec, "acks": "all", "log_level": 0,
+                             # All of it waits for one batch, which the broker judges by its compressed size.
+                             "linger.ms": 60_000, "batch.num.messages": 1_000_000, "queue.buffering.max.messages": 1_000_001,
+                             "batch.size": 1_000_000_000, "message.max.bytes": 1_000_000_000, "queue.buffering.max.kbytes": 2_000_000})
+        for _ in range(count):
+            producer.produce(topic, value=value, partition=partition, on_delivery=lambda error, _message: error and failed.append(error))
+        assert producer.flush(90) == 0 and not failed, f"{topic}: {failed[:1]}"
+
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The offset that each partition's next record gets."""
         return {p: end for p, (_, end) in self.bounds(topic).items()}

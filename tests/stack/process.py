@@ -49,14 +49,23 @@ def clean_environment(settings: Settings | None = None) -> dict[str, str]:
     return {**kept, "TZ": "UTC", "ENV_FILE": "/dev/null", "RUST_BACKTRACE": "1", **(settings or {})}
 
 
+def port_range() -> tuple[int, int]:
+    """Below the range that outgoing connections take theirs from. Test processes that run in parallel have one each (pytest-xdist numbers
+    them from gw0), so that none takes a port that another has found free and not yet used."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    width = 12_000 // processes
+    return 20_000 + width * worker, 20_000 + width * (worker + 1) - 1
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on, below the range that outgoing connections take theirs from."""
+    """Ports nobody listens on."""
     held: list[socket.socket] = []
     try:
         while len(held) < count:
             candidate = socket.socket()
             try:
-                candidate.bind(("127.0.0.1", random.randint(20000, 32000)))
+                candidate.bind(("127.0.0.1", random.randint(*port_range())))
                 held.append(candidate)
             except OSError:
                 candidate.close()

@@ -38,8 +38,11 @@ fn facts(partitions: &[i32]) -> Vec<PartitionFacts> {
 
 /// A shell that reads these pairs from their beginning.
 fn at_work(partitions: &[i32]) -> TestShell {
-    let mut shell =
-        TestShell::new(ShellSettings { fire_interval: 0, ..ShellSettings::default() }, Rules::default(), ());
+    at_work_with(partitions, ShellSettings { fire_interval: 0, ..ShellSettings::default() })
+}
+
+fn at_work_with(partitions: &[i32], settings: ShellSettings) -> TestShell {
+    let mut shell = TestShell::new(settings, Rules::default(), ());
     let assigned: Vec<(Side, i32)> =
         partitions.iter().flat_map(|partition| Side::BOTH.map(|side| (side, *partition))).collect();
     shell.on_assigned(&assigned, 0);
@@ -63,8 +66,12 @@ fn read(shell: &mut TestShell, index: usize, offset: i64, payload: &str) -> Step
 }
 
 fn impression(seconds: i64) -> String {
+    impression_of("p", seconds)
+}
+
+fn impression_of(product: &str, seconds: i64) -> String {
     let at = 1_700_000_000_000 + seconds * 1_000;
-    format!(r#"{{"event_type":"impression","product_id":"p","timestamp":{at}}}"#)
+    format!(r#"{{"event_type":"impression","product_id":"{product}","timestamp":{at}}}"#)
 }
 
 #[test]
@@ -88,6 +95,46 @@ fn a_sink_with_room_for_one_serves_every_pair_in_turn() {
         assert_eq!(shell.fire(100_000_000 + round, |_| {}), None);
     }
     assert_eq!(served, ids, "nobody is served twice before all have been");
+}
+
+#[test]
+fn a_firing_hands_out_no_more_rows_than_its_bound_and_the_rest_follows() {
+    let mut shell =
+        at_work_with(&[0], ShellSettings { fire_interval: 0, rows_per_firing: 4, ..ShellSettings::default() });
+    let in_the_window = (0..10).map(|product| impression_of(&format!("p{product}"), 0));
+    for (offset, payload) in in_the_window.chain([impression(60)]).enumerate() {
+        assert_eq!(read(&mut shell, 0, i64::try_from(offset).unwrap(), &payload), Step::Counted);
+    }
+    for side in Side::BOTH {
+        shell.read(0, side, 0).unwrap().end(if side == Side::Impressions { 11 } else { 0 });
+    }
+    let mut rows = Vec::new();
+    while let Some(fired) = shell.fire(100_000_000, |_| {}) {
+        rows.push(fired.rows);
+    }
+    assert_eq!(rows, [4, 4, 3], "ten products of one window, and the one of the last");
+}
+
+#[test]
+fn letters_that_reach_their_bound_hold_up_reading_until_one_is_taken() {
+    let mut shell = at_work_with(&[0], ShellSettings { max_waiting_bytes: 3, ..ShellSettings::default() });
+    for offset in 0..3 {
+        assert_eq!(shell.may_read(0, Side::Impressions), Ok(()), "{offset} letters wait");
+        let mut reading = shell.read(0, Side::Impressions, 0).unwrap();
+        let mark = RecordMark { offset, timestamp: None };
+        let Step::Keep { task, number, .. } = reading.record(mark, Event::parse(Some(b"not json"))) else {
+            panic!("must be a letter")
+        };
+        reading.keep(Letter(task, number));
+    }
+    for side in Side::BOTH {
+        assert_eq!(shell.may_read(0, side), Err(WaitReason::DeadLetters));
+    }
+    let taken = shell.next_letter(0).unwrap();
+    assert_eq!(shell.may_read(0, Side::Impressions), Ok(()));
+    shell.on_letter_not_taken(taken);
+    assert_eq!(shell.may_read(0, Side::Impressions), Err(WaitReason::DeadLetters), "the producer is full too");
+    assert_eq!(shell.letters_waiting(), 3, "none is lost");
 }
 
 #[test]

@@ -58,6 +58,13 @@ pub struct Config {
     rows: Vec<SettingRow>,
 }
 
+impl ClickHouseConfig {
+    /// The servers of `clickhouse.url`, in the order in which they are tried; at least one.
+    pub fn urls(&self) -> impl Iterator<Item = &str> {
+        self.url.split(',')
+    }
+}
+
 impl Config {
     /// Reads the file at `path`, or [`DEFAULT_PATH`] if that exists, and lets `env` override it.
     ///

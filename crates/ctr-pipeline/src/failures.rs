@@ -193,6 +193,7 @@ pub const FAILURES: &[Failure] = &[
         .seen("ctr_dead_letters_failing", "CtrDeadLettersFailing"),
     settings("a value", "an unknown key or an invalid value; all are listed at once"),
     settings("kafka.properties", "a property that a client refuses, or that exactness forbids; by name"),
+    settings("instance-id", "another process has joined with it: this one was fenced twice within ten minutes"),
     settings("schema at the start", "a table or a view is missing or different from what is required"),
     row(
         Scope::Process,

@@ -34,7 +34,7 @@ use crate::status::report::StatusSources;
 use crate::status::server;
 use crate::stopped;
 use crate::supervisor;
-use crate::worker::WorkerSetup;
+use crate::worker::{WorkerError, WorkerSetup};
 
 /// How often due rows are looked for while a batch of the sink gathers: looking is cheap, and rows that are found late miss it.
 const FIRINGS_PER_INTERVAL: u32 = 10;
@@ -49,6 +49,13 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 #[derive(Debug, thiserror::Error)]
 #[error("the job cannot start:\n{0}")]
 pub struct NotUsable(String);
+
+/// Whether only a person who changes something can help, so that no supervisor should restart the process: topics, tables,
+/// or an `instance-id` that another process has (docs/adr/0010).
+#[must_use]
+pub fn needs_a_person(error: &anyhow::Error) -> bool {
+    error.is::<NotUsable>() || matches!(error.downcast_ref(), Some(WorkerError::Fenced(_)))
+}
 
 /// Runs the job until it is asked to stop.
 ///

@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Context as _;
 use serde::Serialize;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::time::ChronoUtc;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, fmt};
+use tracing_subscriber::{Layer as _, fmt};
 
 use crate::config::{LogFormat, LoggingConfig};
 
@@ -66,7 +67,7 @@ pub fn lost_lines() -> LostLines {
 /// # Errors
 /// If the filter is invalid or the folder cannot be written; the error names the setting.
 pub fn start(config: &LoggingConfig) -> anyhow::Result<Guard> {
-    let filter = EnvFilter::try_new(&config.level).with_context(|| format!("`logging.level`: {}", config.level))?;
+    let filter: Targets = config.level.parse().with_context(|| format!("`logging.level`: {}", config.level))?;
     let timer = ChronoUtc::new(TIME_FORMAT.to_owned());
     let (writer, guard) = never_waiting(io::stderr(), "log-console");
     let mut guards = vec![guard];

@@ -68,7 +68,7 @@ fn run(config: &Config) -> ExitCode {
         }
         Err(error) => {
             tracing::error!("{error:#}");
-            ExitCode::from(if error.is::<job::NotUsable>() { NOT_USABLE } else { FAILED })
+            ExitCode::from(if job::needs_a_person(&error) { NOT_USABLE } else { FAILED })
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod board;
 pub mod exposition;
 pub mod metrics;
 mod page;
+mod process;
 pub mod report;
 pub mod server;
 pub mod snapshot;

@@ -51,7 +51,13 @@ fn supervise(setup: &WorkerSetup) -> anyhow::Result<()> {
                 "{failure}; it may also be that a broker that died took this worker's newest place in the group with it: \
                  joining once more"
             ),
-            Next::GiveUp(why) => return Err(anyhow!(failure)).with_context(|| format!("worker {worker} {why}")),
+            Next::GiveUp(why) => {
+                let cause = match failure {
+                    Failure::Error(error) => anyhow::Error::new(error),
+                    Failure::Panic(text) => anyhow!("panic: {text}"),
+                };
+                return Err(cause.context(format!("worker {worker} {why}")));
+            }
             Next::Restart(attempt) => {
                 setup.board.restarted(worker, failure.to_string());
                 let retry_seconds = setup.job.restart_delay.as_secs_f32();

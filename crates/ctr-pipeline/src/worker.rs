@@ -44,7 +44,7 @@ use crate::source::consumer::{BATCH_RECORDS, consumer_config, member_id};
 use crate::source::end_offsets::EndOffsets;
 use crate::source::facts::{FactsAnswer, FactsSource};
 use crate::status::board::WorkerBoard;
-use crate::status::snapshot::{PastCheckpoint, REMEMBERED, RecentLetter};
+use crate::status::snapshot::{PastCheckpoint, RecentLetter};
 use group::{Group, GroupEvent};
 
 /// How long a worker with nothing to do waits for its consumer: the most by which an idle queue delays a record.
@@ -282,13 +282,6 @@ impl Worker {
                 }
             }
         }
-    }
-
-    fn remember_letter(&mut self, letter: RecentLetter) {
-        if self.record.recent_letters.len() == REMEMBERED {
-            self.record.recent_letters.pop_front();
-        }
-        self.record.recent_letters.push_back(letter);
     }
 }
 

@@ -16,7 +16,8 @@ impl ClickHouse {
     pub(crate) fn new(config: &ClickHouseConfig) -> Self {
         // Separate from the pipeline's client: the verifier shares only the settings with the pipeline.
         let client = Client::default()
-            .with_url(&config.url)
+            // Any node of a cluster gives the same answers; the first is asked.
+            .with_url(config.urls().next().unwrap_or_default())
             .with_database(&config.database)
             .with_user(&config.user)
             .with_password(config.password.expose())

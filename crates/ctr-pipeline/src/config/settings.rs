@@ -12,7 +12,7 @@ use super::declaration::{
 };
 use super::layers::Layers;
 use super::properties::Properties;
-use super::text::{BROKERS, HOST, HTTP_URL, IDENTIFIER, LOG_FILTER, NAME, TOPIC};
+use super::text::{BROKERS, HOST, HTTP_URLS, IDENTIFIER, LOG_FILTER, NAME, TOPIC};
 use super::value::{Fixed, Secret, Setting, Word};
 
 const MINUTE: i64 = 60_000;
@@ -65,8 +65,8 @@ settings! {
 
     /// Where rows go. An insert is retried until ClickHouse acknowledges it, however long that takes.
     ClickHouseConfig {
-        /// HTTP interface of ClickHouse.
-        url: String = text("clickhouse.url", HTTP_URL, "http://127.0.0.1:8123");
+        /// HTTP interface of ClickHouse. With several, the next one is used when one fails.
+        url: String = text("clickhouse.url", HTTP_URLS, "http://127.0.0.1:8123");
         /// Database of the tables.
         database: String = text("clickhouse.database", IDENTIFIER, "default");
         /// User that inserts.

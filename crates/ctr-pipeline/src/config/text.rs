@@ -1,7 +1,7 @@
 //! The rules for settings that are text.
 
 use ctr_domain::timestamp;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::original;
 use super::value::quote;
@@ -33,8 +33,9 @@ pub(super) const INSTANCE_ID: TextRule = TextRule {
     check: |text| kafka_name(line(text)?, MAX_INSTANCE_ID),
 };
 pub(super) const NAME: TextRule = TextRule { expects: "a name", check: |text| Ok(line(text)?.to_owned()) };
-/// Held without user, password, parameters and final slash.
-pub(super) const HTTP_URL: TextRule = TextRule { expects: "http(s)://host:port", check: |text| http_url(line(text)?) };
+/// Held without user, password, parameters and final slashes.
+pub(super) const HTTP_URLS: TextRule =
+    TextRule { expects: "http(s)://host:port, several with commas between them", check: |text| http_urls(line(text)?) };
 /// A name that ClickHouse takes without quotes.
 pub(super) const IDENTIFIER: TextRule = TextRule {
     expects: "a name of letters, digits and '_' that does not begin with a digit",
@@ -43,7 +44,7 @@ pub(super) const IDENTIFIER: TextRule = TextRule {
 pub(super) const PASSWORD: TextRule = TextRule { expects: "text, in quotes", check: |text| Ok(text.to_owned()) };
 pub(super) const HOST: TextRule =
     TextRule { expects: "an IP address or a host name without a port", check: |text| host(line(text)?) };
-/// A filter of `tracing_subscriber`.
+/// What `tracing_subscriber`'s `Targets` takes.
 pub(super) const LOG_FILTER: TextRule = TextRule {
     expects: "a level (off, error, warn, info, debug, trace), also by part: info,ctr_pipeline::sink=debug",
     check: |text| log_filter(line(text)?),
@@ -92,6 +93,11 @@ fn kafka_name(text: &str, longest: usize) -> Result<String, String> {
         return Err(format!("{} is not a valid Kafka name", quote(text)));
     }
     Ok(text.to_owned())
+}
+
+fn http_urls(text: &str) -> Result<String, String> {
+    let urls: Result<Vec<String>, String> = text.split(',').map(|url| http_url(url.trim())).collect();
+    Ok(urls?.join(","))
 }
 
 /// Never repeats the URL: it may hold a password.
@@ -152,16 +158,16 @@ fn event_time(text: &str) -> Result<String, String> {
     timestamp::parse_text(text).map(|_| text.to_owned()).map_err(|error| format!("{} {error}", quote(text)))
 }
 
-/// `EnvFilter` takes a misspelt level for the name of a module and then logs nothing of anything else: a bare word must be
+/// `Targets` takes a misspelt level for the name of a module and then logs nothing of anything else: a bare word must be
 /// a level here.
 fn log_filter(text: &str) -> Result<String, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    for directive in text.split(',').map(str::trim).filter(|part| !part.contains(['=', '[', ']', '}'])) {
+    for directive in text.split(',').map(str::trim).filter(|part| !part.contains('=')) {
         if !LEVELS.contains(&directive.to_ascii_lowercase().as_str()) {
             return Err(format!("{} is not a level", quote(directive)));
         }
     }
-    match EnvFilter::builder().parse(text) {
+    match text.parse::<Targets>() {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(format!("{} is not a filter: {error}", quote(text))),
     }
@@ -202,13 +208,23 @@ mod tests {
 
     #[test]
     fn urls_are_http_and_hold_no_credentials() {
-        taken(HTTP_URL, &["http://127.0.0.1:8123", "https://ch.example.org", "http://[::1]:8123/path"]);
-        assert_eq!(HTTP_URL.check("http://ch:8123/").unwrap(), "http://ch:8123");
+        taken(HTTP_URLS, &["http://127.0.0.1:8123", "https://ch.example.org", "http://[::1]:8123/path"]);
+        assert_eq!(HTTP_URLS.check("http://ch:8123/").unwrap(), "http://ch:8123");
+        assert_eq!(HTTP_URLS.check("http://a:8123/ , https://b").unwrap(), "http://a:8123,https://b");
         refused(
-            HTTP_URL,
-            &["ch:8123", "tcp://ch:9000", "http://", "http://ch:port", "http://ch:8123?a=b", "http://:1"],
+            HTTP_URLS,
+            &[
+                "ch:8123",
+                "tcp://ch:9000",
+                "http://",
+                "http://ch:port",
+                "http://ch:8123?a=b",
+                "http://:1",
+                "http://a,",
+                "http://a,b",
+            ],
         );
-        let error = HTTP_URL.check("http://me:geheim@ch:8123").unwrap_err();
+        let error = HTTP_URLS.check("http://me:geheim@ch:8123").unwrap_err();
         assert!(error.contains("clickhouse.password") && !error.contains("geheim"), "{error}");
     }
 

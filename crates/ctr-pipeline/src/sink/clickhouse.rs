@@ -3,6 +3,7 @@
 mod block;
 mod error;
 mod http;
+mod servers;
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ const INSERT_SETTINGS: [(&str, &str); 7] = [
 const QUESTION_SETTINGS: [(&str, &str); 2] =
     [("output_format_json_quote_64bit_integers", "0"), ("send_progress_in_http_headers", "0")];
 
-/// A client of one ClickHouse server, for inserts and small queries.
+/// A client of the configured ClickHouse servers, for inserts and small queries.
 #[derive(Clone)]
 pub struct ClickHouse {
     http: Http,
@@ -75,7 +76,7 @@ pub struct StoredRow {
 }
 
 impl ClickHouse {
-    /// A client for the configured server. It does not connect yet.
+    /// A client for the configured servers. It does not connect yet.
     #[must_use]
     pub fn new(config: &ClickHouseConfig) -> Self {
         Self { http: Http::new(config), timeout: config.request_timeout }
@@ -161,11 +162,20 @@ impl ClickHouse {
         Ok(rows.into_iter().map(row).collect())
     }
 
-    /// The server's version.
+    /// The version of the first server that responds.
     ///
     /// # Errors
-    /// Any [`ClickHouseError`].
+    /// Any [`ClickHouseError`]: that of the last server, if none responds.
     pub async fn version(&self) -> Result<String, ClickHouseError> {
+        for _ in 1..self.http.servers() {
+            if let Ok(version) = self.version_of_current().await {
+                return Ok(version);
+            }
+        }
+        self.version_of_current().await
+    }
+
+    async fn version_of_current(&self) -> Result<String, ClickHouseError> {
         let mut rows: Vec<(String,)> = self.all("SELECT version()").await?;
         Ok(rows.pop().map(|(version,)| version).unwrap_or_default())
     }

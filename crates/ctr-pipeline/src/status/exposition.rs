@@ -1,11 +1,10 @@
 //! A report in Prometheus's text format, the body of `/metrics`.
 
-use prometheus::core::Collector as _;
-use prometheus::process_collector::ProcessCollector;
 use prometheus::proto;
 use prometheus::{Encoder as _, TEXT_FORMAT, TextEncoder};
 
 use super::metrics::{Kind, METRICS, Metric, Reading};
+use super::process::{self, ProcessMetric};
 use super::report::Report;
 use crate::histogram::Histogram;
 
@@ -20,39 +19,50 @@ pub fn expose(report: &Report) -> prometheus::Result<Vec<u8>> {
     let mut families: Vec<proto::MetricFamily> = METRICS.iter().map(|metric| family(metric, report)).collect();
     // The encoder refuses a family that has no values.
     families.retain(|family| !family.get_metric().is_empty());
-    families.extend(ProcessCollector::for_self().collect());
+    families.extend(process::metrics().iter().map(process_family));
     let mut text = Vec::with_capacity(32 << 10);
     TextEncoder::new().encode(&families, &mut text)?;
     Ok(text)
 }
 
 fn family(metric: &Metric, report: &Report) -> proto::MetricFamily {
-    let mut family = proto::MetricFamily::default();
-    family.set_name(metric.name.to_owned());
-    family.set_help(metric.help.to_owned());
-    family.set_field_type(match metric.kind {
-        Kind::Counter => proto::MetricType::COUNTER,
-        Kind::Gauge => proto::MetricType::GAUGE,
-        Kind::Histogram => proto::MetricType::HISTOGRAM,
-    });
+    let mut family = empty_family(metric.name, metric.help, metric.kind);
     family.set_metric(match metric.read(report) {
         Reading::Histogram(histogram) => vec![histogram_value(&histogram)],
         Reading::Samples(samples) => {
-            samples.0.into_iter().map(|(labels, value)| sample(metric, labels, value)).collect()
+            samples.0.into_iter().map(|(labels, value)| sample(metric.kind, metric.labels, labels, value)).collect()
         }
     });
     family
 }
 
-fn sample(metric: &Metric, labels: Vec<String>, value: f64) -> proto::Metric {
+fn process_family(metric: &ProcessMetric) -> proto::MetricFamily {
+    let mut family = empty_family(metric.name, metric.help, metric.kind);
+    family.set_metric(vec![sample(metric.kind, &[], Vec::new(), metric.value)]);
+    family
+}
+
+fn empty_family(name: &str, help: &str, kind: Kind) -> proto::MetricFamily {
+    let mut family = proto::MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(match kind {
+        Kind::Counter => proto::MetricType::COUNTER,
+        Kind::Gauge => proto::MetricType::GAUGE,
+        Kind::Histogram => proto::MetricType::HISTOGRAM,
+    });
+    family
+}
+
+fn sample(kind: Kind, names: &[&str], labels: Vec<String>, value: f64) -> proto::Metric {
     let pair = |(name, value): (&&str, String)| {
         let mut pair = proto::LabelPair::default();
         pair.set_name((*name).to_owned());
         pair.set_value(value);
         pair
     };
-    let mut sample = proto::Metric::from_label(metric.labels.iter().zip(labels).map(pair).collect());
-    if metric.kind == Kind::Counter {
+    let mut sample = proto::Metric::from_label(names.iter().zip(labels).map(pair).collect());
+    if kind == Kind::Counter {
         let mut counter = proto::Counter::default();
         counter.set_value(value);
         sample.set_counter(counter);

@@ -12,6 +12,14 @@ use crate::histogram::Histogram;
 /// How many checkpoints and dead letters are remembered, for people.
 pub const REMEMBERED: usize = 10;
 
+/// Adds the newest of what is remembered; the oldest goes when there are [`REMEMBERED`].
+pub(crate) fn remember<T>(recent: &mut VecDeque<T>, newest: T) {
+    if recent.len() == REMEMBERED {
+        recent.pop_front();
+    }
+    recent.push_back(newest);
+}
+
 /// One partition of one topic.
 #[derive(Debug, Clone)]
 pub struct PartitionStatus {
@@ -169,4 +177,16 @@ pub struct WorkerStatus {
     pub checkpoints: CheckpointStatus,
     /// When this was shown.
     pub seen: Instant,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_ten_are_remembered() {
+        let mut recent = VecDeque::new();
+        (0..1_000).for_each(|number| remember(&mut recent, number));
+        assert_eq!(recent, (990..1_000).collect::<Vec<_>>());
+    }
 }

@@ -12,7 +12,7 @@ use crate::sink::dead_letter_record::{Origin, encode, message};
 use crate::source::assignment::Topics;
 use crate::source::batch::{Entry, Record};
 use crate::source::partition_error;
-use crate::status::snapshot::RecentLetter;
+use crate::status::snapshot::{RecentLetter, remember};
 use crate::wall_clock::now_ms;
 
 impl Worker {
@@ -82,7 +82,7 @@ impl Worker {
         if upset.is_none() {
             crash_point!("after-read");
         }
-        recent.into_iter().for_each(|letter| self.remember_letter(letter));
+        recent.into_iter().for_each(|letter| remember(&mut self.record.recent_letters, letter));
         (true, upset)
     }
 }

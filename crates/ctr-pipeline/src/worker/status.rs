@@ -8,7 +8,7 @@ use ctr_domain::task::{Side, Task};
 use super::{STATUS_INTERVAL, Worker};
 use crate::logging::Repeats;
 use crate::status::snapshot::{
-    CheckpointStatus, LetterStatus, PartitionStatus, PastCheckpoint, REMEMBERED, WorkerStatus, WorkerTotals,
+    CheckpointStatus, LetterStatus, PartitionStatus, PastCheckpoint, WorkerStatus, WorkerTotals, remember,
 };
 
 /// Workers that wait look several times a second whether they still do.
@@ -97,10 +97,7 @@ impl Worker {
             } else {
                 record.commits_failed += 1;
             }
-            if record.recent_commits.len() == REMEMBERED {
-                record.recent_commits.pop_front();
-            }
-            record.recent_commits.push_back(past);
+            remember(&mut record.recent_commits, past);
         }
     }
 

@@ -20,6 +20,7 @@ use serde::Deserialize;
 
 use super::block::{self, MAX_BLOCK_BYTES};
 use super::error::{Asker, ClickHouseError, code_of, shortened};
+use super::servers::Servers;
 use crate::config::ClickHouseConfig;
 use crate::stopped;
 
@@ -65,11 +66,11 @@ pub(super) struct Query<'a> {
     pub(super) patience: Duration,
 }
 
-/// A pool of connections to one server, for one user and database.
+/// A pool of connections to the configured servers, for one user and database.
 #[derive(Clone)]
 pub(super) struct Http {
     pool: Pool,
-    base: String,
+    servers: Servers,
     headers: HeaderMap,
     pub(super) asker: Asker,
 }
@@ -91,7 +92,7 @@ impl Http {
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_idle_timeout(POOL_IDLE_TIMEOUT);
-        let pool = if config.url.starts_with("https:") {
+        let pool = if config.urls().any(|url| url.starts_with("https:")) {
             connector.enforce_http(false);
             Pool::Tls(builder.build(HttpsConnector::new_with_connector(connector)))
         } else {
@@ -112,16 +113,34 @@ impl Http {
             }
         }
         let asker = Asker { user: config.user.clone(), database: config.database.clone() };
-        Self { pool, base: config.url.trim_end_matches('/').to_owned(), headers, asker }
+        Self { pool, servers: Servers::new(config.urls()), headers, asker }
     }
 
-    /// Sends a query and verifies who responds.
+    /// How many servers there are.
+    pub(super) fn servers(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// Sends a query to the current server and verifies who responds. After an error the next query goes to the next server.
     ///
     /// # Errors
     /// Any [`ClickHouseError`].
     pub(super) async fn ask(&self, query: &Query<'_>) -> Result<Answer, ClickHouseError> {
+        let (place, url) = self.servers.current();
+        let answer = self.ask_server(url, query).await;
+        if answer.is_err() {
+            self.servers.leave(place);
+        }
+        answer.map_err(|error| match error {
+            ClickHouseError::Unreachable(words) => ClickHouseError::Unreachable(self.servers.name(place, words)),
+            ClickHouseError::NotClickHouse(words) => ClickHouseError::NotClickHouse(self.servers.name(place, words)),
+            other => other,
+        })
+    }
+
+    async fn ask_server(&self, url: &str, query: &Query<'_>) -> Result<Answer, ClickHouseError> {
         let query_id = format!("{}-{:032x}", env!("CARGO_PKG_NAME"), rand::rng().random::<u128>());
-        let request = self.request(query, &query_id)?;
+        let request = self.request(url, query, &query_id)?;
         let asked = async {
             match &self.pool {
                 Pool::Plain(pool) => pool.request(request).await,
@@ -139,8 +158,8 @@ impl Http {
         Ok(Answer { body: response.into_body(), summary })
     }
 
-    fn request(&self, query: &Query<'_>, query_id: &str) -> Result<Request<Blocks>, ClickHouseError> {
-        let mut pairs = form_urlencoded::Serializer::new(format!("{}/?", self.base));
+    fn request(&self, url: &str, query: &Query<'_>, query_id: &str) -> Result<Request<Blocks>, ClickHouseError> {
+        let mut pairs = form_urlencoded::Serializer::new(format!("{url}/?"));
         pairs.append_pair("database", &self.asker.database).append_pair("query_id", query_id);
         pairs.append_pair("query", query.sql).extend_pairs(query.settings);
         if !query.data.is_empty() {

@@ -7,8 +7,21 @@ use std::net::TcpListener;
 use super::*;
 use crate::config::Config;
 
-/// Answers every request with `answer`, in which `{id}` is the id of the query that was asked.
 fn client_of(answer: &'static str) -> ClickHouse {
+    client_at(server_of(answer))
+}
+
+fn client_at(urls: String) -> ClickHouse {
+    let env = BTreeMap::from([
+        ("CTR_JOB_INSTANCE_ID".to_owned(), "t".to_owned()),
+        ("CLICKHOUSE_URL".to_owned(), urls),
+        ("CLICKHOUSE_REQUEST_TIMEOUT_MS".to_owned(), "1000".to_owned()),
+    ]);
+    ClickHouse::new(&Config::from_yaml("", &env).unwrap().clickhouse)
+}
+
+/// The URL of a server that answers every request with `answer`, in which `{id}` is the id of the query that was asked.
+fn server_of(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -29,12 +42,7 @@ fn client_of(answer: &'static str) -> ClickHouse {
             stream.write_all(answer.as_bytes()).unwrap();
         }
     });
-    let env = BTreeMap::from([
-        ("CTR_JOB_INSTANCE_ID".to_owned(), "t".to_owned()),
-        ("CLICKHOUSE_URL".to_owned(), url),
-        ("CLICKHOUSE_REQUEST_TIMEOUT_MS".to_owned(), "1000".to_owned()),
-    ]);
-    ClickHouse::new(&Config::from_yaml("", &env).unwrap().clickhouse)
+    url
 }
 
 fn is_whole_without_body(request: &[u8]) -> bool {
@@ -110,16 +118,47 @@ fn a_question_is_answered_by_clickhouse_alone() {
 }
 
 #[test]
+fn a_line_without_end_is_no_answer_of_clickhouse() {
+    let line = "x".repeat(1_500_000);
+    let endless = format!("HTTP/1.1 200 OK\nX-ClickHouse-Query-Id: {{id}}\nContent-Length: 1500000\n\n{line}");
+    let error = ping(endless.leak()).unwrap_err();
+    assert_eq!(error.kind(), "not_clickhouse");
+    assert!(error.to_string().contains("a line of more than 1048576 bytes"), "{error}");
+}
+
+#[test]
 fn an_answer_that_does_not_end_is_waited_for_no_longer_than_the_setting_says() {
     let error = ping("HTTP/1.1 200 OK\nX-ClickHouse-Query-Id: {id}\nContent-Length: 4\n\n").unwrap_err();
     assert!(matches!(error, ClickHouseError::Unreachable(_) | ClickHouseError::TimedOut(_)), "{error}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let env = BTreeMap::from([
-        ("CTR_JOB_INSTANCE_ID".to_owned(), "t".to_owned()),
-        ("CLICKHOUSE_URL".to_owned(), format!("http://{}", silent.local_addr().unwrap())),
-        ("CLICKHOUSE_REQUEST_TIMEOUT_MS".to_owned(), "1000".to_owned()),
-    ]);
-    let server = ClickHouse::new(&Config::from_yaml("", &env).unwrap().clickhouse);
+    let server = client_at(format!("http://{}", silent.local_addr().unwrap()));
     assert!(said(runtime.block_on(server.ping())).contains("`clickhouse.request-timeout-ms`"));
+}
+
+#[test]
+fn of_several_servers_the_next_one_takes_what_the_first_did_not_acknowledge() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stranger = server_of("HTTP/1.1 200 OK\nServer: a-proxy\nContent-Length: 0\n\n");
+    let client = client_at(format!("http://127.0.0.1:1,{stranger},{}", server_of(WRITTEN)));
+    let chunks = [Bytes::from_static(b"rows of some kind")];
+    let insert = || {
+        let rows = Rows { chunks: &chunks, count: 3 };
+        runtime.block_on(client.insert(rows, Duration::from_secs(1)))
+    };
+    assert!(said(insert()).contains("http://127.0.0.1:1: "), "the error names the server");
+    assert!(said(insert()).contains(&stranger));
+    insert().unwrap();
+    insert().unwrap();
+}
+
+#[test]
+fn a_start_finds_the_server_that_responds() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let second = server_of("HTTP/1.1 200 OK\nX-ClickHouse-Query-Id: {id}\nContent-Length: 9\n\n[\"26.3\"]|");
+    assert_eq!(runtime.block_on(client_at(format!("http://127.0.0.1:1,{second}")).version()).unwrap(), "26.3");
+    assert!(
+        said(runtime.block_on(client_at("http://127.0.0.1:1,http://127.0.0.1:2".to_owned()).version()).map(|_| ()))
+            .contains(":2: ")
+    );
 }
