@@ -42,7 +42,10 @@ fetch_crates() {
 crates, cargo's own configuration names it (source replacement). What is fetched once is not fetched again."
 }
 
-build_binaries() { cargo_build --release --bins; }
+build_binaries() {
+    choose_toolchain
+    cargo_build --release --bins
+}
 
 # cargo_build OPTIONS...: on a terminal cargo itself shows how far it is; a step of setup.sh reads it off STEP_PROGRESS.
 cargo_build() {
