@@ -67,6 +67,15 @@ def test_a_release_is_tested_first_and_has_all_its_parts() -> None:
     assert all(jobs(RELEASE)[name]["permissions"]["id-token"] == "write" for name in signers) and len(signers) == 2
 
 
+def test_the_instructions_for_verifying_name_what_a_release_has() -> None:
+    guide, release = (CHECKOUT / "SECURITY.md").read_text(), RELEASE.read_text()
+    for name in ("SHA256SUMS", "SHA256SUMS.sigstore.json"):
+        assert name in guide and name in release, name
+    assert f"/.github/workflows/{RELEASE.name}@refs/tags/VERSION" in guide, "the identity that signs"
+    script = (CHECKOUT / "scripts/release.sh").read_text()
+    assert "ctr-pipeline-VERSION-linux-amd64.tar.gz" in guide and 'name="ctr-pipeline-v$1-linux-$3"' in script
+
+
 @pytest.mark.parametrize(("name", "sound", "broken"), [
     ("schema", "timeout-minutes: 5\n", "timeout-minutes: soon\n"),
     ("safety", "@3d3c42e5aac5ba805825da76410c181273ba90b1", "@v7"),
