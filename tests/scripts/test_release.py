@@ -1,6 +1,7 @@
 """release.sh: a tag that does not agree with the checkout is refused with every reason; the archive holds the image's binaries."""
 
 import os
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -69,3 +70,12 @@ def test_the_archive_holds_the_binaries_of_the_image(tmp_path: Path, checkout: P
     stand_in(tmp_path / "image", "ctr-pipeline", "")
     code, said = release(checkout, "archive", "v0.1.0", "ctr@sha256:1", "arm64", str(tmp_path / "dist"), path=path)
     assert code == 1 and "ctr-producer" in said
+
+
+def test_the_changelog_has_the_format_that_it_names() -> None:
+    lines = (CHECKOUT / "CHANGELOG.md").read_text().splitlines()
+    versions = [line for line in lines if line.startswith("## ")]
+    assert versions[0] == "## Unreleased"
+    assert all(re.fullmatch(r"## \d+\.\d+\.\d+ - \d{4}-\d{2}-\d{2}", line) for line in versions[1:]), versions
+    kinds = {line.removeprefix("### ") for line in lines if line.startswith("### ")}
+    assert kinds and kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}, kinds
