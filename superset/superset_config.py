@@ -65,7 +65,7 @@ SQLLAB_TIMEOUT = 30
 SUPERSET_WEBSERVER_TIMEOUT = 60
 
 
-def FLASK_APP_MUTATOR(app):  # Superset's name
+def FLASK_APP_MUTATOR(app):  # noqa: N802  Superset's name
     """Answers event logs of visitors who are not logged in without touching their session.
 
     The login page of Superset 6.1 sends one while the form is on its way; the cookie of that answer can replace that of the
