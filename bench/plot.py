@@ -6,10 +6,10 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("svg")
-from matplotlib import pyplot  # noqa: E402 (the back end first)
+from matplotlib import pyplot
 
-from points import Curve  # noqa: E402
-from report import FIGURES, MIB, Rounds, Spread  # noqa: E402
+from points import Curve
+from report import FIGURES, MIB, Rounds, Spread
 
 SHOWN = ("events per CPU-second", "events/s, wall", "peak RSS", "start to first result")
 # Letters as letters: a smaller file that can be searched.
@@ -36,7 +36,7 @@ def draw_curves(curves: Sequence[Curve], file: Path) -> None:
         picture.suptitle("millions of events per CPU-second")
         for panel in panels.flat[len(curves):]:
             panel.set_visible(False)
-        for panel, curve in zip(panels.flat, curves):
+        for panel, curve in zip(panels.flat, curves, strict=False):
             places, labels = range(len(curve.points)), [f"{point.value:,.12g}" for point in curve.points]
             panel.plot(places, [point.pipeline.events_per_cpu_second / 1e6 for point in curve.points], marker="o", color=OURS, label="ctr-pipeline")
             panel.plot(places, [point.bare.events_per_cpu_second / 1e6 for point in curve.points], marker="o", color=OTHERS, label="bare consumer")

@@ -56,7 +56,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def own_directory(path: Path) -> TextIO:
     """Makes this process the owner of `path` until it ends. Raises BlockingIOError if another one is."""
     path.mkdir(parents=True, exist_ok=True)
-    lock = open(path / "lock", "a+", encoding="ascii")  # noqa: SIM115 - held until the process ends
+    lock = open(path / "lock", "a+", encoding="ascii")  # held until the process ends
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     lock.truncate(0)
     lock.write(f"{os.getpid()}\n")

@@ -74,7 +74,7 @@ class Body:
     def _spill(self) -> None:
         content = self.read()
         self._file.close()
-        self._file = tempfile.TemporaryFile(dir=self._spill_directory)  # noqa: SIM115 - closed with the body
+        self._file = tempfile.TemporaryFile(dir=self._spill_directory)  # closed with the body
         self._file.write(content)
         self._in_memory = False
 

@@ -260,8 +260,8 @@ def _insert_file(connection: Connection, query: Query, insert: Insert, data: Bod
     return Result(query.default_format, in_pieces(b"", _PIECE), _summary(connection.run(sql, "Null"), 0))
 
 
-_NOTHING_YET = {name: "0" for name in ("read_rows", "read_bytes", "written_rows", "written_bytes", "total_rows_to_read",
-                                       "result_rows", "result_bytes", "elapsed_ns")}
+_NOTHING_YET = dict.fromkeys(("read_rows", "read_bytes", "written_rows", "written_bytes", "total_rows_to_read",
+                               "result_rows", "result_bytes", "elapsed_ns"), "0")
 
 
 def _summary(done, result_bytes: int) -> dict[str, str]:

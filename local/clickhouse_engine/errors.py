@@ -5,8 +5,8 @@ import re
 # Which HTTP status a server answers for an exception code; everything else is 500.
 _BAD_REQUEST = (6, 26, 27, 36, 38, 41, 43, 44, 53, 62, 69, 70, 72, 89, 117, 130, 131, 271, 321, 367, 372, 373, 386, 456, 457, 469)
 _NOT_FOUND = (16, 46, 47, 50, 56, 60, 63, 73, 75, 81, 115, 511)
-_HTTP_STATUS = {code: 400 for code in _BAD_REQUEST}
-_HTTP_STATUS.update({code: 404 for code in _NOT_FOUND})
+_HTTP_STATUS = dict.fromkeys(_BAD_REQUEST, 400)
+_HTTP_STATUS.update(dict.fromkeys(_NOT_FOUND, 404))
 _HTTP_STATUS.update({194: 401, 192: 403, 193: 403, 497: 403, 516: 403, 48: 501, 202: 503})
 
 _CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")

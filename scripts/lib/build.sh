@@ -42,7 +42,10 @@ fetch_crates() {
 crates, cargo's own configuration names it (source replacement). What is fetched once is not fetched again."
 }
 
-build_binaries() { cargo_build --release --bins; }
+build_binaries() {
+    choose_toolchain
+    cargo_build --release --bins
+}
 
 # What the stack runs: without the verifier and its own client of ClickHouse, which take a fifth of the whole.
 build_job() { cargo_build --release --bin ctr-pipeline --bin ctr-producer; }

@@ -32,6 +32,24 @@ has_port_lister() { command -v ss || command -v lsof; }
 # pkg-config does not find Homebrew's OpenSSL; cargo does.
 has_openssl() { pkg-config --exists openssl || brew --prefix --installed openssl@3; }
 
+# choose_toolchain: with rustup, selects the toolchain of rust-toolchain.toml from any folder, and installs it if it may. Without it,
+# cargo refuses to run in this checkout; then the default toolchain is used, which has_cargo checks.
+choose_toolchain() {
+    local channel
+    command -v rustup >/dev/null && [ -z "${RUSTUP_TOOLCHAIN:-}" ] || return 0
+    channel="$(rust_channel)"
+    if ! rustup toolchain list 2>/dev/null | grep -q "^$channel\(-\|$\)"; then
+        say "installing Rust $channel (rust-toolchain.toml) with rustup"
+        if [ "${RUSTUP_AUTO_INSTALL:-1}" = 0 ] || ! rustup toolchain install --profile minimal --component clippy,rustfmt "$channel"; then
+            channel="$(rustup default 2>/dev/null | cut -d ' ' -f 1)"
+            warn "Rust $(rust_channel) cannot be installed; using $channel, whose lints may differ"
+        fi
+    fi
+    [ -z "$channel" ] || export RUSTUP_TOOLCHAIN="$channel"
+}
+
+rust_channel() { sed -n 's/^channel *= *"\(.*\)"/\1/p' "$CHECKOUT/rust-toolchain.toml"; }
+
 has_cargo() { version_at_least "$(cargo --version 2>/dev/null | awk '{ print $2 }')" "$RUST_MINIMUM"; }
 
 has_java() {
@@ -86,7 +104,7 @@ name_missing() {
         if [ "$(uname)" = Darwin ]; then
             say "  $name ($purpose): $macos"
         elif [[ "$check" == has_cargo ]]; then
-            say "  $name ($purpose): rustup update stable, or install it from https://rustup.rs (distributions often have an older one)"
+            say "  $name ($purpose): rustup toolchain install $(rust_channel), with rustup from https://rustup.rs (distributions often have an older cargo)"
         else
             say "  $name ($purpose): sudo apt-get install $debian"
         fi
@@ -96,6 +114,7 @@ name_missing() {
 # require_prerequisites ROWS: returns if nothing is missing, otherwise ends the script with the list.
 require_prerequisites() {
     local missing
+    [[ "$1" != *has_cargo* ]] || choose_toolchain
     missing="$(missing_prerequisites "$1")"
     [ -n "$missing" ] || return 0
     if can_install; then

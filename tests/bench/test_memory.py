@@ -1,6 +1,7 @@
 """The sizes of queues that are compared. Nothing is measured here."""
 
 import re
+from itertools import pairwise
 
 from measure import Usage
 from memory import ALL, SHIPPED, Memory
@@ -16,7 +17,7 @@ def test_what_is_called_shipped_is_what_ships():
 
 def test_sizes_grow_together():
     assert [queues.messages / SHIPPED.messages for queues in ALL] == [0.25, 0.5, 1, 2, 4, 20]
-    for smaller, larger in zip(ALL, ALL[1:]):
+    for smaller, larger in pairwise(ALL):
         assert smaller.messages < larger.messages and smaller.kbytes < larger.kbytes and smaller.fetch_bytes < larger.fetch_bytes
 
 

@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 
 from clickhouse_engine.tests.engine_process import EngineProcess
-from schema.conftest import Database
-
+from schema.conftest import Database, fresh_database
 from stack.process import CHECKOUT, started
 
 from .zookeeper import ZooKeeper
@@ -133,8 +132,5 @@ def shards(schema_engine):
 @pytest.fixture
 def single(schema_engine):
     """The same schema on one server."""
-    made = Database(schema_engine, f"single_{next(_numbers)}")
-    done = made.init(RAW_TTL_DAYS="0", HISTORY_TTL_DAYS="0")
-    assert done.returncode == 0, done.stderr
-    yield made
-    schema_engine.query(f"DROP DATABASE {made.name} SYNC")
+    with fresh_database(schema_engine, f"single_{next(_numbers)}") as made:
+        yield made

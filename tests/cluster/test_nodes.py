@@ -38,7 +38,7 @@ def test_tables_are_replicated_within_their_shard_and_distributed_over_all(made)
     assert {engines[name] for name in TABLES} == {"Distributed"}
     assert {engines[f"{name}_local"] for name in TABLES} == {"ReplicatedReplacingMergeTree", "ReplicatedAggregatingMergeTree"}
     replicas = "SELECT table, zookeeper_path, replica_name, total_replicas FROM system.replicas WHERE database = 'ctr' ORDER BY table"
-    for node, shard, name, total in zip(made, "112", "aba", "221"):
+    for node, shard, name, total in zip(made, "112", "aba", "221", strict=True):
         assert node.rows(replicas) == [[f"{table}_local", f"/clickhouse/tables/{shard}/ctr/{table}", name, total] for table in sorted(TABLES)]
 
 

@@ -53,7 +53,7 @@ def test_every_table_and_view_says_the_same(both):
 def test_all_rows_of_a_product_are_on_one_shard(both):
     _, shards = both
     for table in ("ctr_results_raw_local", "ctr_ml_local", "ctr_latest_local", "ctr_window_history_local"):
-        found = [set(row[0] for row in shards.engine.rows(f"SELECT DISTINCT product_id FROM {table}", database=name)) for name in shards.names]
+        found = [{row[0] for row in shards.engine.rows(f"SELECT DISTINCT product_id FROM {table}", database=name)} for name in shards.names]
         assert all(found) and not set.intersection(*found), table
         assert set.union(*found) == set(PRODUCTS), table
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from stack.process import CHECKOUT
+
 CHART = CHECKOUT / "deploy/helm/ctr-pipeline"
 EXAMPLES = sorted(CHART.glob("examples/*.yaml"))
 

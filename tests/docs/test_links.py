@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from stack.process import CHECKOUT
 
@@ -52,12 +51,3 @@ def test_the_index_names_every_document() -> None:
     index = (CHECKOUT / "docs/index.md").read_text()
     missing = [path.name for path in (CHECKOUT / "docs").glob("*.md") if path.name != "index.md" and f"({path.name})" not in index]
     assert not missing, missing
-
-
-def test_workflows_call_scripts_that_exist() -> None:
-    workflows = tracked(".github/workflows/*.yml")
-    assert {path.name for path in workflows} >= {"ci.yml", "release.yml"}
-    for path in workflows:
-        for job in yaml.safe_load(path.read_text())["jobs"].values():
-            for name in re.findall(r"\./([\w./-]+)", " ".join(step.get("run", "") for step in job["steps"])):
-                assert (CHECKOUT / name).stat().st_mode & 0o111, name

@@ -229,14 +229,14 @@ def two_logs(log: Recording) -> list[list[Callable[[], None]]]:
     def of(partition: str, kind: str) -> list[Callable[[], None]]:
         times = [at - dice.choice([0, 500, 6_000, 15_000]) for at in range(15_000, 75_000, 1_500)]
         products = [dice.choice(PRODUCTS[:3]) for _ in times]
-        return [lambda at=at, product=product: log.event(at, product, kind, partition) for at, product in zip(times, products)]
+        return [lambda at=at, product=product: log.event(at, product, kind, partition) for at, product in zip(times, products, strict=True)]
 
     return [of(IMPRESSIONS, "impression"), of(CLICKS, "click")]
 
 
 @recording("Two logs, read in turns. Those of same_logs_one_after_the_other.", BOTH)
 def differ__same_logs_in_turns(log: Recording):
-    for impression, click in zip(*two_logs(log)):
+    for impression, click in zip(*two_logs(log), strict=True):
         impression()
         click()
 

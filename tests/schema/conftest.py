@@ -3,15 +3,13 @@
 import itertools
 import os
 import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(CHECKOUT / "local"))
-
-from clickhouse_engine.tests.engine_process import EngineProcess  # noqa: E402
+from clickhouse_engine.tests.engine_process import EngineProcess
+from stack.process import CHECKOUT
 
 _numbers = itertools.count(1)
 
@@ -46,6 +44,16 @@ class Database:
                    f" SETTINGS async_insert = 0, max_partitions_per_insert_block = 0 VALUES {values}")
 
 
+@contextmanager
+def fresh_database(engine: EngineProcess, name: str) -> Iterator[Database]:
+    """A database in which nothing ever expires, removed afterwards."""
+    made = Database(engine, name)
+    done = made.init(RAW_TTL_DAYS="0", HISTORY_TTL_DAYS="0")
+    assert done.returncode == 0, done.stderr
+    yield made
+    engine.query(f"DROP DATABASE {made.name} SYNC")
+
+
 @pytest.fixture(scope="session")
 def schema_engine(tmp_path_factory):
     process = EngineProcess(tmp_path_factory.mktemp("schema") / "data").start()
@@ -55,9 +63,5 @@ def schema_engine(tmp_path_factory):
 
 @pytest.fixture
 def database(schema_engine):
-    """A fresh database, in which nothing ever expires."""
-    made = Database(schema_engine, f"schema_{next(_numbers)}")
-    done = made.init(RAW_TTL_DAYS="0", HISTORY_TTL_DAYS="0")
-    assert done.returncode == 0, done.stderr
-    yield made
-    schema_engine.query(f"DROP DATABASE {made.name} SYNC")
+    with fresh_database(schema_engine, f"schema_{next(_numbers)}") as made:
+        yield made

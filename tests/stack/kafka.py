@@ -75,10 +75,6 @@ class Kafka:
     def start_broker(self, number: int) -> None:
         self._processes[number].start()
 
-    def stop_broker(self, number: int) -> None:
-        """A controlled shutdown: leaders move first."""
-        self._processes[number].stop(seconds=60)
-
     def kill_broker(self, number: int) -> None:
         self._processes[number].kill()
 

@@ -5,7 +5,7 @@ import urllib.error
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from signal import SIGINT, SIGQUIT, SIGTERM, Signals
+from signal import SIGQUIT, SIGTERM, Signals
 from typing import Any
 
 from stack.engine import PASSWORD, WRITER, Database, direct
@@ -98,9 +98,6 @@ class Pipeline:
     def stop(self, number: Signals = SIGTERM, seconds: float = 30) -> int:
         """A clean stop that keeps the place in the group; the exit code."""
         return self.process.stop(number, seconds)
-
-    def interrupt(self) -> int:
-        return self.stop(SIGINT)
 
     def leave(self) -> int:
         """A clean stop that gives up the place in the group."""

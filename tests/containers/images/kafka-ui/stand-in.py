@@ -6,7 +6,7 @@ import sys
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Length", "3")
         self.end_headers()
