@@ -61,7 +61,7 @@ fn the_runbook_names_every_reason_of_clickhouse() {
 #[test]
 fn the_page_is_up_to_date() {
     let mut page = String::from(
-        "# Failures\n\n\
+        "# What may go wrong\n\n\
          Generated from the table in `crates/ctr-pipeline/src/failures.rs`; do not edit by hand. How to respond to each alert: \
          [runbook.md](runbook.md). A wait ends by itself; its reason is shown on the page, in `/api/v1/status`, in the metric and in the \
          log. Exit code 2 means that someone must fix the configuration before a restart can succeed; 1 means that the job gave up.\n\n\
