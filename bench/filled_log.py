@@ -85,7 +85,7 @@ def fill(ground: Ground, shape: LogShape) -> FilledLog:
 
 
 def send(producer: Producer, *flags: str, count: int, **options: object) -> Truth:
-    """Sends so many events as fast as it can, says now and then how far it is, and returns the truth."""
+    """Sends that many events at full speed, reports progress, and returns the truth."""
     process = producer.start("both", *flags, count=count, rate=0, seed=SEED, **options)
     said = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""What the demonstration takes of a machine: CPU and memory of each process of the stack that runs here without Docker.
+"""Resource usage of the demonstration: CPU and memory of each process of the stack running without Docker.
 
 Started by `./scripts/bench.sh footprint`, beside a stack that `./scripts/setup.sh --local` has started. It changes nothing.
 """
@@ -20,7 +20,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Moment:
-    """What a process and its children have used up to now."""
+    """Resource usage of a process and its children so far."""
 
     cpu_seconds: float
     resident_bytes: int
