@@ -35,7 +35,7 @@ pub enum Fault {
     Operator,
     /// Nobody: it is temporary.
     Nobody,
-    /// The developers: a bug in the pipeline.
+    /// The developers: a defect of the pipeline.
     Ours,
 }
 

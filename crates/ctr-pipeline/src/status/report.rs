@@ -81,7 +81,7 @@ pub enum State {
     Waiting,
     /// A worker has no heartbeat: restarting the process would help.
     Stuck,
-    /// The ledger does not add up: a bug in the pipeline.
+    /// The ledger does not add up: a defect of the pipeline.
     Defect,
 }
 

@@ -25,7 +25,7 @@ pub struct LedgerReport {
     pub rejected: BTreeMap<&'static str, u64>,
     /// Records read again to rebuild windows after a start.
     pub replayed: u64,
-    /// Records that no entry accounts for. Anything but 0 is a bug in the pipeline.
+    /// Records that no entry accounts for. Anything but 0 is a defect of the pipeline.
     pub difference: i64,
 }
 
