@@ -1,10 +1,10 @@
 # ctr-pipeline, ctr-producer and ctr-verify in one small image (amd64, arm64): no shell, no package manager, not root.
-# Builder and runtime are the same Debian release, so that the C library of the one is that of the other.
-# Nothing here is of one builder only: BuildKit and the engine's older one make the same image, without any further image.
+# Builder and runtime are the same Debian release, so that they have the same C library.
+# Nothing here depends on one builder: BuildKit and the engine's older one build the same image, without additional images.
 ARG RUST_TAG=1.95-bookworm
 ARG RUNTIME_TAG=nonroot
 
-# The workspace with empty sources: its contents change with what we depend on, not with our code.
+# The workspace with empty sources: its contents change with the dependencies, not with our code.
 FROM rust:${RUST_TAG} AS manifests
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
@@ -14,15 +14,15 @@ RUN find crates -type f ! -name Cargo.toml ! -name lib.rs ! -name main.rs ! -pat
     && echo 'fn main() {}' >/empty.rs \
     && find crates -name '*.rs' -exec cp /empty.rs {} ';'
 
-# It has the headers of OpenSSL (TLS to Kafka and ClickHouse), which its slim variants have not; the runtime below has the library.
+# Includes the OpenSSL headers (TLS to Kafka and ClickHouse), which the slim variants lack; the runtime below has the library.
 FROM rust:${RUST_TAG} AS build
 WORKDIR /src
-# A layer of its own: what we depend on is compiled again when it changes, and only then.
+# A separate layer: dependencies are recompiled only when they change.
 COPY --from=manifests /src ./
 RUN cargo build --release --locked --bin ctr-pipeline --bin ctr-producer --bin ctr-verify
 COPY crates crates
-# Ours alone. Sources are as old as the checkout, and cargo goes by their age. Debug information stays behind (most of the size),
-# the names in backtraces do not.
+# Our code only. Sources are as old as the checkout, and cargo compares modification times. Debug information (most of the size) is
+# stripped; the names in backtraces are kept.
 RUN find crates -name '*.rs' -exec touch {} + \
     && cargo build --release --locked --bin ctr-pipeline --bin ctr-producer --bin ctr-verify \
     && install -d /out/bin /out/logs \
@@ -42,7 +42,7 @@ LABEL org.opencontainers.image.title="ctr-pipeline" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.base.name="gcr.io/distroless/cc-debian12:nonroot"
 COPY --from=build /out/bin/ /usr/local/bin/
-# The folder of the log files belongs to who writes them; an empty volume put there takes that over.
+# The log folder belongs to the user who writes it; an empty volume mounted there inherits the owner.
 COPY --from=build --chown=65532:65532 /out/logs /var/log/ctr-pipeline
 COPY --from=build /out/work /opt/ctr-pipeline
 WORKDIR /opt/ctr-pipeline

@@ -1,4 +1,4 @@
-"""What grows in the scaling benchmark: the values of each curve, and the log that each of them is read from."""
+"""The curves of the scaling benchmark: the values of each, and the log that each value is read from."""
 
 import argparse
 import dataclasses
@@ -48,7 +48,7 @@ class Task:
 
     @property
     def shape(self) -> LogShape:
-        """Its log. Where something else than the log grows, that is the usual one."""
+        """Its log: the default one, unless the curve varies the log."""
         match self.curve:
             case "events":
                 return dataclasses.replace(USUAL, events=int(self.value))
@@ -71,7 +71,7 @@ class Task:
 
 
 def shape_with_products(products: int) -> LogShape:
-    """The usual log, or a short one whose windows have every product."""
+    """The default log, or a short one in which every window has every product."""
     if products <= MANY_PRODUCTS:
         return dataclasses.replace(USUAL, products=products)
     span_seconds = MANY_PRODUCTS_SPAN_SECONDS if products < MOST_PRODUCTS else MOST_PRODUCTS_SPAN_SECONDS
@@ -80,7 +80,7 @@ def shape_with_products(products: int) -> LogShape:
 
 
 def options(arguments: Sequence[str], description: str | None) -> argparse.Namespace:
-    """What was asked for; `curves` have their values."""
+    """The command line options; `curves` include their values."""
     parser = arguments_of("scaling", description)
     parser.add_argument("--curves", type=lambda text: text.split(","), default=list(LOOK),
                         help=f"which, with commas between them (all: {','.join(LOOK)})")
@@ -94,7 +94,7 @@ def options(arguments: Sequence[str], description: str | None) -> argparse.Names
 
 
 def chosen_curves(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> dict[str, tuple[float, ...]]:
-    """The curves that were asked for, each with its values; a mistake ends the program with its explanation."""
+    """The requested curves with their values; invalid ones exit with an explanation."""
     if unknown := set(chosen.curves) - LOOK.keys():
         parser.error(f"--curves: there is no {', '.join(sorted(unknown))}; there are: {', '.join(LOOK)}")
     if chosen.values is None:

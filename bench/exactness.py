@@ -1,4 +1,4 @@
-"""What was counted beside the truth, where there may be millions of windows: they are not held a second time."""
+"""Compares the counts with the truth without holding them a second time: there may be millions of windows."""
 
 from contextlib import suppress
 
@@ -8,18 +8,18 @@ SHOWN = 20
 
 
 def assert_counts(truth: Truth, database: Database, seconds: float) -> None:
-    """Every product and window as the truth says, within the time."""
+    """Waits until every product and window matches the truth, or the time is over."""
     impressions, clicks = (sum(counts[kind] for counts in truth.windows.values()) for kind in (0, 1))
     totals = {"windows": len(truth.windows), "impressions": impressions, "clicks": clicks}
     sql = "SELECT count() AS windows, sum(impressions) AS impressions, sum(clicks) AS clicks FROM ctr_windows"
-    # If they do not come, what was counted says more than that they did not.
+    # If they do not arrive, the comparison below says more than a timeout.
     with suppress(AssertionError):
         wait_until(lambda: database.query(sql)[0] == totals, seconds, "the tables have the truth's totals", every=0.2)
     assert_windows(truth, database)
 
 
 def assert_windows(truth: Truth, database: Database) -> None:
-    """Every product and window as the truth says, now."""
+    """Checks that every product and window matches the truth now."""
     missing, wrong = set(truth.windows), {}
     for window, counts in database.each_window():
         if window in missing and truth.windows[window] == counts:

@@ -1,4 +1,4 @@
-"""Topics that are filled once and read by everybody: the same log for every reader and every round."""
+"""Topics that are filled once: the same log for every reader and every round."""
 
 import time
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ PROGRESS_SECONDS = 15
 
 @dataclass(frozen=True)
 class LogShape:
-    """What the log holds. Event times are spread evenly over the span, each up to 1.5 s before its turn."""
+    """Contents of the log. Event times are spread evenly over the span, each up to 1.5 s early."""
 
     events: int
     products: int
@@ -40,7 +40,7 @@ class LogShape:
 
 @dataclass(frozen=True)
 class FilledLog:
-    """Two topics with the log, what must be counted of it, and how long filling took."""
+    """Two topics with the log, the expected counts, and how long filling took."""
 
     shape: LogShape
     topics: Topics
@@ -49,12 +49,12 @@ class FilledLog:
 
     @property
     def records(self) -> int:
-        """Records of both topics, closing events included."""
+        """Number of records in both topics, including closing events."""
         return self.shape.events + CLOSING_EVENTS
 
     @property
     def windows_of_the_span(self) -> dict[tuple[str, int], tuple[int, int]]:
-        """What must be counted in windows that end with the span or before: all that the closing events let fire."""
+        """Expected counts of the windows that end within the span: all those that the closing events make fire."""
         return {key: counts for key, counts in self.truth.windows.items() if key[1] < self.shape.end_ms}
 
     @property
@@ -66,7 +66,7 @@ class FilledLog:
 def fill(ground: Ground, shape: LogShape) -> FilledLog:
     """Fills new topics.
 
-    The closing events, a few for every partition, are far enough ahead to let the last window fire. So the moment at which
+    The closing events, a few per partition, are far enough ahead to make the last window fire. So the moment at which
     every window is in the table is the moment at which every event was counted, and no idle timeout is part of it.
     """
     begun = time.monotonic()
@@ -85,7 +85,7 @@ def fill(ground: Ground, shape: LogShape) -> FilledLog:
 
 
 def send(producer: Producer, *flags: str, count: int, **options: object) -> Truth:
-    """Sends so many events as fast as it can, says now and then how far it is, and returns the truth."""
+    """Sends that many events at full speed, reports progress, and returns the truth."""
     process = producer.start("both", *flags, count=count, rate=0, seed=SEED, **options)
     said = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""Events in real time at one rate, the pipeline behind them, and a reader that asks for results again and again."""
+"""Real-time events at one rate, the pipeline that processes them, and a reader that polls for results."""
 
 import statistics
 import threading
@@ -29,7 +29,7 @@ SENT_AT_LEAST = 0.99
 
 @dataclass(frozen=True)
 class Flow:
-    """How one rate went."""
+    """Results of one rate."""
 
     wanted_rate: int
     sent_rate: float
@@ -44,17 +44,17 @@ class Flow:
 
     @property
     def lag_growth_seconds(self) -> float:
-        """From the first third of the time to the last: the median lag of the one less that of the other, in seconds' worth of events."""
+        """Growth of the median lag from the first third of the time to the last, in seconds' worth of events."""
         third = max(1, len(self.lags) // 3)
         return (statistics.median(self.lags[-third:]) - statistics.median(self.lags[:third])) / self.wanted_rate
 
     @property
     def is_kept(self) -> bool:
-        """Sent in full, with a lag that stays flat. A pipeline that is a twentieth too slow is a second behind after twenty."""
+        """Whether all events were sent and the lag stayed flat. A pipeline that is 5 % too slow is a second behind after twenty."""
         return self.is_sent and self.lag_growth_seconds <= FLAT_WITHIN_SECONDS
 
     def verdict(self) -> str:
-        """Who gave in, if someone did, and what everyone used."""
+        """The bottleneck, if any, and the CPU usage of each process."""
         used = ", ".join(f"{name} {share:.2f}" for name, share in self.cores.items())
         if not self.is_sent:
             outcome = f"not sent: {self.sent_rate / self.wanted_rate:.0%} of it, so the producer or the brokers gave in"
@@ -67,7 +67,7 @@ class Flow:
 
 @dataclass
 class Probe:
-    """Asks for the newest window of every product until it is stopped, and notes when each was first seen."""
+    """Polls for the newest window of every product until it is stopped, and records when each was first seen."""
 
     database: Database
     seen: dict[tuple[str, int], float] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Observed:
-    """A flow, and what came out of it."""
+    """A flow and its results."""
 
     flow: Flow
     rows: list[tuple[str, int, float]]
@@ -103,7 +103,7 @@ class Observed:
 
 
 def observe(ground: Ground, rate: int, seconds: int) -> Observed:
-    """One rate for so long, with topics and a database of its own and the pipeline as it ships."""
+    """Runs one rate for that long, with its own topics and database and the pipeline's shipped settings."""
     topics, database = ground.kafka.fresh_topics(PARTITIONS), ground.engine.fresh_database()
     pipeline = ShippedPipeline(ground.kafka, topics, database, ground.folder)
     try:
@@ -119,7 +119,7 @@ def observe(ground: Ground, rate: int, seconds: int) -> Observed:
 
 
 def flow_at(rate: int, seconds: int, producer: Producer, pipeline: Pipeline, ground: Ground) -> Flow:
-    """Sends so many events a second for so long, and looks at the lag meanwhile."""
+    """Sends that many events per second for that long, and samples the lag meanwhile."""
     events = producer.start("both", rate=rate * (1 - CLICKS_OF_ALL), click_rate=rate * CLICKS_OF_ALL, products=PRODUCTS,
                             duration=f"{seconds}s", seed=1, linger=LINGER)
     everyone = {"producer": [events], "brokers": ground.kafka.processes(), "pipeline": [pipeline.process], "ClickHouse": [ground.engine.process]}
@@ -127,7 +127,7 @@ def flow_at(rate: int, seconds: int, producer: Producer, pipeline: Pipeline, gro
     begun, lags, after = time.monotonic(), [], before
     while events.runs():
         lags.append(sum(partition["lagRecords"] or 0 for partition in pipeline.get_json("/api/v1/partitions")["partitions"]))
-        # Of a process that was waited for, nothing can be read: the last look counts.
+        # After a process has been waited for, nothing can be read: the last sample counts.
         took, after = time.monotonic() - begun, {name: used(processes) for name, processes in everyone.items()}
         time.sleep(LAG_EVERY_SECONDS)
     assert events.wait(60) == 0, events.tail()
@@ -135,7 +135,7 @@ def flow_at(rate: int, seconds: int, producer: Producer, pipeline: Pipeline, gro
 
 
 def used(processes: Sequence[Process]) -> float:
-    """CPU seconds of all of them so far."""
+    """CPU seconds of all processes so far."""
     return sum(cpu_seconds(process.pid) for process in processes)
 
 

@@ -1,4 +1,4 @@
-"""What the demonstration takes of a machine: CPU and memory of each process of the stack that runs here without Docker.
+"""Resource usage of the demonstration: CPU and memory of each process of the stack running without Docker.
 
 Started by `./scripts/bench.sh footprint`, beside a stack that `./scripts/setup.sh --local` has started. It changes nothing.
 """
@@ -20,7 +20,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Moment:
-    """What a process and its children have used up to now."""
+    """Resource usage of a process and its children so far."""
 
     cpu_seconds: float
     resident_bytes: int
@@ -28,7 +28,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Use:
-    """What one service used over a time."""
+    """Resource usage of one service over a period."""
 
     service: str
     cores: float
@@ -39,7 +39,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Footprint:
-    """All services over the same time."""
+    """All services over the same period."""
 
     seconds: float
     uses: list[Use]
@@ -62,7 +62,7 @@ class Footprint:
 
 
 def process_of(service: str, folder: Path = LOCAL_DIR) -> int | None:
-    """The process that the supervisor runs as this service; None if it does not run."""
+    """The supervisor's process of this service; None if it is not running."""
     file = folder / "run" / ("supervisord.pid" if service == "supervisor" else f"{service}.pid")
     try:
         pid = int(file.read_text().split()[0])
@@ -72,7 +72,7 @@ def process_of(service: str, folder: Path = LOCAL_DIR) -> int | None:
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that a process has started and that still run; those of its children too."""
+    """The running child processes of a process, recursively."""
     direct = [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
     return [descendant for child in direct for descendant in [child, *children_of(child)]]
 
@@ -80,7 +80,7 @@ def children_of(pid: int) -> list[int]:
 def moment_of(pids: Sequence[int]) -> Moment:
     ticks, resident = 0, 0
     for pid in pids:
-        # The name, in brackets, may hold spaces.
+        # The name, in parentheses, may contain spaces.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
         resident += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
@@ -88,7 +88,7 @@ def moment_of(pids: Sequence[int]) -> Moment:
 
 
 def measure(seconds: float) -> Footprint:
-    """Waits so long, and says what each service used meanwhile."""
+    """Waits that long, and returns what each service used meanwhile."""
     running = {service: pid for service in SERVICES if (pid := process_of(service))}
     assert running, f"no service of {LOCAL_DIR} runs: start it with ./scripts/setup.sh --local"
     groups = {service: [pid, *children_of(pid)] for service, pid in running.items()}

@@ -1,4 +1,4 @@
-"""What is measured on: three brokers and an engine of its own, and a folder for their data and for logs."""
+"""The test environment: three dedicated brokers, an engine, and a folder for their data and logs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ GONE_SOON = {"log.segment.delete.delay.ms": "1000"}
 
 @dataclass(frozen=True)
 class Ground:
-    """All of it runs."""
+    """Everything is running."""
 
     folder: Path
     kafka: Kafka
@@ -22,7 +22,7 @@ class Ground:
 
 
 def on_new_ground(measure: Callable[[Ground], str]) -> int:
-    """Starts everything, measures, says what `measure` returns, stops everything; the exit code."""
+    """Starts everything, measures, prints what `measure` returns, and stops everything; returns the exit code."""
     def measure_in(folder: Path) -> str:
         with started(Kafka(folder, further_properties=GONE_SOON)) as kafka, started(Engine(folder / "clickhouse")) as engine:
             return measure(Ground(folder, kafka, engine))

@@ -1,4 +1,4 @@
-"""The highest rate that the machine keeps: found with short probes, then kept for as long as any other rate."""
+"""The highest rate that the machine sustains: found with short probes, then measured as long as any other rate."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ LEAST_SECONDS = 60
 
 
 def search(keeps: Callable[[int], bool]) -> int:
-    """The highest rate that is kept, within CLOSE_ENOUGH: doubled until one is not, then halving what is between them by ratio."""
+    """The highest sustained rate, within CLOSE_ENOUGH: doubles until one is not sustained, then bisects by ratio."""
     kept, failed = 0, FIRST_RATE
     while failed <= MOST_RATE and keeps(failed):
         kept, failed = failed, failed * 2
@@ -34,13 +34,13 @@ def search(keeps: Callable[[int], bool]) -> int:
 
 
 def rounded(rate: float) -> int:
-    """To two digits: more would pretend."""
+    """To two digits: more would be false precision."""
     step = 10 ** max(0, len(str(int(rate))) - 2)
     return round(rate / step) * step
 
 
 def observe_highest(ground: Ground, seconds: int) -> Observed:
-    """The highest rate that is kept for so long, at least a minute. What a short probe takes for kept may be a little too much."""
+    """The highest rate sustained for that long, at least a minute. A rate found by a short probe may be slightly too high."""
     def keeps(rate: int) -> bool:
         flow = observe(ground, rate, PROBE_SECONDS).flow
         say(f"probe: {flow.verdict()}")

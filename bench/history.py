@@ -1,7 +1,7 @@
-"""How quickly questions are answered when the tables hold months: 1 M rows, then 10 M, up to 100 M.
+"""Query latency when the tables hold months of results: 1 M rows, then 10 M, up to 100 M.
 
-Started by `./scripts/bench.sh history`. Rows are made inside the engine and go through ctr_results_raw, so every view and table
-behind it fills as it does from the pipeline. Then `ctr-verify load` asks with several clients at once, while more rows come in
+Started by `./scripts/bench.sh history`. Rows are generated inside the engine and go through ctr_results_raw, so every view and table
+behind it fills as with the pipeline. Then `ctr-verify load` queries with several concurrent clients, while more rows arrive
 at the pace of the pipeline (every product once in 10 s) and nothing is merged.
 """
 
@@ -32,7 +32,7 @@ TABLES = ("ctr_results_raw", "ctr_ml", "ctr_latest", "ctr_window_history")
 
 @dataclass(frozen=True)
 class Answers:
-    """What clients saw at one size."""
+    """Latencies measured at one size."""
 
     rows: int
     parts: int
@@ -46,7 +46,7 @@ class Answers:
 
 
 def rows_of(products: int, first_window: int, windows: int) -> str:
-    """A row for every product in each of so many windows; windows are counted from the epoch."""
+    """A row for every product in each of that many windows; windows are numbered from the epoch."""
     length = WINDOW_SECONDS * 1000
     return f"""INSERT INTO ctr_results_raw (product_id, source_partition, window_start, window_end, impressions, clicks, ctr)
 SELECT concat('product', toString(product)), product % {PARTITIONS}, fromUnixTimestamp64Milli(toInt64(begin)),
@@ -55,7 +55,7 @@ FROM (SELECT number % {products} AS product, ({first_window} + intDiv(number, {p
 
 
 class History:
-    """Tables that grow: back into the past, and with every window that ends meanwhile."""
+    """Growing tables: into the past, and with every window that ends meanwhile."""
 
     def __init__(self, database: Database, products: int):
         self._database, self._products = database, products
@@ -76,7 +76,7 @@ class History:
 
     @contextmanager
     def growing(self) -> Iterator[None]:
-        """A row for every product every ten seconds, as from the pipeline; nothing is merged."""
+        """Inserts a row for every product every ten seconds, like the pipeline; nothing is merged."""
         ended = threading.Event()
 
         def grow() -> None:
@@ -100,7 +100,7 @@ class History:
 
 
 def ask(database: Database, question: str, clients: int, seconds: int, folder: Path) -> list[dict]:
-    """`ctr-verify load` as people run it, with one of its questions."""
+    """Runs `ctr-verify load` with one of its queries."""
     process = Process("ctr-verify load", [str(BINARIES / "ctr-verify"), "load", "--config", str(CHECKOUT / "config/application.yml"), "--query", question,
                                           "--clients", str(clients), "--seconds", str(seconds), "--json"],
                       clean_environment({"CLICKHOUSE_URL": database.engine.url, "CLICKHOUSE_DATABASE": database.name,

@@ -1,9 +1,9 @@
-"""How soon a result can be seen: from the end of a window to its row, at rates that the producer keeps.
+"""How soon results are visible: from the end of a window to its row, at sustained rates.
 
-Started by `./scripts/bench.sh latency`. At each rate events flow in real time, with the pipeline as it ships. Two things are
-measured, both on one clock: when each row was written (ClickHouse's own time, less the window's end and the 2 s that the
-watermark stays behind), and when a reader that asks ctr_latest_view again and again first saw it. With --highest, the highest
-rate at which all events are sent and the pipeline's lag stays flat is looked for, and measured like the others.
+Started by `./scripts/bench.sh latency`. At each rate events flow in real time through the pipeline with shipped settings. Two times are
+measured, both on one clock: when each row was written (ClickHouse's own time, minus the window's end and the 2 s that the
+watermark stays behind), and when a reader polling ctr_latest_view first saw it. With --highest, the benchmark also searches for the highest
+rate at which all events are sent and the pipeline's lag stays flat, and measures it like the others.
 """
 
 import argparse
@@ -42,7 +42,7 @@ class Percentiles:
 
 @dataclass(frozen=True)
 class Latency:
-    """What one rate came to."""
+    """Results of one rate."""
 
     flow: Flow
     durable: Percentiles
@@ -55,7 +55,7 @@ class Latency:
     @classmethod
     def of(cls, observed: Observed) -> "Latency":
         ends = sorted({end for _, end, _ in observed.rows})
-        # The first window began before the events did, and the last ones end with them: those wait for the idle timeout.
+        # The first window began before the events, and the last ones end with them and wait for the idle timeout.
         judged = set(ends[1:-2])
         assert len(judged) >= 2, f"{len(ends)} windows are too few to say anything: let the run take longer"
         durable = [at - end - WATERMARK_DELAY_MS for _, end, at in observed.rows if end in judged]
@@ -65,7 +65,7 @@ class Latency:
 
     @property
     def most_lag(self) -> int:
-        """The most records that the pipeline was behind in the second half of the run."""
+        """Maximum lag of the pipeline, in records, in the second half of the run."""
         return max(self.flow.lags[len(self.flow.lags) // 2:], default=0)
 
     def row(self) -> str:
@@ -75,7 +75,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Latencies:
-    """One rate after the other."""
+    """Measures one rate after the other."""
 
     runs: list[Latency]
 

@@ -1,4 +1,4 @@
-"""What a process of ours has used: CPU time and memory, read from outside (Linux)."""
+"""Resource usage of a process: CPU time and memory, read from outside (Linux)."""
 
 import os
 import time
@@ -15,13 +15,13 @@ LEAST_EVENTS_PER_SECOND = 20_000
 
 
 def patience_seconds(events: int) -> float:
-    """How long filling or reading a log of so many events may take."""
+    """Time limit for filling or reading a log of that many events."""
     return PATIENCE_SECONDS + events / LEAST_EVENTS_PER_SECOND
 
 
 @dataclass(frozen=True)
 class Usage:
-    """One reading of a reader over the whole log."""
+    """One pass of a reader over the whole log."""
 
     reader: str
     events: int
@@ -51,17 +51,17 @@ class Usage:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of all threads of a process, ended ones included, to the nanosecond.
+    """User and system time of all threads of a process, including ended ones, in nanosecond resolution.
 
-    Works until the process is waited for, so also just after its end. The number of the clock is what the C library's
-    clock_getcpuclockid() computes; /proc/PID/stat says the same in steps of 10 ms.
+    Works until the process is waited for, including just after its end. The clock ID is computed as in the C library's
+    clock_getcpuclockid(); /proc/PID/stat has the same value in steps of 10 ms.
     """
     every_thread_user_and_system = 2
     return time.clock_gettime(~pid << 3 | every_thread_user_and_system)
 
 
 def peak_rss_bytes(pid: int) -> int:
-    """The most memory that was resident so far; 0 after the end of the process."""
+    """Peak resident memory so far; 0 after the end of the process."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
@@ -69,12 +69,12 @@ def peak_rss_bytes(pid: int) -> int:
 
 
 def has_ended(pid: int) -> bool:
-    """Whether a child has ended. It stays to be waited for, so its times can still be read."""
+    """Whether a child has exited. It remains a zombie, so its times can still be read."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
 
 def run_measured(process: Process, events: int) -> Usage:
-    """Starts a program that reads so many events and ends, and measures it from its start to its end; that must be a clean one."""
+    """Starts a program that reads that many events, and measures it from start to exit, which must be successful."""
     begun, peak = time.time(), 0
     process.start()
     while not has_ended(process.pid):

@@ -1,7 +1,7 @@
-"""Memory against speed: the same log, read by the pipeline with queues of several sizes.
+"""Memory versus speed: the same log, read by the pipeline with queues of several sizes.
 
-Started by `./scripts/bench.sh memory`. Most of the pipeline's memory is what librdkafka has fetched and the workers have not read
-yet, in a queue for each partition. Its three sizes are made smaller and larger together, beside those that librdkafka has by itself.
+Started by `./scripts/bench.sh memory`. Most of the pipeline's memory holds records that librdkafka has fetched and the workers have not
+read yet, in a queue per partition. Its three sizes are scaled together, and compared with librdkafka's defaults.
 """
 
 import argparse
@@ -23,7 +23,7 @@ SPAN_SECONDS = 600
 
 @dataclass(frozen=True)
 class Queues:
-    """Sizes of the queues, for each partition."""
+    """Queue sizes per partition."""
 
     name: str
     messages: int
@@ -35,7 +35,7 @@ class Queues:
 
     @property
     def properties(self) -> str:
-        """As kafka.properties are given in the environment."""
+        """In the format of KAFKA_PROPERTIES."""
         return (f"queued.min.messages={self.messages},queued.max.messages.kbytes={self.kbytes},"
                 f"max.partition.fetch.bytes={self.fetch_bytes}")
 
@@ -56,7 +56,7 @@ ALL = (
 
 
 class QueuesReader:
-    """The pipeline with these queues."""
+    """Runs the pipeline with these queues."""
 
     def __init__(self, ground: Ground, queues: Queues):
         self._name = queues.name
@@ -68,7 +68,7 @@ class QueuesReader:
 
 @dataclass(frozen=True)
 class Memory:
-    """What each size came to."""
+    """Results of each size."""
 
     rounds: Rounds
 
@@ -101,7 +101,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def main() -> int:
-    # Tests of this file do without what draws.
+    # Imported here: the tests of this file do not need the plotting library.
     from plot import draw_memory
 
     chosen = options(sys.argv[1:])

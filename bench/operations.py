@@ -1,7 +1,7 @@
-"""What it costs to watch the pipeline while it reads as fast as it can, to check its results and to count them again.
+"""The cost of monitoring the pipeline while it reads at full speed, of verifying its results and of recounting them.
 
-Started by `./scripts/bench.sh operations`. A log with few products and one with 100,000 are each read by a pipeline that is watched
-as a page and a Prometheus would; then `ctr-verify reconcile` and `ctr-pipeline recount` go over the same log and its rows.
+Started by `./scripts/bench.sh operations`. A log with few products and one with 100,000 are each read by a pipeline that is monitored
+like by an open page and Prometheus; then `ctr-verify reconcile` and `ctr-pipeline recount` process the same log and its rows.
 """
 
 import argparse
@@ -32,7 +32,7 @@ SCRAPES = 100
 
 @dataclass
 class Watching:
-    """What being watched cost, and how long scrapes took."""
+    """The cost of monitoring, and the duration of scrapes."""
 
     title: str
     reading_seconds: float = 0.0
@@ -45,12 +45,12 @@ class Watching:
 
     @property
     def share(self) -> float:
-        """Of the CPU time of the whole process, its start included."""
+        """As a share of the CPU time of the whole process, including its startup."""
         return self.status_cpu_seconds / self.process_cpu_seconds
 
     @property
     def milliseconds_a_second(self) -> float:
-        """CPU time a second of being watched. A share grows when others take the pipeline's cores; this does not."""
+        """CPU time per second of monitoring. Unlike the share, it does not grow when other processes use the pipeline's cores."""
         return self.status_cpu_seconds * 1000 / self.reading_seconds
 
     def scrape(self, pipeline: Pipeline) -> float:
@@ -72,7 +72,7 @@ class Watching:
 
 
 class Watcher:
-    """A page that is open, and a scraper."""
+    """An open page, and a scraper."""
 
     def __init__(self, pipeline: Pipeline, watching: Watching):
         self._pipeline, self._watching = pipeline, watching
@@ -90,7 +90,7 @@ class Watcher:
         next_scrape = time.monotonic()
         while not self._over.wait(PAGE_EVERY_SECONDS):
             if self._pipeline.status_code("/healthz") != 200:
-                continue  # it is starting
+                continue  # still starting
             self._pipeline.get("/api/v1/status")
             self._watching.looks += 1
             if time.monotonic() >= next_scrape:
@@ -105,7 +105,7 @@ class Operations:
         self._chosen, self._ground = chosen, ground
 
     def run(self) -> list[Watching | Rounds]:
-        """Few products first, then many."""
+        """Measures few products first, then many."""
         many = LogShape(min(self._chosen.events, MANY_PRODUCTS_EVENTS), MANY_PRODUCTS, MANY_PRODUCTS_SPAN_SECONDS)
         return self._measure(LogShape(self._chosen.events, self._chosen.products, SPAN_SECONDS)) + self._measure(many)
 

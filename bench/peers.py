@@ -1,4 +1,4 @@
-"""The peers: the same work done by two Flink jobs and by a Kafka Streams application (bench/peers), measured as the pipeline is."""
+"""The peers: two Flink jobs and a Kafka Streams application that do the same work (bench/peers), measured like the pipeline."""
 
 import json
 import os
@@ -41,7 +41,7 @@ class Program:
 
 HEAP = ("-Xms1g", "-Xmx1g")
 
-# Those of the options that Flink itself starts Java 17 with that matter here.
+# The relevant ones of Flink's own options for Java 17.
 FLINK_JAVA = (*HEAP, "--add-opens=java.base/java.lang=ALL-UNNAMED", "--add-opens=java.base/java.util=ALL-UNNAMED")
 
 FLINK_TUNED = Program("Flink, tuned", "flink", "ctr.peers.flink.TunedJob", FLINK_JAVA)
@@ -50,13 +50,13 @@ KAFKA_STREAMS = Program("Kafka Streams", "kafka-streams", "ctr.peers.streams.Str
 
 
 class PeerReader:
-    """One process that reads the whole log twice: a usage for each reading."""
+    """One process that reads the whole log twice; returns the usage of each reading."""
 
     def __init__(self, program: Program, ground: Ground, parallelism: int):
         self._program, self._ground, self._parallelism = program, ground, parallelism
 
     def read(self, log: FilledLog) -> list[Usage]:
-        """Measured to each line in which the program says that all rows are in its table; then they are compared with the truth."""
+        """Measures up to each log line that reports that all rows are in the table; then compares them with the truth."""
         process = self._process(log)
         usages: list[Usage] = []
         begun, used = time.time(), 0.0
@@ -76,11 +76,11 @@ class PeerReader:
         return usages
 
     def _result(self, said: dict[str, Any], reading: int) -> tuple[Windows, float]:
-        """What the reading (0, 1 ..) has counted, and when its first row was there, epoch seconds."""
+        """The counts of a reading (0, 1 ..), and the time of its first row in epoch seconds."""
         return rows(Path(said["rows"])), said["firstRowAt"] / 1000
 
     def _settings(self) -> dict[str, str]:
-        """What the program needs to know besides the log."""
+        """Further arguments of the program."""
         return {}
 
     def _process(self, log: FilledLog) -> Process:
@@ -98,7 +98,7 @@ class PeerReader:
 
 
 class DatabasePeerReader(PeerReader):
-    """A peer that writes its rows to ClickHouse: those of each reading to a database of their own."""
+    """A peer that writes its rows to ClickHouse, to a separate database for each reading."""
 
     def __init__(self, program: Program, ground: Ground, parallelism: int):
         super().__init__(program, ground, parallelism)
@@ -117,7 +117,7 @@ class DatabasePeerReader(PeerReader):
         return database.windows(), first_insert(database)
 
     def _settings(self) -> dict[str, str]:
-        # The engine of the benchmark does not compress its answers.
+        # The benchmark's engine does not compress responses.
         urls = (f"jdbc:ch://127.0.0.1:{self._ground.engine.port}/{database.name}?compress=0" for database in self._databases)
         return {"JDBC_URLS": " ".join(urls), "CLICKHOUSE_USER": WRITER, "CLICKHOUSE_PASSWORD": PASSWORD}
 
@@ -131,24 +131,24 @@ def all_peers(ground: Ground, parallelism: int) -> list[PeerReader]:
 
 
 def classpath(module: str) -> str:
-    """As bench/peers/build.sh left it."""
+    """As built by bench/peers/build.sh."""
     built = TARGET / "peers" / module
     return f"{built / 'classes'}:{(built / 'classpath').read_text().strip()}"
 
 
 def version_of(module: str, jar: str) -> str:
-    """The version in the name of a jar that the program runs with."""
+    """The version in the file name of one of the program's jars."""
     names = (Path(entry).stem for entry in classpath(module).split(":"))
     return next(name.removeprefix(f"{jar}-") for name in names if name.startswith(f"{jar}-"))
 
 
 def readings(process: Process) -> list[dict[str, Any]]:
-    """What the program has said so far: a line for each reading that is done."""
+    """The program's output so far: a line for each completed reading."""
     return [json.loads(line) for line in process.log.read_text().splitlines(keepends=True) if line.startswith("{") and line.endswith("}\n")]
 
 
 def wait_for_reading(process: Process, number: int) -> int:
-    """Until that many readings are done; the peak of resident memory so far, bytes."""
+    """Waits until that many readings are done; returns the peak resident memory so far in bytes."""
     deadline, peak = time.monotonic() + PATIENCE_SECONDS, 0
     while True:
         ended = has_ended(process.pid)
@@ -170,7 +170,7 @@ def rows(file: Path) -> Windows:
 
 
 def assert_right(name: str, log: FilledLog, counted: Windows) -> None:
-    """Every product and window of the log as the truth says. The windows of the closing events need not be there."""
+    """Checks every product and window of the log against the truth. The windows of the closing events may be missing."""
     expected = log.windows_of_the_span
     found = {key: counts for key, counts in counted.items() if key[1] < log.shape.end_ms}
     wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))

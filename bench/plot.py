@@ -1,4 +1,4 @@
-"""A run as a picture: bars for the medians with lines from the least to the most, or curves."""
+"""Plots of a run: bars for the medians with lines from minimum to maximum, or curves."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from points import Curve
 from report import FIGURES, MIB, Rounds, Spread
 
 SHOWN = ("events per CPU-second", "events/s, wall", "peak RSS", "start to first result")
-# Letters as letters: a smaller file that can be searched.
+# Text as text: a smaller, searchable file.
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9}
 OURS, OTHERS = "#c2410c", "#94a3b8"
 
@@ -50,7 +50,7 @@ def draw_curves(curves: Sequence[Curve], file: Path) -> None:
 
 
 def draw_memory(rounds: Rounds, file: Path) -> None:
-    """Writes an SVG of speed over memory: a panel for CPU time and one for the wall clock, a point for each reader."""
+    """Writes an SVG of speed over memory: a panel for CPU time and one for wall time, a point for each reader."""
     with pyplot.rc_context(STYLE):
         picture, panels = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
         picture.suptitle(f"{rounds.title}; median of {len(rounds.rounds)} rounds")
@@ -60,7 +60,7 @@ def draw_memory(rounds: Rounds, file: Path) -> None:
             panel.plot(memory, speed, color=OTHERS, zorder=1)
             panel.scatter(memory, speed, color=[OURS if reader == rounds.subject else OTHERS for reader in rounds.readers], zorder=2)
             for number, (reader, x, y) in enumerate(zip(rounds.readers, memory, speed, strict=True)):
-                # Above and below in turn: neighbours are close together.
+                # Alternately above and below: neighbors are close together.
                 panel.annotate(reader, (x, y), ha="center", textcoords="offset points", xytext=(0, -16 if number % 2 else 8))
             panel.set_title(f"{title}, millions", loc="left")
             panel.set_xlabel("peak RSS, MiB")
@@ -72,14 +72,14 @@ def draw_memory(rounds: Rounds, file: Path) -> None:
 
 
 def median_of(rounds: Rounds, reader: str, title: str) -> float:
-    """Of a figure that every reader has."""
+    """The median of a figure that every reader has."""
     spread = rounds.spread(reader, title)
     assert spread, f"{reader} has no {title}"
     return spread.median
 
 
 def draw_figure(panel: pyplot.Axes, rounds: Rounds, title: str) -> None:
-    """Bars of those readers that have the figure, the first one at the top."""
+    """Bars of the readers that have the figure, the first one at the top."""
     form = next(form for name, _, form in FIGURES if name == title)
     spreads = {reader: spread for reader in reversed(rounds.readers) if (spread := rounds.spread(reader, title))}
     medians = [spread.median for spread in spreads.values()]
@@ -93,5 +93,5 @@ def draw_figure(panel: pyplot.Axes, rounds: Rounds, title: str) -> None:
 
 
 def whiskers(spreads: list[Spread]) -> list[list[float]]:
-    """From the median down to the least and up to the most."""
+    """Distances from the median to the minimum and to the maximum."""
     return [[spread.median - spread.least for spread in spreads], [spread.most - spread.median for spread in spreads]]

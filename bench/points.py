@@ -1,4 +1,4 @@
-"""What a run of the scaling benchmark came to: a curve for each thing that grows, a point for each of its values."""
+"""Results of the scaling benchmark: a curve for each varied quantity, a point for each of its values."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from report import count, mebibytes, milliseconds
 
 @dataclass(frozen=True)
 class Point:
-    """One value of what grows, and what a reading cost."""
+    """One value of the varied quantity, and the cost of a reading."""
 
     value: float
     pipeline: Usage
@@ -25,7 +25,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """All points of what grows."""
+    """All points of one curve."""
 
     name: str
     points: list[Point]

@@ -1,4 +1,4 @@
-"""The pipeline and the limit: each reads the whole log once, in a new process, and is measured."""
+"""The pipeline and the bare consumer: each reads the whole log once, in a new process, and is measured."""
 
 import dataclasses
 import json
@@ -23,14 +23,14 @@ IDLE_SECONDS = 2
 
 
 class ShippedPipeline(Pipeline):
-    """The pipeline with its shipped settings, without those that tests shorten their waits with."""
+    """The pipeline with its shipped settings, without those with which tests shorten waits."""
 
     def _environment(self) -> dict[str, str]:
         return clean_environment({variable(key): value for key, value in self.settings.items() if key not in QUICK})
 
 
 class PipelineReader:
-    """ctr-pipeline with its sink: a new group and a new database each time. Instances share the group; their figures are added up."""
+    """ctr-pipeline with its sink: a new group and a new database each time. Instances share the group; their figures are summed."""
 
     name = "ctr-pipeline"
 
@@ -38,7 +38,7 @@ class PipelineReader:
         self._ground, self._settings, self._instances = ground, settings, instances
 
     def read(self, log: FilledLog) -> list[Usage]:
-        """Measured until every event of the log is in the table; then everything is compared with the truth."""
+        """Measures until every event of the log is in the table; then compares everything with the truth."""
         database = self._ground.engine.fresh_database()
         topics = dataclasses.replace(log.topics, group=f"bench-{uuid.uuid4().hex[:8]}")
         pipelines = [ShippedPipeline(self._ground.kafka, topics, database, self._ground.folder, self._settings) for _ in range(self._instances)]
@@ -50,7 +50,7 @@ class PipelineReader:
             wall, pids = time.time() - begun, [pipeline.process.pid for pipeline in pipelines]
             usage = Usage(self.name, log.records, wall, sum(map(cpu_seconds, pids)), sum(map(peak_rss_bytes, pids)), first_insert(database) - begun)
             idle = sum(map(idle_cpu_share, pids))
-            # Asked only now: answering costs the pipeline CPU too.
+            # Queried only now, because it costs the pipeline CPU time too.
             statuses = [pipeline.get_json("/api/v1/status") for pipeline in pipelines]
             # The closing events fire after the idle timeout.
             assert_counts(log.truth, database, COMPARISON_SECONDS)
@@ -67,7 +67,7 @@ class PipelineReader:
 
     @staticmethod
     def wait_for_all_windows(pipelines: Sequence[Pipeline], database: Database, log: FilledLog) -> None:
-        """Until every event that the closing ones let fire is in the table."""
+        """Waits until every event that the closing ones make fire is in the table."""
         end_seconds, expected = log.shape.end_ms // 1000, log.counted_by_the_end
         sql = f"SELECT sum(impressions + clicks) AS events FROM ctr_results_raw FINAL WHERE window_end <= toDateTime64({end_seconds}, 3)"
 
@@ -78,13 +78,13 @@ class PipelineReader:
             assert events <= expected, f"{events} events counted of {expected}"
             return events == expected
 
-        # Asking costs the engine CPU that the readers do not have: many rows are asked for less often.
+        # Queries take CPU time from the readers: many rows are queried less often.
         every = 0.05 if len(log.truth.windows) < 50_000 else 0.5
         wait_until(complete, patience_seconds(log.records), f"all {expected} events are in the table", every)
 
 
 class BareConsumer:
-    """examples/bare_consumer.rs: the same batches by the same settings, nothing done with them."""
+    """examples/bare_consumer.rs: the same batches with the same settings, discarded."""
 
     name = "bare consumer"
 
@@ -92,7 +92,7 @@ class BareConsumer:
         self._ground, self._settings = ground, settings
 
     def read(self, log: FilledLog) -> list[Usage]:
-        """Measured from its start to its end."""
+        """Measures from its start to its exit."""
         settings = {
             "kafka.bootstrap-servers": self._ground.kafka.bootstrap_servers, "kafka.topics.impression": log.topics.impressions,
             "kafka.topics.click": log.topics.clicks, **self._settings,
@@ -107,12 +107,12 @@ class BareConsumer:
 
 
 def first_insert(database: Database) -> float:
-    """When the first rows were inserted, epoch seconds. (Raw rows that were written again no longer tell.)"""
+    """When the first rows were inserted, in epoch seconds. (Rewritten raw rows lose their first time.)"""
     return database.query("SELECT toUnixTimestamp64Milli(min(first_written_at)) AS ms FROM ctr_window_history")[0]["ms"] / 1000
 
 
 def idle_cpu_share(pid: int) -> float:
-    """CPU seconds a second from now on."""
+    """CPU seconds per second from now on."""
     begun, before = time.monotonic(), cpu_seconds(pid)
     time.sleep(IDLE_SECONDS)
     return (cpu_seconds(pid) - before) / (time.monotonic() - begun)

@@ -1,4 +1,4 @@
-"""Figures as people and programs read them: medians with their spread, ratios within a round, and where they come from."""
+"""Figures for people and programs: medians with their spread, ratios within a round, and their origin."""
 
 import argparse
 import json
@@ -77,7 +77,7 @@ FIGURES: list[tuple[str, Callable[[Usage], float | None], Callable[[float], str]
 
 @dataclass
 class Rounds:
-    """All readings of one log: a round is one of every reader, always in the same order."""
+    """All readings of one log: a round has one of every reader, always in the same order."""
 
     title: str
     subject: str
@@ -89,13 +89,13 @@ class Rounds:
         return [usage.reader for usage in self.rounds[0]]
 
     def spread(self, reader: str, title: str) -> Spread | None:
-        """One of the FIGURES of one reader; None if the reader has none such."""
+        """One of the FIGURES of one reader; None if the reader does not have it."""
         figure = next(figure for name, figure, _ in FIGURES if name == title)
         values = [value for usages in self.rounds for usage in usages if usage.reader == reader and (value := figure(usage)) is not None]
         return Spread.of(values) if values else None
 
     def table(self) -> list[str]:
-        """Markdown: a line for each reader, median (least-most)."""
+        """Markdown: a line for each reader, median (min-max)."""
         lines = ["| reader | " + " | ".join(title for title, _, _ in FIGURES) + " |", "|---|" + "---|" * len(FIGURES)]
         for reader in self.readers:
             spreads = [(self.spread(reader, title), form) for title, _, form in FIGURES]
@@ -103,7 +103,7 @@ class Rounds:
         return lines
 
     def ratios(self) -> dict[str, Spread]:
-        """The subject's events per CPU-second beside each other reader's of the same round."""
+        """The subject's events per CPU-second, compared with each other reader's of the same round."""
         rates = [{usage.reader: usage.events_per_cpu_second for usage in usages} for usages in self.rounds]
         return {f"{self.subject} / {reader}": Spread.of([rate[self.subject] / rate[reader] for rate in rates])
                 for reader in self.readers if reader != self.subject}
@@ -123,7 +123,7 @@ class Rounds:
 
 
 def surroundings(command: Sequence[str]) -> dict[str, str]:
-    """The machine, the versions and the moment: without them figures mean nothing."""
+    """The machine, the versions and the time, without which figures are meaningless."""
     cpu = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1024**3
     kafka = next((LOCAL_DIR / "kafka" / "lib").glob("kafka_2.13-*.jar")).stem.removeprefix("kafka_2.13-")
@@ -139,13 +139,13 @@ def surroundings(command: Sequence[str]) -> dict[str, str]:
 
 
 def output_of(*command: str) -> str:
-    """The first line that a command says."""
+    """The first line of a command's output."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.partition("\n")[0].strip() or "unknown"
 
 
 class Measured(Protocol):
-    """What a report is made of."""
+    """The parts of a report."""
 
     def markdown(self) -> str: ...
 
@@ -168,7 +168,7 @@ def write(results: Path, name: str, measured: Sequence[Measured], more_facts: Ma
 
 
 def in_a_folder(measure: Callable[[Path], str]) -> int:
-    """Calls `measure` with a new folder for data, and says what it returns; the exit code. The folder of a failure stays."""
+    """Calls `measure` with a new data folder, and prints what it returns; returns the exit code. After a failure the folder is kept."""
     folder = Path(tempfile.mkdtemp(prefix="ctr-bench-"))
     try:
         report = measure(folder)
@@ -181,17 +181,17 @@ def in_a_folder(measure: Callable[[Path], str]) -> int:
 
 
 def say(line: str) -> None:
-    """How far it is."""
+    """Prints the progress."""
     print(line, flush=True)
 
 
 def arguments_of(benchmark: str, description: str | None) -> argparse.ArgumentParser:
-    """What all benchmarks are asked alike."""
+    """Options common to all benchmarks."""
     parser = argparse.ArgumentParser(prog=f"./scripts/bench.sh {benchmark}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=CHECKOUT / "bench" / "results", help="folder for JSON, Markdown and pictures (bench/results)")
     return parser
 
 
 def numbers(text: str) -> list[int]:
-    """An option with several numbers, commas between them."""
+    """Parses a comma-separated list of numbers."""
     return [int(number) for number in text.split(",")]

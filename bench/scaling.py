@@ -1,8 +1,8 @@
-"""What an event costs as something grows: events, products, partitions, threads, instances, late events.
+"""The cost per event as events, products, partitions, threads, instances and late events grow.
 
-Started by `./scripts/bench.sh scaling`. Each point is one reading of a log by the pipeline, as in the throughput benchmark: to the
-last row in the table, with counts that are compared with the truth; and one by the bare consumer, which says how much of a change
-is the client's. A log is deleted when no later point reads it.
+Started by `./scripts/bench.sh scaling`. Each point is one reading of a log by the pipeline, as in the throughput benchmark, until the
+last row is in the table, with counts compared with the truth; and one by the bare consumer, which shows how much of a change
+is due to the client. A log is deleted when no later point reads it.
 """
 
 import sys
@@ -18,7 +18,7 @@ from report import say, write
 
 
 class Scaling:
-    """One point after the other."""
+    """Measures one point after the other."""
 
     def __init__(self, ground: Ground):
         self._ground = ground
@@ -35,7 +35,7 @@ class Scaling:
     def _point(self, task: Task) -> Point:
         log = self._log(task.shape)
         settings = {"ctr.job.parallelism": task.threads}
-        # Instances are beside one bare consumer of two threads: that is what they could save.
+        # Instances are compared with one bare consumer of two threads.
         [bare] = BareConsumer(self._ground, settings).read(log)
         [pipeline] = PipelineReader(self._ground, settings, task.instances).read(log)
         point = Point(task.value, pipeline, bare)

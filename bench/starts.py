@@ -1,7 +1,7 @@
-"""How soon after the start of its process the pipeline counts: as a new group, and as a member that comes back.
+"""How soon the pipeline counts after its process starts: as a new group, and as a returning member.
 
-Started by `./scripts/bench.sh starts`. Events flow all the while. A start begins when the process is started, and ends at the time in
-the log line that says that the first record was counted; what a member that comes back reads again first is part of it.
+Started by `./scripts/bench.sh starts`. Events flow throughout. A start begins with the process, and ends at the timestamp of
+the log line that reports the first counted record; the replay of a returning member is part of it.
 """
 
 import argparse
@@ -44,7 +44,7 @@ class Starts:
 
 @dataclass(frozen=True)
 class AllStarts:
-    """One kind after the other."""
+    """Measures one kind after the other."""
 
     kinds: list[Starts]
 
@@ -57,7 +57,7 @@ class AllStarts:
 
 
 def said_at(log: Path, offset: int, words: str) -> float | None:
-    """The time of the first line from `offset` on that has the words, epoch seconds; None if there is none yet."""
+    """The time, in epoch seconds, of the first line from `offset` on that contains the words; None if there is none yet."""
     with log.open("rb") as lines:
         lines.seek(offset)
         line = next((line for line in lines if words.encode() in line), None)
@@ -91,7 +91,7 @@ def measure(ground: Ground, times: int, rate: int) -> AllStarts:
 
     events = Producer(ground.kafka, topics, ground.folder).start("both", rate=rate, products=PRODUCTS, seed=1)
     try:
-        # The first group of all makes the brokers create the topic of the groups' commits.
+        # The very first group makes the brokers create the topic for group commits.
         fresh(new_group, Starts("not counted"), 1)
         kinds = [Starts("new group"), Starts("member that comes back, stopped by SIGTERM"), Starts("member that comes back, after kill -9")]
         fresh(new_group, kinds[0], times)
@@ -104,7 +104,7 @@ def measure(ground: Ground, times: int, rate: int) -> AllStarts:
 
 
 def fresh(new_group: Callable[[], Pipeline], starts: Starts, times: int) -> None:
-    """A group that the brokers do not know, each time."""
+    """A group that is new to the brokers, each time."""
     for _ in range(times):
         pipeline = new_group()
         try:
@@ -114,7 +114,7 @@ def fresh(new_group: Callable[[], Pipeline], starts: Starts, times: int) -> None
 
 
 def returning(pipeline: Pipeline, starts: Starts, times: int, end: Callable[[Pipeline], None]) -> None:
-    """The same instance of the same group again and again, which has read everything and has made a checkpoint when it is ended."""
+    """The same instance of the same group each time; before it is stopped it has read everything and committed a checkpoint."""
     try:
         pipeline.start_ready()
         for _ in range(times):

@@ -1,4 +1,4 @@
-"""How fast the pipeline reads a log that is there, beside a consumer that does nothing with what it reads, and beside its peers.
+"""How fast the pipeline reads an existing log, compared with a consumer that discards what it reads, and with its peers.
 
 Started by `./scripts/bench.sh`. A run has a log for speed, read by every reader in turn for several rounds, and two logs for
 memory, read by the pipeline. Wrong counts fail the run.
@@ -55,7 +55,7 @@ class Benchmark:
         self._peers = all_peers(ground, chosen.parallelism) if chosen.peers else []
 
     def run(self) -> list[Rounds]:
-        """Speed first, then memory."""
+        """Measures speed first, then memory."""
         measured = [self._speed()]
         if not self._chosen.no_memory:
             measured += [self._memory(5, SPAN_SECONDS), self._memory(MANY_PRODUCTS, MANY_PRODUCTS_SPAN_SECONDS)]

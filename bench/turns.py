@@ -15,10 +15,10 @@ class Reader(Protocol):
 
 
 def read_in_turn(readers: Sequence[Reader], log: FilledLog, times: int) -> list[list[Usage]]:
-    """So many rounds, each with the usages of all readers in the order of the readers."""
+    """Runs that many rounds; each returns the usages of all readers, in the order of the readers."""
     rounds: list[list[Usage]] = []
     for number in range(1, times + 1):
-        # Who goes first alternates, so that what the machine does meanwhile favours nobody.
+        # The order alternates, so that other load on the machine favors no reader.
         forth = bool(number % 2)
         readings = [shown(reader.read(log), number) for reader in (readers if forth else readers[::-1])]
         rounds.append([usage for usages in (readings if forth else readings[::-1]) for usage in usages])

@@ -1,2 +1,2 @@
--- Where everything else goes; the other files name no database, they are run in this one.
+-- The database for all other files, which do not name one: they are run in it.
 CREATE DATABASE IF NOT EXISTS {database:Identifier}

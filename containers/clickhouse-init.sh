@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the tables and views of clickhouse/schema, inside the ClickHouse image. The same SQL in the same order as
-# scripts/init-clickhouse.sh, which speaks HTTP and needs curl. Safe to run any number of times.
+# Creates the tables and views of clickhouse/schema, inside the ClickHouse image. The same SQL in the same order as
+# scripts/init-clickhouse.sh, which uses HTTP and needs curl. Safe to run repeatedly.
 set -euo pipefail
 
 usage() {
@@ -21,7 +21,7 @@ esac
 : "${CLICKHOUSE_SERVER:=clickhouse}" "${CLICKHOUSE_DB:=default}" "${SQL_DIR:=/sql}"
 : "${RAW_TTL_DAYS:=30}" "${HISTORY_TTL_DAYS:=7}"
 
-# apply FILE ARGUMENTS: one statement; a failure names the file after ClickHouse's own words.
+# apply FILE ARGUMENTS: applies one statement; on failure, prints ClickHouse's message, then the file.
 apply() {
     local file="$1"
     shift

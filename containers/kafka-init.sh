@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Waits until the brokers are a cluster, creates the topics, and brings those that exist to the settings; inside the Kafka
-# image. Does what local/kafka/topics.py does, with Kafka's own tools. Safe to run any number of times.
+# Waits until the brokers form a cluster, creates the topics, and applies the settings to existing ones; inside the Kafka
+# image. Does the same as local/kafka/topics.py, with Kafka's own tools. Safe to run repeatedly.
 set -euo pipefail
 
 usage() {
@@ -22,7 +22,7 @@ esac
 
 topics() { "$KAFKA_BIN/kafka-topics.sh" --bootstrap-server "$BOOTSTRAP_SERVERS" "$@"; }
 
-# A line with an arrow for each broker that answers.
+# Counts the lines with an arrow, one for each broker that responds.
 count_brokers() { "$KAFKA_BIN/kafka-broker-api-versions.sh" --bootstrap-server "$BOOTSTRAP_SERVERS" 2>/dev/null | grep -c -- ' -> (' || true; }
 
 wait_for_brokers() {
@@ -36,8 +36,8 @@ wait_for_brokers() {
     done
 }
 
-# topic_settings RETENTION_MS: name=value lines. The broker's clock, not the producer's, is what events from the future are
-# held against.
+# topic_settings RETENTION_MS: name=value lines. Events from the future are detected with the broker's clock, not the
+# producer's.
 topic_settings() {
     printf '%s\n' "min.insync.replicas=$TOPIC_MIN_INSYNC_REPLICAS" "retention.ms=$1" "retention.bytes=$TOPIC_RETENTION_BYTES" \
         message.timestamp.type=LogAppendTime cleanup.policy=delete

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Becomes one service of the stack without Docker (exec: signals reach the program directly).
+# Replaces itself with one service of the stack without Docker (exec: signals reach the program directly).
 set -euo pipefail
 
 usage() {
@@ -33,7 +33,7 @@ cd "$CHECKOUT"
 
 binaries="${CARGO_TARGET_DIR:-$CHECKOUT/target}/release"
 
-# down.sh finds what a killed supervisor left behind by these. The start time tells a process from a later one with its id.
+# With these, down.sh finds processes left by a killed supervisor. The start time distinguishes a process from a later one with the same ID.
 remember_process() {
     mkdir -p "$LOCAL_DIR/run"
     echo "$$ $(ps -o lstart= -p $$)" >"$LOCAL_DIR/run/$service.pid"
@@ -50,7 +50,7 @@ pipeline_settings() {
 superset_settings() {
     export PATH="$LOCAL_DIR/venv/bin:$PATH" TZ=UTC
     export SUPERSET_CONFIG_PATH="$CHECKOUT/superset/superset_config.py" SUPERSET_HOME="${SUPERSET_HOME:-$LOCAL_DIR/superset}"
-    # provision.py puts the password in.
+    # provision.py inserts the password.
     export CLICKHOUSE_URI="clickhousedb://ctr_reader@$CLICKHOUSE_HOST:$CLICKHOUSE_PORT/$CLICKHOUSE_DB" CLICKHOUSE_READER_PASSWORD
     (umask 077 && mkdir -p "$SUPERSET_HOME")
 }
@@ -95,7 +95,7 @@ case "$service" in
     superset)
         remember_process
         superset_settings
-        # One process: a second one takes 290 MB and was no faster. It is one person's, so its control socket is of no use.
+        # One process: a second one takes 290 MB and was no faster. With a single user its control socket is not needed.
         exec gunicorn --bind "127.0.0.1:$SUPERSET_PORT" --workers 1 --worker-class gthread --threads 8 --timeout 60 \
             --graceful-timeout 5 --no-control-socket "superset.app:create_app()"
         ;;

@@ -18,7 +18,7 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
   throughput   time to read an existing log, compared with a bare consumer and, with --peers, with Flink and Kafka Streams
   latency      time until results are durable and visible, at real-time rates
   scaling      cost per event as events, products, partitions, threads, instances and late events grow
-  memory       memory against speed: the same log with smaller and larger queues
+  memory       memory versus speed: the same log with smaller and larger queues
   starts       time from the start of the process to the first counted record, as a new group and as a returning member
   operations   cost of monitoring the pipeline, verifying its results and recounting them
   history      query latency of ClickHouse as months of results accumulate
@@ -56,7 +56,7 @@ check_options " --events --products --rounds --parallelism --property --results 
 [ "$(uname)" = Linux ] || fail "CPU time and memory are read from Linux's /proc: run this on Linux"
 
 if [ "$benchmark" = footprint ]; then
-    # It watches the stack that runs: nothing has to be built for it.
+    # It observes the running stack, so nothing is built.
     cd "$CHECKOUT"
     install_python "$CHECKOUT/tests/requirements.txt"
 else

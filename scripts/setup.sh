@@ -22,7 +22,7 @@ say_what_to_do_next() {
     minutes="$minutes WHERE window_minute >= now64(3) - INTERVAL 10 MINUTE"
     minutes="$minutes GROUP BY product_id, window_minute ORDER BY product_id, window_minute LIMIT 20"
     say "
-Everything runs.
+The stack is running.
   Kafka         $KAFKA_BOOTSTRAP_SERVERS
   ClickHouse    http://$CLICKHOUSE_HOST:$CLICKHOUSE_PORT
 $(say_where_dashboards_are)

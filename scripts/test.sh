@@ -60,7 +60,7 @@ join_stage() {
     if [ "$code" -eq 0 ]; then PASSED+=("$1"); else FAILED+=("$1"); fi
 }
 
-# have_or_skip NAME ROWS: what only some checks need. False, and those checks are skipped, if it is not there and nobody may install it.
+# have_or_skip NAME ROWS: prerequisites of only some checks. False, and those checks are skipped, if missing and not installable.
 have_or_skip() {
     if [ -n "$(missing_prerequisites "$2")" ] && ! can_install; then
         skip "$1" "not installed: $(name_missing "$2")"
@@ -77,9 +77,9 @@ check_shell() {
 }
 
 test_rust() {
-    # The property tests read how many histories they try.
+    # The property tests read the number of histories from these.
     if [ "$EXTENT" = long ]; then export CTR_HISTORIES="${CTR_HISTORIES:-1000000}" PROPTEST_CASES="${PROPTEST_CASES:-100000}"; fi
-    # With crash points, which do nothing unless a test arms them: so the binary that dies at them is built by this, too.
+    # With crash points, which do nothing unless a test arms them, so this also builds the binary for the crash tests.
     without_settings cargo test --workspace --features ctr-pipeline/crash-points --locked --quiet --no-fail-fast
 }
 
@@ -87,13 +87,13 @@ prepare_python() {
     install_python "$CHECKOUT/local/requirements.txt" "$CHECKOUT/tests/requirements.txt" "$CHECKOUT/superset/requirements.txt"
 }
 
-# The tests that exist: an argument without a file would be an error of pytest.
+# The test folders that exist: pytest rejects a missing one.
 pytest_folders() {
     local folder
     for folder in tests local/clickhouse_engine/tests; do [ ! -d "$folder" ] || echo "$folder"; done
 }
 
-# run_pytest NAME ARGUMENTS...: its results are in logs/test/pytest-NAME.xml, for the summary.
+# run_pytest NAME ARGUMENTS...: writes its results to logs/test/pytest-NAME.xml, for the summary.
 run_pytest() {
     local name="$1" marks="not long"
     shift
@@ -115,7 +115,7 @@ test_stack() {
     run_pytest stack --numprocesses "$(test_processes)" --dist loadfile --ignore=tests/containers $(pytest_folders)
 }
 
-# Kills, stops, load, Superset and every verb in containers take longer than the rest of the stack's tests have: --containers and --long
+# The tests of kills, stops, load, Superset and every verb in containers take too long for the default run: --containers and --long
 # run them too, --long also those that compile.
 CONTAINER_TESTS_IN_SHORT="tests/containers/test_engine.py tests/containers/test_setup.py tests/containers/test_rights.py"
 
@@ -128,8 +128,8 @@ test_containers() {
     fi
 }
 
-# pytest_results KIND...: a line for each test that was skipped (KIND is skipped), or that failed (failure, error), with the first
-# line of why.
+# pytest_results KIND...: a line for each test that was skipped (KIND is skipped) or failed (failure, error), with the first
+# line of the reason.
 pytest_results() {
     python3 - "$LOCAL_DIR/logs/test" "$@" <<'PYTHON'
 import pathlib, sys, xml.etree.ElementTree as tree
@@ -140,14 +140,14 @@ for file in sorted(pathlib.Path(sys.argv[1]).glob("pytest-*.xml")):
 PYTHON
 }
 
-# Tests of pytest that were skipped or failed are named in the summary, where whoever reads only the end finds them.
+# Lists skipped and failed pytest tests in the summary, for readers who look only at the end.
 collect_pytest_results() {
     local line
     while IFS= read -r line; do SKIPPED+=("$line"); done < <(pytest_results skipped)
     while IFS= read -r line; do FAILED_TESTS+=("$line"); done < <(pytest_results failure error)
 }
 
-# What runs in containers is built on the machine: one compilation for all.
+# The binaries in the containers are built on the machine: one compilation for all.
 container_stages() {
     rm -f "$LOCAL_DIR"/logs/test/pytest-*.xml
     have_or_skip "Chromium" "$PREREQUISITES_PAGES" || true
@@ -169,7 +169,7 @@ integration_stages() {
     stage "release build" build_binaries
     stage "build with crash points" build_crashing_pipeline
     stage "integration tests (pytest)" test_stack
-    [ "$EXTENT" != all ] || say "left out of the next stage, run by --containers: kills, stops, verbs, load, Superset, monitoring and removal (the other files of tests/containers)"
+    [ "$EXTENT" != all ] || say "only with --containers, not in the next stage: kills, stops, verbs, load, Superset, monitoring and removal (the other files of tests/containers)"
     stage "the stack in containers (pytest)" test_containers
     collect_pytest_results
     stage "chaos, three minutes" without_settings "$CHECKOUT/scripts/chaos.sh" --minutes 3 --seed "${CTR_SEED:-1}"
@@ -204,7 +204,7 @@ if [ "$EXTENT" = containers ]; then
     exit
 fi
 if [ "$EXTENT" != unit ]; then
-    # They wait for the network, the checks for the processor.
+    # These wait for the network, the checks for the CPU.
     start_step "Python environment" prepare_python
     start_step "Kafka's jars" install_kafka
 fi
@@ -213,7 +213,7 @@ stage "formatting (cargo fmt)" cargo fmt --all --check
 stage "lints (cargo clippy)" cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 stage "unit and property tests (cargo test)" test_rust
 if [ "$EXTENT" = unit ]; then
-    say "not asked for (--unit): integration tests"
+    say "skipped (--unit): integration tests"
 else
     integration_stages
 fi

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Brings Superset up to date: its metadata, roles, two users, and what is in `assets`, over what is there.
+"""Brings Superset up to date: its metadata, roles, two users, and `assets`, replacing existing ones.
 
-May run any number of times, also while Superset runs. One process, since importing Superset is half of the work.
+Safe to run repeatedly, also while Superset is running. A single process, because importing Superset is half of the work.
 
 Environment: that of superset_config.py, and
   CLICKHOUSE_URI             clickhousedb://ctr_reader@HOST:8123/DATABASE
   CLICKHOUSE_READER_PASSWORD any characters; empty for none
-  SUPERSET_ADMIN_PASSWORD    of `admin`, who may change everything in Superset
-  SUPERSET_VIEWER_PASSWORD   of `viewer`, who may look at dashboards
-No server has to run. Exit code 1: what is missing or not valid is on standard error.
+  SUPERSET_ADMIN_PASSWORD    for `admin`, who may change everything in Superset
+  SUPERSET_VIEWER_PASSWORD   for `viewer`, who may view dashboards
+No server is required. Exit code 1: standard error lists what is missing or invalid.
 """
 
 import os
@@ -35,7 +35,7 @@ def setting(name: str) -> str:
 
 
 def with_password(uri: str, password: str) -> str:
-    """The address of the database with the user's password in it, written as addresses want it."""
+    """The address of the database with the user's password, URL-encoded."""
     if not password:
         return uri
     user, at, rest = uri.partition("@")
@@ -55,7 +55,7 @@ def prepare_metadata() -> None:
 
 
 def assets(folder: Path, uri: str) -> dict[str, str]:
-    """The files by their paths, with the address of the database and its name where datasets and queries say `default`."""
+    """The files by path, with the database's address, and its name in place of `default` in datasets and queries."""
     database = uri.rsplit("/", 1)[1].partition("?")[0]
     contents = {}
     for path in sorted(folder.rglob("*.yaml")):
@@ -70,7 +70,7 @@ def assets(folder: Path, uri: str) -> dict[str, str]:
 
 
 def ensure_user(name: str, role: Any, password: str) -> Any:
-    """A user with this role and password; what was changed by hand is set again."""
+    """Creates or resets a user with this role and password; manual changes are overwritten."""
     from superset import security_manager
 
     user = security_manager.find_user(name)
@@ -86,7 +86,7 @@ def ensure_user(name: str, role: Any, password: str) -> Any:
 
 
 def viewer_role() -> Any:
-    """Superset's own role of readers, without SQL, and the right to read our database."""
+    """Superset's own reader role, without SQL, plus permission to read our database."""
     from superset import db, security_manager
     from superset.models.core import Database
 
@@ -125,7 +125,7 @@ def main() -> None:
             import_assets(contents, admin)
             ensure_user("viewer", viewer_role(), viewer_password)
         except ValueError as error:
-            # The first who reads a stored password meets it: which of these does depends on what Superset has loaded already.
+            # The first read of a stored password fails; which of these it is depends on what Superset has already loaded.
             if "decryption key" not in str(error):
                 raise
             sys.exit(OTHER_KEY)

@@ -1,8 +1,8 @@
-"""Settings of Superset, in a container and without one. What differs between the two comes from the environment:
+"""Settings of Superset, in a container or not. Differences come from the environment:
 
-SUPERSET_SECRET_KEY    required; encrypts stored database passwords, so it stays the same for as long as the metadata lives
+SUPERSET_SECRET_KEY    required; encrypts stored database passwords, so it must not change while the metadata exists
 SUPERSET_HOME          folder of the metadata database (SQLite)
-SUPERSET_METADATA_URI  another metadata database, if one is wanted
+SUPERSET_METADATA_URI  a different metadata database (optional)
 
 Superset and ClickHouse both need TZ=UTC: "now" in a time filter is this process's local time.
 """
@@ -12,15 +12,15 @@ from pathlib import Path
 
 SECRET_KEY = os.environ["SUPERSET_SECRET_KEY"]
 
-# --- metadata: dashboards, users, filter states. One person on one machine: SQLite will do. ---
+# --- metadata: dashboards, users, filter states. For one user on one machine SQLite is enough. ---
 _home = Path(os.environ.get("SUPERSET_HOME") or Path.home() / ".superset")
 SQLALCHEMY_DATABASE_URI = os.environ.get("SUPERSET_METADATA_URI") or f"sqlite:///{_home / 'superset.db'}?check_same_thread=false"
 if SQLALCHEMY_DATABASE_URI.startswith("sqlite:"):
-    # One writes at a time; the others wait their turn instead of failing.
+    # One writer at a time; the others wait instead of failing.
     SQLALCHEMY_ENGINE_OPTIONS = {"connect_args": {"timeout": 30}}
 SQLALCHEMY_EXAMPLES_URI = SQLALCHEMY_DATABASE_URI
 
-# --- live data: nothing that charts show is kept ---
+# --- live data: chart results are not cached ---
 CACHE_CONFIG = DATA_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
 _day = 24 * 60 * 60
 FILTER_STATE_CACHE_CONFIG = {
@@ -29,7 +29,7 @@ FILTER_STATE_CACHE_CONFIG = {
 EXPLORE_FORM_DATA_CACHE_CONFIG = {**FILTER_STATE_CACHE_CONFIG, "CACHE_KEY_PREFIX": "explore", "CACHE_DEFAULT_TIMEOUT": 7 * _day}
 DASHBOARD_AUTO_REFRESH_MODE = "force"
 DASHBOARD_AUTO_REFRESH_INTERVALS = [[0, "never"], [10, "10 seconds"], [30, "30 seconds"], [60, "1 minute"], [300, "5 minutes"]]
-# No warning about an interval as short as a window.
+# No warning about a refresh interval as short as a window.
 SUPERSET_DASHBOARD_PERIODICAL_REFRESH_LIMIT = 0
 
 # --- time: windows are 10 s long, and "the last 30 minutes" end now, not at midnight ---
@@ -37,7 +37,7 @@ TIME_GRAIN_ADDONS = {"PT10S": "10 seconds"}
 TIME_GRAIN_ADDON_EXPRESSIONS = {"clickhousedb": {"PT10S": "toDateTime(intDiv(toUInt32(toDateTime({col})), 10) * 10)"}}
 DEFAULT_RELATIVE_END_TIME = "now"
 
-# --- plain HTTP on the loopback, and a page that asks nobody else for anything ---
+# --- plain HTTP on the loopback, and a page without external requests ---
 TALISMAN_ENABLED = True
 TALISMAN_CONFIG = {
     "force_https": False,
@@ -66,10 +66,10 @@ SUPERSET_WEBSERVER_TIMEOUT = 60
 
 
 def FLASK_APP_MUTATOR(app):  # noqa: N802  Superset's name
-    """Answers event logs of visitors who are not logged in without touching their session.
+    """Answers event logs of visitors who are not logged in without changing their session.
 
-    The login page of Superset 6.1 sends one while the form is on its way; the cookie of that answer can replace that of the
-    login, and the login page comes again.
+    The login page of Superset 6.1 sends one while the form is being submitted; the cookie of that response can replace the login's
+    cookie, and the login page appears again.
     """
     from flask import request, session
 

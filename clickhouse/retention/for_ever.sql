@@ -1,2 +1,2 @@
--- The rows of a table stay. Refused by ClickHouse for a table without a TTL.
+-- Keeps the rows of a table forever. ClickHouse refuses it for a table without a TTL.
 ALTER TABLE {table:Identifier} REMOVE TTL

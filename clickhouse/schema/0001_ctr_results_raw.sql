@@ -1,6 +1,6 @@
--- What the pipeline writes: one row per product, window and source partition. A row may be sent any number of times, in
--- any order: the counts of a Kafka partition only grow within a window, so the row with the largest `version` is the truth.
--- The first seven columns are those of the seed project; rows put in by hand may leave out the others.
+-- The pipeline's output: one row per product, window and source partition. A row may be sent any number of times, in
+-- any order: the counts of a Kafka partition only grow within a window, so the row with the largest `version` is correct.
+-- The first seven columns are those of the seed project; manually inserted rows may omit the others.
 CREATE TABLE IF NOT EXISTS ctr_results_raw
 (
     product_id       String COMMENT 'The product the events name',

@@ -1,5 +1,5 @@
 -- The counts behind ctr_ml_view. Not sums but maxima per window and source partition: a row sent again, or one of an older
--- state, changes nothing. Kept without a limit in time, beyond the TTL of the raw rows.
+-- state, has no effect. Kept forever, beyond the TTL of the raw rows.
 -- The minute is a DateTime64(0): a DateTime ends in 2106, events may be dated up to 2200.
 CREATE TABLE IF NOT EXISTS ctr_ml
 (

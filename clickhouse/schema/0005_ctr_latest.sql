@@ -1,6 +1,6 @@
 -- The newest window of each product and source partition. The version puts the window first and the counts second, so an
--- older window that comes late never replaces a newer one. Without TTL: a product that went silent keeps its last result.
--- Small granules, because it is asked for single products, and each part that is not merged yet costs at least a granule.
+-- older window that arrives late never replaces a newer one. Without TTL: a product without new events keeps its last result.
+-- Small granules, because queries select single products, and each unmerged part costs at least one granule.
 CREATE TABLE IF NOT EXISTS ctr_latest
 (
     product_id       String COMMENT 'The product the events name',

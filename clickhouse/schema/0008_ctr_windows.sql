@@ -1,4 +1,4 @@
--- What people and dashboards read: whole windows. The filter on time that reaches the table is the one on window_end.
+-- Whole windows, for people and dashboards. Of the time filters, only one on window_end is pushed down to the table.
 CREATE OR REPLACE VIEW ctr_windows
 (
     product_id   String COMMENT 'The product the events name',

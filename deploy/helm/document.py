@@ -26,10 +26,10 @@ restore: [operations](../../../docs/operations.md#in-a-cluster). Sizing: [scale]
 
 
 def rows(text: str) -> Iterator[str]:
-    """A row for each value: its path, its default, and the comment right above it. A map's comment goes to a row of its own."""
+    """A row for each value: its path, its default, and the comment right above it. A map's comment gets its own row."""
     path: list[str] = []
     comment: list[str] = []
-    # The head of the file is about the file.
+    # The comment at the top describes the file.
     lines = text.split("\n\n", 1)[1].splitlines()
     for number, line in enumerate(lines):
         found = re.match(r"( *)([A-Za-z0-9./]+):(?: (.*))?$", line)

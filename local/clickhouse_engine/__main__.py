@@ -54,7 +54,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def own_directory(path: Path) -> TextIO:
-    """Makes this process the owner of `path` until it ends. Raises BlockingIOError if another one is."""
+    """Makes this process the owner of `path` until it exits. Raises BlockingIOError if another process is."""
     path.mkdir(parents=True, exist_ok=True)
     lock = open(path / "lock", "a+", encoding="ascii")  # held until the process ends
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -75,7 +75,7 @@ def main() -> int:
     options = parse_arguments()
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        # Held, not used: closing it would give the directory away.
+        # Kept open but not used: closing it would release the directory.
         lock = own_directory(options.path)  # noqa: F841
     except BlockingIOError:
         log.error("%s is in use by process %s: stop it, or use another directory with --path", options.path, owner_of(options.path))
@@ -88,9 +88,9 @@ def main() -> int:
 
 def serve(options: argparse.Namespace) -> int:
     started = time.monotonic()
-    # Before the engine's threads are made, which inherit it: a signal for the process may go to any thread that does not
-    # block it, and a handler of Python's runs only when the main thread happens to wake. Blocked in all of them, it waits
-    # for the `sigwait` below.
+    # Before the engine's threads are created, which inherit it: a signal for the process may go to any thread that does not
+    # block it, and a Python handler runs only when the main thread happens to wake. Blocked in all threads, it stays pending
+    # until the `sigwait` below.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     try:
         from .access import Access
@@ -130,7 +130,7 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def tls_context(options: argparse.Namespace) -> ssl.SSLContext | None:
-    """What https is served with, if it is asked for. Raises OSError for files that cannot be read or do not fit."""
+    """The TLS context if https is configured. Raises OSError for files that cannot be read or do not match."""
     if not options.tls_certificate:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -151,5 +151,5 @@ if __name__ == "__main__":
     code = main()
     logging.shutdown()
     sys.stdout.flush()
-    # Threads of the engine and of cut connections must not hold up the end; everything that counts is on disk.
+    # Threads of the engine and of aborted connections must not delay the exit; all data is on disk.
     os._exit(code)

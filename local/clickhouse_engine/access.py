@@ -1,9 +1,9 @@
-"""Who may do what.
+"""Users and privileges.
 
-With a password of the writer there are users as in the server's own configuration: the writer, who may do everything;
-`default`, who needs no password, is let in from this machine only, and may only read; and `ctr_reader`, if it has a
-password, who may only read, with limits. Without it everybody may do everything. The rights themselves are roles of the
-engine (`access.xml`), so a refusal is the engine's own.
+If the writer has a password, the users are those of the server's own configuration: the writer, with all privileges;
+`default`, without a password, read-only and only from this machine; and `ctr_reader`, if it has a
+password, read-only with limits. Otherwise everyone has all privileges. The privileges are roles of the
+engine (`access.xml`), so refusals come from the engine.
 """
 
 import base64
@@ -18,8 +18,8 @@ from .errors import EngineError, error
 
 DEFAULT_USER = "default"
 READER_USER = "ctr_reader"
-# Those of the profile `reader` (clickhouse/users.d/ctr.xml): one chart must not take the memory of all. Unlike the server,
-# the engine lets a request set other ones.
+# Those of the profile `reader` (clickhouse/users.d/ctr.xml): one chart must not use up all memory. Unlike the server,
+# the engine allows a request to override them.
 _READER_LIMITS = ["max_execution_time = 60", "max_memory_usage = 536870912"]
 
 ROLES_CONFIGURATION = """<clickhouse>
@@ -46,15 +46,15 @@ ROLES_CONFIGURATION = """<clickhouse>
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who was let in."""
+    """An authenticated user."""
 
     name: str
     read_only: bool
 
     def opening_statements(self) -> list[str]:
-        """What makes a new connection of the engine this user's."""
+        """The statements that switch a new engine connection to this user."""
         statements = ["SET ROLE reader"] if self.read_only else []
-        # A plain SELECT of a reader is exact: tables that replace rows are read as if all merges were done.
+        # A reader's plain SELECT is exact: replacing tables are read as if all merges were done.
         settings = ["final = 1"] if self.name in (DEFAULT_USER, READER_USER) else []
         if self.name == READER_USER:
             settings += _READER_LIMITS
@@ -65,7 +65,7 @@ class User:
 
 @dataclass(frozen=True)
 class Access:
-    """The rule by which requests are let in."""
+    """The authentication rules."""
 
     writer: str
     password: str | None
@@ -73,7 +73,7 @@ class Access:
     """Of `ctr_reader`, who is not let in without one."""
 
     def admit(self, parameters: Mapping[str, str], headers: Mapping[str, str], address: str) -> User:
-        """The user of a request from `address`. Raises `EngineError` (516) for one who is not let in."""
+        """The user of a request from `address`. Raises `EngineError` (516) if authentication fails."""
         name, password = _credentials(parameters, headers)
         if self.password is None:
             return User(name, read_only=False)
@@ -114,9 +114,9 @@ _NAMES_FILE = re.compile(r"^\s*(?:Function|Identifier) (?:\S+\.)?file\b", re.IGN
 
 
 def refuse_beyond_reading(query_class: str, syntax_tree: str) -> None:
-    """Raises `EngineError` for what a reader may not do although roles and `readonly` do not stop it.
+    """Raises `EngineError` for statements that are forbidden to readers but not blocked by roles and `readonly`.
 
-    Of the statements that control something, SET and USE are allowed (not SET ROLE, KILL, BACKUP ..). The scalar
+    Of the control statements, SET and USE are allowed (not SET ROLE, KILL, BACKUP ..). The scalar
     function `file` needs no grant in this engine and is not bound to a directory.
     """
     if query_class == "CONTROL" and not re.match(r"(Set|UseQuery)\b", syntax_tree):

@@ -1,7 +1,7 @@
-"""Bodies of requests: received whole before anything runs, and given to the engine as a file.
+"""Request bodies: received completely before anything runs, and passed to the engine as a file.
 
-Whole, because half of a body (a client that died) must leave no row. As a file, because of two traps of chdb 26.9,
-both seen in tests: data behind the text of an INSERT ends at the first blank line, which cuts binary formats short;
+Completely, because a partial body (of a client that died) must not insert any row. As a file, because of two pitfalls of chdb 26.9,
+both seen in tests: data after the text of an INSERT ends at the first blank line, which truncates binary formats;
 and the streaming insert reports success when a materialized view throws.
 """
 
@@ -13,10 +13,10 @@ from typing import BinaryIO
 from .errors import EngineError, error
 
 _CHUNK = 1 << 20
-# Up to this size a body stays in memory, above it goes to a file without a name, which a crash cannot leave behind.
+# Up to this size a body stays in memory; larger ones go to an unnamed file, which a crash cannot leave behind.
 _IN_MEMORY_LIMIT = 64 << 20
 
-# Content-Encoding -> the compression that the engine's INFILE knows.
+# Content-Encoding -> the name of the compression in the engine's INFILE.
 CODECS = {"": "none", "identity": "none", "gzip": "gz", "x-gzip": "gz", "deflate": "deflate", "br": "br", "xz": "xz",
           "zstd": "zst", "lz4": "lz4", "bz2": "bz2", "snappy": "snappy"}
 
@@ -50,20 +50,20 @@ class Body:
         self.size += len(data)
 
     def read(self, start: int = 0, size: int | None = None) -> bytes:
-        """`size` bytes from `start` on, by default all; writing goes on at the end."""
+        """`size` bytes from `start` on, by default all; further writes are appended."""
         self._file.seek(start)
         data = self._file.read(-1 if size is None else size)
         self._file.seek(0, os.SEEK_END)
         return data
 
     def derive(self, codec: str = "none") -> "Body":
-        """An empty body that spills to the same place."""
+        """An empty body that spills to the same folder."""
         other = Body(self._spill_directory)
         other.codec = codec
         return other
 
     def tail(self, start: int) -> "Body":
-        """What follows `start`, as a body of its own."""
+        """Everything after `start`, as a separate body."""
         rest = self.derive(self.codec)
         while start < self.size:
             data = self.read(start, _CHUNK)
@@ -80,7 +80,7 @@ class Body:
 
 
 def receive(source: BinaryIO, length: int | None, chunked: bool, body: Body, progress: Callable[[], None]) -> None:
-    """Reads a request's body into `body`. Raises ConnectionError if it ends early, ValueError if it makes no sense."""
+    """Reads a request's body into `body`. Raises ConnectionError if it ends early, ValueError if it is malformed."""
     if not chunked:
         _receive_exactly(source, length or 0, body, progress)
         return
@@ -117,8 +117,8 @@ _LZ4_STORED = 0x8000_0000
 def unwrap_native_blocks(body: Body) -> Body:
     """`decompress=1`: ClickHouse's own compressed blocks as one LZ4 frame (or Zstandard frames).
 
-    Nothing is decompressed here: the payloads are put into a frame that the engine opens by itself. It does not check
-    the blocks' own checksums (CityHash); TCP and the decoder stand in for them.
+    Nothing is decompressed here: the payloads are put into a frame that the engine reads. The blocks' own
+    checksums (CityHash) are not verified; TCP and the decoder detect corruption instead.
     """
     unwrapped, position = body.derive(), 0
     while position < body.size:

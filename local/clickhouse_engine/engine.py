@@ -1,7 +1,7 @@
-"""The engine: one process owns the data directory, every request has a connection of its own.
+"""The engine: one process owns the data directory, every request has its own connection.
 
-A chdb connection runs one query at a time, different connections run side by side, and opening one takes less than half
-a millisecond. So a request opens one, sets user, database and settings on it, runs, and closes it; a session keeps its
+A chdb connection runs one query at a time, several connections run concurrently, and opening one takes less than half
+a millisecond. So a request opens a connection, sets user, database and settings, runs, and closes it; a session keeps its
 connection between requests.
 """
 
@@ -20,8 +20,8 @@ from .result import Result, header_length, in_pieces, joined
 from .sessions import Sessions
 from .statement import Insert, first_word, identifier, literal, output_format, parse_insert, tokens
 
-os.environ["TZ"] = "UTC"  # as clickhouse/config.d sets it for a server; the engine would take the host's time zone
-# chdb imports these where they are installed, for results that this server never asks for: 50 MB of memory.
+os.environ["TZ"] = "UTC"  # as clickhouse/config.d sets it for a server; the engine would use the host's time zone
+# If installed, chdb imports these for result types that this server never uses: 50 MB of memory.
 for _unused in ("pyarrow", "pandas", "numpy"):
     sys.modules.setdefault(_unused, None)  # type: ignore[arg-type]
 from chdb import _chdb  # noqa: E402 - after the environment is set; the public Session class is a thin layer over it
@@ -37,17 +37,17 @@ PROTOCOL_PARAMETERS = frozenset((
 _STREAMABLE_STATEMENTS = (b"SELECT", b"WITH", b"FROM")
 _READING_STATEMENTS = _STREAMABLE_STATEMENTS + (b"SHOW", b"DESCRIBE", b"DESC", b"EXPLAIN", b"EXISTS", b"CHECK")
 _SESSION_STATEMENTS = (b"SET", b"USE")
-# The server itself, for what it asks of the engine on its own account.
+# The server itself, for its own queries.
 _OWNER = User("owner", read_only=False)
-# A formatted result that cannot be streamed leaves in pieces of this size.
+# A formatted result that cannot be streamed is sent in pieces of this size.
 _PIECE = 1 << 20
-# How long a request waits for one of the places that `max_queries` gives.
+# How long a request waits for one of the `max_queries` slots.
 _QUEUE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Query:
-    """One request: a statement, data that came with it, and the URL's parameters."""
+    """One request: a statement, its data, and the URL's parameters."""
 
     sql: bytes
     body: Body
@@ -78,7 +78,7 @@ class Connection:
             raise
 
     def run(self, sql, output="TabSeparated"):
-        """Runs one statement to its end; chdb's result object."""
+        """Runs one statement to completion; returns chdb's result object."""
         try:
             return self._raw.query(sql, output)
         except RuntimeError as raised:
@@ -89,7 +89,7 @@ class Connection:
         return (self.run(sql).bytes() or b"").decode("utf-8", "replace")
 
     def stream(self, sql, output: str) -> Generator[bytes, None, None]:
-        """The result piece by piece; leaving the iteration early cancels the query."""
+        """Yields the result piece by piece; leaving the iteration early cancels the query."""
         running, finished = None, False
         try:
             running = self._raw.send_query(sql, output)
@@ -107,7 +107,7 @@ class Connection:
                 self._raw.streaming_cancel_query(running)
 
     def query_class(self, sql: bytes) -> tuple[str, int]:
-        """What kind of statement it is (READ_ONLY, CONTROL, MUTATING ..) and how many there are."""
+        """The kind of statement (READ_ONLY, CONTROL, MUTATING ..) and the number of statements."""
         found = self._raw.classify_query(sql.decode("utf-8", "surrogateescape"))
         return found["query_class"].name, found["statement_count"]
 
@@ -116,7 +116,7 @@ class Connection:
 
 
 class Engine:
-    """The open data directory. Raises `EngineError` if the engine does not open it."""
+    """The open data directory. Raises `EngineError` if the engine cannot open it."""
 
     def __init__(self, directory: Path, max_queries: int):
         self._path = str(directory / "data")
@@ -125,7 +125,7 @@ class Engine:
         roles = directory / "access.xml"
         roles.write_text(ROLES_CONFIGURATION.format(path=roles), encoding="utf-8")
         _chdb.set_signal_handlers_enabled(False)
-        # The first connection opens the directory and keeps it open; its options hold for the whole process.
+        # The first connection opens the directory and keeps it open; its options apply to the whole process.
         try:
             self._first = Connection(f"{self._path}?config-file={roles}", _OWNER)
         except RuntimeError as raised:
@@ -138,7 +138,7 @@ class Engine:
         return Body(self._spill_directory)
 
     def decoded(self, body: Body) -> bytes:
-        """The plain bytes of a compressed body that holds the statement itself (clickhouse-connect sends its inserts so)."""
+        """The decompressed bytes of a body that contains the statement itself (as in inserts of clickhouse-connect)."""
         if body.codec == "none":
             return body.read()
         with closing(Connection(self._path, _OWNER)) as connection:
@@ -147,13 +147,13 @@ class Engine:
 
     @contextmanager
     def execute(self, query: Query) -> Iterator[Result]:
-        """Runs a query; the result's pieces can be read inside the `with`, which gives the connection back at its end."""
+        """Runs a query; the result's pieces can be read inside the `with`, which returns the connection at its end."""
         if not self._places.acquire(timeout=_QUEUE_SECONDS):
             raise error(202, "TOO_MANY_SIMULTANEOUS_QUERIES", "Too many simultaneous queries; --max-queries sets how many may run")
         try:
             with self._sessions.connection(query.user, query.parameters) as connection, _settings_of(connection, query):
                 result = _run(connection, query)
-                # A client that left early must not leave a query behind that runs on a closed connection.
+                # If the client disconnects early, its query must not keep running on a closed connection.
                 with closing(result.pieces):
                     yield result
         finally:
@@ -167,14 +167,14 @@ class Engine:
 
 @contextmanager
 def _settings_of(connection: Connection, query: Query) -> Iterator[None]:
-    """Settings of the URL hold for one query, in a session too: there they are put back to what they were."""
+    """URL settings apply to one query, in a session too, where they are restored afterwards."""
     database = query.parameters.get("database")
     if database:
         connection.run(f"USE {identifier(database)}")
     settings = query.settings
     in_session = "session_id" in query.parameters
-    # Neither the request nor its session may lift this. A session's own setting cannot be put back from read-only: what its
-    # GETs may do is decided by the statement alone.
+    # Neither the request nor its session may lift this. A session's own setting cannot be reset from read-only: for its
+    # GETs only the statement is checked.
     if query.read_only and not in_session and settings.get("readonly") != "1":
         settings["readonly"] = "2"
     before: dict[str, str] = {}
@@ -216,7 +216,7 @@ def _run(connection: Connection, query: Query) -> Result:
     output = output_format(sql, query.default_format)
     header = header_length(output)
     if header is not None and first in _STREAMABLE_STATEMENTS and not _wants_whole(sql, query):
-        # As the server's: its headers leave before the rows, so they count nothing yet.
+        # As on a server: the headers are sent before the rows, so they count nothing yet.
         return Result(output, joined(connection.stream(sql, query.default_format), header), _NOTHING_YET)
     done = connection.run(sql, query.default_format)
     data = done.bytes() or b""
@@ -228,13 +228,13 @@ def _changes_something() -> EngineError:
 
 
 def _wants_whole(sql: bytes, query: Query) -> bool:
-    """Totals and extremes come after the rows and only once; `wait_end_of_query` asks for all or an error."""
+    """Totals and extremes come once, after the rows; `wait_end_of_query` requests the complete result or an error."""
     return (query.parameters.get("wait_end_of_query") == "1" or query.parameters.get("extremes", "0") != "0"
             or any(token.word in (b"TOTALS", b"EXTREMES") for token in tokens(sql)))
 
 
 def _check_reader(connection: Connection, sql: bytes, kind: str) -> None:
-    """Refuses what roles and `readonly` let pass. Statements that change data are refused by the engine itself."""
+    """Refuses statements that roles and `readonly` allow. The engine itself refuses statements that change data."""
     can_name_file = b"file" in sql.lower() or b"\\" in sql or b"{" in sql
     if kind in ("CONTROL", "UNKNOWN") or (kind == "READ_ONLY" and can_name_file):
         tree = connection.run(b"EXPLAIN AST " + sql, "TSVRaw").bytes() or b""
@@ -242,7 +242,7 @@ def _check_reader(connection: Connection, sql: bytes, kind: str) -> None:
 
 
 def _insert(connection: Connection, query: Query, insert: Insert) -> Result:
-    """Gives the data to the engine as a file; errors of materialized views are raised on this way too."""
+    """Passes the data to the engine as a file, so that errors of materialized views are raised too."""
     inline, body = query.sql[insert.data_at:], query.body
     if inline.strip():
         if body.codec != "none":

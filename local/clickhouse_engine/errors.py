@@ -1,8 +1,8 @@
-"""Errors as a ClickHouse client expects them: a code, a text of a known shape, an HTTP status."""
+"""Errors as a ClickHouse client expects them: a code, a text in a known format, an HTTP status."""
 
 import re
 
-# Which HTTP status a server answers for an exception code; everything else is 500.
+# The HTTP status that a server returns for an exception code; 500 for all others.
 _BAD_REQUEST = (6, 26, 27, 36, 38, 41, 43, 44, 53, 62, 69, 70, 72, 89, 117, 130, 131, 271, 321, 367, 372, 373, 386, 456, 457, 469)
 _NOT_FOUND = (16, 46, 47, 50, 56, 60, 63, 73, 75, 81, 115, 511)
 _HTTP_STATUS = dict.fromkeys(_BAD_REQUEST, 400)
@@ -28,15 +28,15 @@ class EngineError(Exception):
 
 
 def error(code: int, name: str, message: str) -> EngineError:
-    """An error of this server itself, worded like one of the engine's."""
+    """An error of this server itself, in the format of the engine's."""
     return EngineError(code, f"Code: {code}. DB::Exception: {message}. ({name})")
 
 
 def from_engine(raised: Exception) -> EngineError:
-    """What chdb raised (a RuntimeError with the engine's text) as an error with its code."""
+    """Converts chdb's exception (a RuntimeError with the engine's text) to an error with its code."""
     text = str(raised).strip()
     found = _CODE.search(text)
     if found is None:
         return EngineError(_UNKNOWN_EXCEPTION, f"Code: {_UNKNOWN_EXCEPTION}. DB::Exception: {text}. (UNKNOWN_EXCEPTION)")
-    # Some paths of chdb put the prefix twice.
+    # Some code paths of chdb repeat the prefix.
     return EngineError(int(found.group(1)), _REPEATED_PREFIX.sub(r"\1", text))

@@ -1,9 +1,9 @@
-"""Results: their formats, and how a stream of separately formatted pieces becomes one answer.
+"""Results: their formats, and how a stream of separately formatted pieces becomes one response.
 
-The streaming query of chdb formats every block of rows as if it were a whole result. For formats of plain rows the
-pieces just follow each other; where a header comes first (names, types) it is cut off all pieces but the first. Formats
-with a frame around the rows (JSON, Pretty, Parquet, Arrow, XML ..) cannot be joined like that: those results are made
-whole, and then sent.
+chdb's streaming query formats every block of rows as if it were a complete result. For formats of plain rows the
+pieces are simply concatenated; if a header comes first (names, types) it is removed from all pieces but the first. Formats
+with a frame around the rows (JSON, Pretty, Parquet, Arrow, XML ..) cannot be joined like that: those results are completed
+first, and then sent.
 """
 
 from collections.abc import Callable, Generator
@@ -28,7 +28,7 @@ HeaderLength = Callable[[bytes], int]
 
 @dataclass
 class Result:
-    """What a statement gives: the format, the bytes piece by piece, and the counters of a finished query."""
+    """The result of a statement: the format, the bytes piece by piece, and the counters of a finished query."""
 
     format: str
     pieces: Generator[bytes, None, None]
@@ -41,7 +41,7 @@ class Result:
 
 
 def _lines(count: int, quoted: bool = False) -> HeaderLength:
-    """The length of `count` lines; an end of line between double quotes is not one."""
+    """The length of `count` lines; line breaks inside double quotes do not count."""
 
     def length(data: bytes) -> int:
         position, in_quotes, left = 0, False, count
@@ -95,12 +95,12 @@ _STREAMED["rowbinarywithnamesandtypes"] = _row_binary(2)
 
 
 def header_length(output_format: str) -> HeaderLength | None:
-    """How to find the header in a piece of this format; None if the format cannot be streamed."""
+    """Returns the function that finds the header in a piece of this format; None if the format cannot be streamed."""
     return _STREAMED.get(output_format.lower())
 
 
 def joined(pieces: Generator[bytes, None, None], header: HeaderLength) -> Generator[bytes, None, None]:
-    """The pieces with one header only, the first. Closing it closes `pieces`."""
+    """Yields the pieces with only the first header. Closing it closes `pieces`."""
     with closing(pieces):
         for number, piece in enumerate(pieces):
             rest = piece[header(piece):] if number else piece

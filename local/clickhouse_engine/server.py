@@ -1,4 +1,4 @@
-"""The HTTP interface: requests in, results out, and an orderly end."""
+"""The HTTP interface: receives requests, sends results, and shuts down cleanly."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ _HEADER_PARAMETERS = (("X-ClickHouse-Database", "database"), ("X-ClickHouse-Form
 
 
 class Server(ThreadingHTTPServer):
-    """Listens, and knows which connections are inside a request, so that it can stop without cutting one."""
+    """Listens, and tracks which connections are inside a request, so that it can stop without aborting one."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -45,13 +45,13 @@ class Server(ThreadingHTTPServer):
         self._stopping = False
         super().__init__(address, Handler)
         if tls:
-            # The handshake is the first thing that a connection's own thread does: a slow client holds up nobody else.
+            # The handshake runs in the connection's own thread, so a slow client does not block others.
             self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def server_bind(self) -> None:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
-        # Not what HTTPServer does: it asks the name service for the host's full name, which may take seconds.
+        # Unlike HTTPServer's, which resolves the host's full name, which may take seconds.
         self.server_name, self.server_port = self.socket.getsockname()[:2]
 
     def connected(self, connection: socket.socket) -> None:
@@ -63,7 +63,7 @@ class Server(ThreadingHTTPServer):
             self._idle.discard(connection)
 
     def request_begins(self, connection: socket.socket) -> bool:
-        """False: the server is stopping, and this request came too late to be served."""
+        """False: the server is stopping, and this request arrived too late to be served."""
         with self._changed:
             self._idle.discard(connection)
             if not self._stopping:
@@ -79,7 +79,7 @@ class Server(ThreadingHTTPServer):
             return not self._stopping
 
     def stop(self, seconds: float) -> bool:
-        """Refuses new connections and requests and waits for those that run; False if some still did after `seconds`."""
+        """Refuses new connections and requests and waits for running ones; False if some are still running after `seconds`."""
         self.shutdown()
         self.server_close()
         deadline = time.monotonic() + seconds
@@ -89,7 +89,7 @@ class Server(ThreadingHTTPServer):
                 try:
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
-                    pass  # the client was quicker
+                    pass  # the client closed it first
             while self._busy and time.monotonic() < deadline:
                 self._changed.wait(deadline - time.monotonic())
             return self._busy == 0
@@ -115,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             super().finish()
         except OSError:
-            pass  # the client has gone
+            pass  # the client has disconnected
 
     def handle(self) -> None:
         try:
@@ -193,11 +193,11 @@ class Handler(BaseHTTPRequestHandler):
             chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
             receive(self.rfile, int(length) if length else None, chunked, body, self._quick_ack)
         except ValueError:
-            # Where the next request begins is not known any more.
+            # The start of the next request is no longer known.
             raise ConnectionError("the body's framing makes no sense") from None
 
     def _quick_ack(self) -> None:
-        """Without it a client that sends a body in small segments (the Rust crate) waits 40 ms for an acknowledgement."""
+        """Without this, a client that sends a body in small segments (the Rust crate) waits 40 ms for an acknowledgement."""
         if hasattr(socket, "TCP_QUICKACK"):
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
@@ -242,8 +242,8 @@ class Handler(BaseHTTPRequestHandler):
             for piece in chain((first, second), pieces):
                 self._send_piece(piece, chunked)
         except EngineError as failed:
-            # The status is gone already: the client is told in the way of ClickHouse 25.11 and later, and the answer
-            # stays without its last chunk, so that no client takes it for whole.
+            # The status has already been sent: the error is reported in the way of ClickHouse 25.11 and later, and the last
+            # chunk is left out, so that no client treats the response as complete.
             log.info("query %s, while its result was sent: %s", query_id, failed.text[:500])
             self._send_piece(_exception_block(tag, f"{failed.text} (version {self.server.engine.version})\n"), chunked)
             self.close_connection = True
@@ -261,7 +261,7 @@ def _exception_block(tag: str, message: str) -> bytes:
 
 
 class _StatementAndData:
-    """The statement of a request and the data that came with it, whichever way the client sent them."""
+    """The statement of a request and its data, whichever way the client sent them."""
 
     def __init__(self, engine: Engine, parameters: dict[str, str], headers: Mapping[str, str], body: Body):
         self._engine = engine
@@ -299,7 +299,7 @@ class _StatementAndData:
 
 
 def _form_fields(data: bytes, content_type: str) -> Iterator[tuple[str, str]]:
-    """The fields of a multipart form: how clients send query parameters that are too long for a URL."""
+    """The fields of a multipart form, in which clients send query parameters that are too long for a URL."""
     boundary = re.search(r'boundary="?([^";]+)"?', content_type)
     if boundary is None:
         raise error(36, "BAD_ARGUMENTS", "multipart/form-data without a boundary")

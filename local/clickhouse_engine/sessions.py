@@ -1,4 +1,4 @@
-"""Sessions of the HTTP interface: a connection that is kept under a name, with its settings and temporary tables."""
+"""Sessions of the HTTP interface: named connections that are kept with their settings and temporary tables."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from .errors import error
 
 _DEFAULT_SECONDS = 60.0
 _LONGEST_SECONDS = 3600.0
-# How long a request waits for the one before it in the same session.
+# How long a request waits for the previous one in the same session.
 _LOCK_SECONDS = 30.0
 
 
@@ -24,7 +24,7 @@ class _Session:
 
 
 class Sessions:
-    """Opens connections: a new one for each request, or the session's. `open_connection` makes one for a user."""
+    """Provides connections: a new one for each request, or the session's. `open_connection` opens one for a user."""
 
     def __init__(self, open_connection: Callable[[User], Any]):
         self._open_connection = open_connection
@@ -33,7 +33,7 @@ class Sessions:
 
     @contextmanager
     def connection(self, user: User, parameters: Mapping[str, str]) -> Iterator[Any]:
-        """The connection for a request. A session belongs to the user who began it."""
+        """The connection for a request. A session belongs to the user who started it."""
         name = parameters.get("session_id")
         if not name:
             connection = self._open_connection(user)

@@ -1,7 +1,7 @@
-"""What the server must know of a statement before the engine sees it.
+"""Analyzes what the server must know about a statement before it passes it to the engine.
 
-The engine has the only full parser. This one answers three questions: which word comes first, where the data of an
-INSERT begins, and which output format is asked for.
+Only the engine has a full parser. This one determines three things: the first keyword, where the data of an
+INSERT begins, and the requested output format.
 """
 
 import re
@@ -23,7 +23,7 @@ _OPENING, _CLOSING = (b"(", b"[", b"{"), (b")", b"]", b"}")
 
 @dataclass(frozen=True)
 class Token:
-    """One token of SQL and where it lies in the text."""
+    """One SQL token and its position in the text."""
 
     text: bytes
     start: int
@@ -31,7 +31,7 @@ class Token:
 
     @property
     def word(self) -> bytes:
-        """The token in capitals, to compare with a keyword."""
+        """The token in upper case, to compare with a keyword."""
         return self.text.upper()
 
 
@@ -50,11 +50,11 @@ class Insert:
 
 
 def tokens(sql: bytes) -> Iterator[Token]:
-    """The tokens of `sql` without blanks and comments."""
+    """The tokens of `sql` without whitespace and comments."""
     position = 0
     while position < len(sql):
         match = _TOKEN.match(sql, position)
-        if match is None:  # cannot be: the last alternative takes any byte
+        if match is None:  # unreachable: the last alternative matches any byte
             return
         text = match.group()
         if not text[:1].isspace() and text[:2] not in _NOT_CODE:
@@ -63,7 +63,7 @@ def tokens(sql: bytes) -> Iterator[Token]:
 
 
 def first_word(sql: bytes) -> bytes:
-    """The keyword that a statement starts with, in capitals; opening parentheses do not count."""
+    """The first keyword of a statement, in upper case; opening parentheses are skipped."""
     for token in tokens(sql):
         if token.text != b"(":
             return token.word
@@ -71,7 +71,7 @@ def first_word(sql: bytes) -> bytes:
 
 
 def output_format(sql: bytes, default: str) -> str:
-    """The format of the result: the one that a FORMAT clause names, otherwise `default`."""
+    """The format of the result: that of the FORMAT clause, otherwise `default`."""
     named, depth, after_format = default, 0, False
     for token in tokens(sql):
         if token.text in _OPENING:
@@ -85,7 +85,7 @@ def output_format(sql: bytes, default: str) -> str:
 
 
 def parse_insert(sql: bytes) -> Insert | None:
-    """The parts of an INSERT that takes data from the request; None for every other statement.
+    """The parts of an INSERT that reads its data from the request; None for every other statement.
 
     Raises `EngineError` for `FROM INFILE`: a client's statement must not name a file of this machine.
     """
@@ -123,7 +123,7 @@ def parse_insert(sql: bytes) -> Insert | None:
 def _insert_with_format(sql: bytes, settings_at: int | None, clause: Token, name: Token | None) -> Insert | None:
     if name is None:
         return None
-    # Blanks after the name and one end of line belong to the statement; from there on every byte is data.
+    # Whitespace after the name and one line break belong to the statement; every byte after that is data.
     data_at = re.compile(rb"[ \t\f\r]*\n?").match(sql, name.end).end()
     return _insert(sql, settings_at, clause.start, name.text.decode("utf-8", "replace"), data_at)
 

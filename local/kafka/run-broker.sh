@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Formats a KRaft node's folder if it is new, then becomes that node's broker (exec: signals reach Java directly).
+# Formats a KRaft node's folder if it is new, then starts that node's broker (exec: signals reach Java directly).
 set -euo pipefail
 
 usage() {
@@ -49,7 +49,7 @@ write_properties() {
         -e "s|@MIN_INSYNC_REPLICAS@|$((replicas > 1 ? replicas - 1 : 1))|" \
         -e "s|@RETENTION_MS@|${TOPIC_RETENTION_MS:-21600000}|" -e "s|@RETENTION_BYTES@|${TOPIC_RETENTION_BYTES:-1073741824}|" \
         "$here/server.properties" >"$data/server.properties"
-    # Of two lines with one name Kafka takes the last.
+    # If a name occurs twice, Kafka uses the last line.
     [ -z "${KAFKA_FURTHER_PROPERTIES:-}" ] || cat "$KAFKA_FURTHER_PROPERTIES" >>"$data/server.properties"
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes the pipeline's topics, brings existing ones to the settings asked for, and looks at them.
+"""Creates the pipeline's topics, applies the settings to existing ones, and checks them.
 
-One client and no Java start, so it takes a fraction of a second. The settings come from the environment
+It uses one client and starts no JVM, so it takes a fraction of a second. The settings come from the environment
 (scripts/lib/env.sh has the defaults): KAFKA_BOOTSTRAP_SERVERS, IMPRESSION_TOPIC, CLICK_TOPIC, DLQ_TOPIC,
 TOPIC_PARTITIONS, DLQ_PARTITIONS, TOPIC_REPLICATION_FACTOR, TOPIC_MIN_INSYNC_REPLICAS, TOPIC_RETENTION_MS,
 TOPIC_RETENTION_BYTES, DLQ_RETENTION_MS.
@@ -20,7 +20,7 @@ from confluent_kafka.admin import (
 
 
 class TopicError(Exception):
-    """What is wrong, and the way out, for the person at the terminal."""
+    """An error with its remedy, for the user at the terminal."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Topic:
 
 
 def setting(name: str, low: int) -> int:
-    """A number from the environment: whole and at least `low`."""
+    """An integer from the environment, at least `low`."""
     text = os.environ.get(name, "")
     if not text.lstrip("-").isdigit() or int(text) < low:
         raise TopicError(f"{name}={text!r}: must be an integer of at least {low}. Correct it in .env or the environment.")
@@ -50,12 +50,12 @@ def wanted_topics() -> list[Topic]:
             "min.insync.replicas": str(in_sync),
             "retention.ms": str(retention_ms),
             "retention.bytes": str(setting("TOPIC_RETENTION_BYTES", -1)),
-            # The broker's clock, not the producer's, is what events from the future are held against.
+            # Events from the future are detected with the broker's clock, not the producer's.
             "message.timestamp.type": "LogAppendTime",
             "cleanup.policy": "delete",
         })
 
-    # An impression and its click must lie in partitions of the same number: one count for both topics.
+    # An impression and its click must be in partitions with the same number: one count for both topics.
     events = setting("TOPIC_PARTITIONS", 1)
     return [
         topic("IMPRESSION_TOPIC", events, setting("TOPIC_RETENTION_MS", -1)),
@@ -68,7 +68,7 @@ def connect(servers: str) -> AdminClient:
     return AdminClient({
         "bootstrap.servers": servers,
         "client.id": "create-topics",
-        # Refused connections while brokers start are expected; what matters is said at the deadline.
+        # Refused connections while brokers start are expected; errors are reported at the deadline.
         "log_level": 0,
         "reconnect.backoff.max.ms": 250,
         "socket.connection.setup.timeout.ms": 2000,
@@ -76,7 +76,7 @@ def connect(servers: str) -> AdminClient:
 
 
 def wait_for_brokers(admin: AdminClient, count: int, timeout: float):
-    """The cluster's metadata, once `count` brokers are in it."""
+    """Waits until `count` brokers are in the cluster; returns its metadata."""
     deadline = time.monotonic() + timeout
     alive = 0
     while True:
@@ -101,7 +101,7 @@ def finish(futures: dict, doing: str) -> None:
             raise TopicError(f"{doing} {getattr(key, 'name', key)}: {error.args[0].str()}") from error
 
 
-# A cluster that is forming, a connection that was replaced, or a topic that our own earlier request did make.
+# A cluster that is still forming, a replaced connection, or a topic that our own earlier request created.
 PASSING = {
     KafkaError._DESTROY_BROKER, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE, KafkaError.REQUEST_TIMED_OUT,
     KafkaError.NOT_CONTROLLER, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.INVALID_REPLICATION_FACTOR,
@@ -109,17 +109,17 @@ PASSING = {
 }
 
 
-# After these nobody knows whether the request has been carried out.
+# After these it is unknown whether the request was executed.
 UNANSWERED = {
     KafkaError._DESTROY_BROKER, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError.REQUEST_TIMED_OUT, KafkaError.NETWORK_EXCEPTION,
 }
 
 
 def create_missing(admin: AdminClient, topics: list[Topic], timeout: float) -> tuple[list[Topic], dict]:
-    """Asks again until all topics are there; what is not a passing fault ends it. The topics it made, and all that it found.
+    """Retries until all topics exist; a permanent error ends it. Returns the topics it created, and all that it found.
 
-    A broker may not know yet of a topic that is there, so a topic that is missing in one answer and there in the next was not
-    necessarily made by us: it was, if Kafka said so, or gave no answer to our request.
+    A broker may not know an existing topic yet, so a topic that is missing in one response and present in the next was not
+    necessarily created by us: it was, if Kafka confirmed it, or did not respond to our request.
     """
     deadline = time.monotonic() + timeout
     made: list[Topic] = []
@@ -154,7 +154,7 @@ def create_or_alter(admin: AdminClient, topics: list[Topic], timeout: float) -> 
 
 
 def adjust(admin: AdminClient, topic: Topic, partitions: int) -> None:
-    """Sets the configuration of a topic that exists; partitions are added, but cannot be taken away."""
+    """Sets the configuration of an existing topic; partitions can be added, but not removed."""
     if partitions > topic.partitions:
         raise TopicError(f"{topic.name} has {partitions} partitions and {topic.partitions} are set: Kafka cannot take partitions away. "
                          f"Set {partitions} in .env, or delete the topics with their data (./scripts/down.sh --volumes).")
@@ -167,9 +167,9 @@ def adjust(admin: AdminClient, topic: Topic, partitions: int) -> None:
 
 
 def wait_until_known(topics: list[Topic], timeout: float) -> None:
-    """Brokers learn of a change one by one: what is done here is done for whichever of them is asked next.
+    """Brokers learn of a change one by one: this waits until every broker has it, whichever is asked next.
 
-    A client that has asked nothing yet knows the one broker it was given, so a new one each time asks that one.
+    A new client knows only the one broker it was given, so a new client for each broker queries exactly that one.
     """
     deadline = time.monotonic() + timeout
     for server in os.environ["KAFKA_BOOTSTRAP_SERVERS"].split(","):
@@ -181,7 +181,7 @@ def wait_until_known(topics: list[Topic], timeout: float) -> None:
 
 
 def unknown_topics(server: str, topics: list[Topic]) -> list[str]:
-    """Topics that this broker does not show with all their partitions and leaders. A broker that is away is asked by nobody."""
+    """Topics that this broker does not list with all their partitions and leaders. A broker that is down is skipped."""
     try:
         known = connect(server).list_topics(timeout=2.0).topics
     except KafkaException:

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # names for the scripts that source this
-# What is made before anything can run: Python environment, Kafka's jars, the binaries. Each does nothing if it is up to date.
+# Builds everything that must exist before the stack can run: Python environment, Kafka's jars, the binaries. No-op if up to date.
 
 VENV="$LOCAL_DIR/venv"
 BINARIES="${CARGO_TARGET_DIR:-$CHECKOUT/target}/release"
 
-# install_python REQUIREMENTS...: the environment with exactly these files installed into it.
+# install_python REQUIREMENTS...: creates the environment and installs these files.
 install_python() {
     local wanted stamp file no_deps
     if [ ! -x "$VENV/bin/python" ] || ! "$VENV/bin/python" -c '' 2>/dev/null; then
@@ -16,8 +16,8 @@ install_python() {
         stamp="$VENV/.installed-$(echo "${file#"$CHECKOUT/"}" | tr / -)"
         wanted="$(cat "$file")"
         [ "$(cat "$stamp" 2>/dev/null || true)" != "$wanted" ] || continue
-        # Files of what runs name all that is needed. What chdb-core asks for besides (pandas, pyarrow) is for its
-        # Python objects, which the engine server does not use: 150 MB and a minute that nobody needs.
+        # The files of the services list all required packages. The other dependencies of chdb-core (pandas, pyarrow) are for its
+        # Python objects, which the engine server does not use: this saves 150 MB and a minute.
         no_deps="--no-deps"
         [ "$file" != "$CHECKOUT/tests/requirements.txt" ] || no_deps=""
         # shellcheck disable=SC2086  # an option or nothing
@@ -28,18 +28,18 @@ install_python() {
 
 install_kafka() { "$CHECKOUT/local/kafka/fetch.sh" "$LOCAL_DIR/kafka/lib"; }
 
-# The pipeline with places where a test ends it (crates/ctr-pipeline/src/crash_point.rs). The command is that of test.sh's unit
-# tests: with another choice of packages or features cargo would build most dependencies once more.
+# The pipeline with points where a test aborts it (crates/ctr-pipeline/src/crash_point.rs). The command is that of test.sh's unit
+# tests: with other packages or features cargo would rebuild most dependencies.
 build_crashing_pipeline() {
     cargo test --manifest-path "$CHECKOUT/Cargo.toml" --workspace --features ctr-pipeline/crash-points --locked --quiet --no-run
 }
 
-# fetch_crates: the sources of all dependencies, so that a machine without a network is told so before anything is built.
+# fetch_crates: downloads the sources of all dependencies, so that a missing network is reported before anything is built.
 fetch_crates() {
     cargo fetch --manifest-path "$CHECKOUT/Cargo.toml" --locked --offline --quiet 2>/dev/null ||
         CARGO_HTTP_TIMEOUT="${CARGO_HTTP_TIMEOUT:-10}" cargo fetch --manifest-path "$CHECKOUT/Cargo.toml" --locked ||
-        fail "the sources of the dependencies cannot be fetched. Is there a network? Behind a proxy set https_proxy; behind a mirror of
-crates, cargo's own configuration names it (source replacement). What is fetched once is not fetched again."
+        fail "the sources of the dependencies cannot be downloaded. Check the network; behind a proxy, set https_proxy; to use a crate
+mirror, configure it in cargo (source replacement). Downloads are cached."
 }
 
 build_binaries() {
@@ -50,7 +50,7 @@ build_binaries() {
 # What the stack runs: without the verifier and its own client of ClickHouse, which take a fifth of the whole.
 build_job() { cargo_build --release --bin ctr-pipeline --bin ctr-producer; }
 
-# cargo_build OPTIONS...: on a terminal cargo itself shows how far it is; a step of setup.sh reads it off STEP_PROGRESS.
+# cargo_build OPTIONS...: on a terminal cargo shows its own progress; a step of setup.sh reads it from STEP_PROGRESS.
 cargo_build() {
     local code=0 quiet=""
     [ -t 2 ] || quiet="--quiet"
@@ -60,7 +60,7 @@ cargo_build() {
     fi
     CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=100 CARGO_TERM_COLOR=never \
         cargo build --manifest-path "$CHECKOUT/Cargo.toml" --locked "$@" 2>"$STEP_PROGRESS" || code=$?
-    # What stays is the log without the bar.
+    # The log without the progress bar.
     tr '\r' '\n' <"$STEP_PROGRESS" | sed -e "s/$(printf '\033')\[K//g" -e '/^ *Building \[/d' -e '/^$/d' >&2
     return "$code"
 }

@@ -37,7 +37,7 @@ clickhouse_request() {
     shift
     for parameter in "$@"; do url+="&${parameter%%=*}=$(url_encode "${parameter#*=}")"; done
     answer="$(mktemp)"
-    # shellcheck disable=SC2064  # the name of now
+    # shellcheck disable=SC2064  # the name at this time
     trap "rm -f '$answer' '$answer.headers'" RETURN
     if ! status="$(curl --silent --show-error --noproxy '*' --output "$answer" --dump-header "$answer.headers" --write-out '%{http_code}' \
         --config <(clickhouse_credentials) --header 'Expect:' --data-binary "@$file" "$url")"; then

@@ -1,8 +1,8 @@
-# Turns a file of clickhouse/schema into its statement for a cluster. The file stays the only source of columns, keys and views.
+# Converts a file of clickhouse/schema to its cluster statement. The file remains the only source of columns, keys and views.
 #   -v part=local        the table itself, replicated within its shard, as NAME_local; or the view
 #   -v part=distributed  the table of all shards, under the plain name; nothing for views
 #   -v tables='A B'      all tables of the schema;  -v database=DB;  -v cluster=NAME;  -v on="ON CLUSTER 'NAME'" or empty
-# A materialized view feeds from its shard's rows and into its shard's tables: both have the product, so the shard is the same.
+# A materialized view reads its shard's rows and writes to its shard's tables: both contain the product, so the shard is the same.
 
 BEGIN {
     count = split(tables, names, " ")
@@ -11,7 +11,7 @@ BEGIN {
 
 function qualified(name) { return "`" database "`." name }
 
-# The name of what holds rows on this shard: tables have one of their own.
+# The name of the table or view that holds rows on this shard; tables have a local one.
 function on_shard(name) { return qualified(name in is_table ? name "_local" : name) }
 
 function on_cluster() { return on == "" ? "" : " " on }
@@ -42,18 +42,18 @@ function begin_statement(verb, name) {
         arguments = ", " substr($0, RSTART + 1, RLENGTH - 2)
         sub(/\(.*/, "", engine)
     }
-    # The path names database and table, not the table's {uuid}, which only a statement ON CLUSTER gives to all replicas alike.
+    # The path contains database and table, not the table's {uuid}, which is equal on all replicas only with ON CLUSTER.
     print_line("ENGINE = Replicated" engine "('/clickhouse/tables/{shard}/" database "/" subject "', '{replica}'" arguments ")")
     has_engine = 1
     next
 }
-# A block that was sent before must not be swallowed: its rows may have been deleted since (docs/cluster.md).
+# A repeated block must not be dropped: its rows may have been deleted since (docs/cluster.md).
 /^SETTINGS / { print_line($0 ", replicated_deduplication_window = 0"); has_settings = 1; next }
 /^ +product_id / { has_product = 1 }
 /^COMMENT / { comment = $0 }
 { print_line(read_from($0)) }
 
-# Views read the tables of all shards; a materialized view what arrives on its own.
+# Views read the tables of all shards; a materialized view reads the rows inserted on its own shard.
 function read_from(line,    name) {
     if (!match(line, /(FROM|JOIN) ctr_[a-z_]+/)) return line
     name = substr(line, RSTART + 5, RLENGTH - 5)
@@ -65,7 +65,7 @@ function print_line(line) { lines = lines line "\n" }
 END {
     is_made = kind == "CREATE TABLE IF NOT EXISTS"
     if (kind == "" || is_made && !(has_engine && has_settings)) {
-        print "no statement that can be turned into one for a cluster: CREATE TABLE with ENGINE and SETTINGS lines," \
+        print "cannot be converted to a cluster statement: expected CREATE TABLE with ENGINE and SETTINGS lines," \
             " CREATE [MATERIALIZED] VIEW or ALTER TABLE" >"/dev/stderr"
         exit 1
     }

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# The schema for a ClickHouse cluster, made from the files that one server gets. Needs CHECKOUT, CLICKHOUSE_DB and CLUSTER;
-# ON_CLUSTER is the clause of every statement, or empty where each node is asked by itself.
+# The schema for a ClickHouse cluster, generated from the files for a single server. Needs CHECKOUT, CLICKHOUSE_DB and CLUSTER;
+# ON_CLUSTER is the clause of every statement, or empty if each node is initialized separately.
 
-# Fails if the names cannot stand in a statement as they are.
+# Fails if the names cannot be used unquoted in a statement.
 check_cluster_names() {
     if [[ ! "$CLUSTER" =~ ^[A-Za-z0-9_.{}-]+$ ]]; then
         echo "--cluster '$CLUSTER': expected a name from system.clusters: letters, digits, _ . - and macros in { }" >&2
@@ -17,7 +17,7 @@ check_cluster_names() {
 # The names of the tables, which get a local and a distributed form.
 schema_tables() { sed -n 's/^CREATE TABLE IF NOT EXISTS \([a-z_]*\).*/\1/p' "$CHECKOUT"/clickhouse/schema/[0-9]*.sql; }
 
-# cluster_statement FILE PART: the statement of a schema file, PART is local or distributed; nothing if it has none.
+# cluster_statement FILE PART: prints the statement of a schema file; PART is local or distributed; prints nothing if it has none.
 cluster_statement() {
     local words
     if ! words="$(awk -v part="$2" -v tables="$(schema_tables | tr '\n' ' ')" -v database="$CLICKHOUSE_DB" -v cluster="$CLUSTER" \
@@ -30,12 +30,12 @@ cluster_statement() {
 
 cluster_database_statement() { echo "CREATE DATABASE IF NOT EXISTS \`$CLICKHOUSE_DB\`${ON_CLUSTER:+ $ON_CLUSTER}"; }
 
-# cluster_retention_statement FILE TABLE DAYS: a file of clickhouse/retention, for the rows of every shard.
+# cluster_retention_statement FILE TABLE DAYS: prints a file of clickhouse/retention for the local tables of all shards.
 cluster_retention_statement() {
     sed -e "s|ALTER TABLE {table:Identifier}|ALTER TABLE \`$CLICKHOUSE_DB\`.$2_local $ON_CLUSTER|" -e "s|{days:UInt16}|$3|" "$CHECKOUT/clickhouse/retention/$1"
 }
 
-# print_cluster_schema: all statements, for reading, or for a job that runs them by other means.
+# print_cluster_schema: prints all statements, for review or to run them another way.
 print_cluster_schema() {
     local file part statement table_days
     printf '%s;\n' "$(cluster_database_statement)"
@@ -51,7 +51,7 @@ print_cluster_schema() {
     done
 }
 
-# Fails, with the way out, if the server that answers does not know the cluster, or does not know its own place in it.
+# Fails, with the remedy, if the server does not know the cluster or its own position in it.
 check_cluster() {
     local found
     found="$(printf '%s' "SELECT (SELECT count() FROM system.clusters WHERE cluster = (SELECT if(match('$CLUSTER', '^[{].*[}]\$')," \
@@ -67,11 +67,11 @@ check_cluster() {
     fi
 }
 
-# Says which of the settings that an acknowledgement rests on the user who asks does not have: the one who writes must have them.
+# Reports which settings required for acknowledgements the current user lacks: the pipeline's user must have them.
 say_missing_settings() {
     local missing
     missing="$(printf '%s' "SELECT arrayStringConcat(groupArray(name || ' = ' || value), ', ') FROM system.settings" \
         " WHERE name = 'distributed_foreground_insert' AND value != '1' OR name = 'insert_quorum' AND value IN ('0', '1')" | clickhouse_request -)" || return 1
-    [ -z "$missing" ] || echo "user $CLICKHOUSE_USER has $missing: whoever the pipeline writes as must have 1 and auto," \
-        "or rows that were acknowledged may be lost with a node (clickhouse/cluster/users.d, docs/cluster.md)"
+    [ -z "$missing" ] || echo "user $CLICKHOUSE_USER has $missing: the pipeline's user must have 1 and auto," \
+        "otherwise acknowledged rows may be lost with a node (clickhouse/cluster/users.d, docs/cluster.md)"
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The verbs with Docker: the functions of local.sh by the same names, over docker compose.
+# The verbs with Docker: functions with the same names as in local.sh, using docker compose.
 
 # shellcheck source=ports.sh
 source "$CHECKOUT/scripts/lib/ports.sh"
@@ -15,14 +15,14 @@ source "$CHECKOUT/scripts/lib/docker_machine.sh"
 : "${COMPOSE_PROJECT_NAME:=ctr-pipeline}"
 export COMPOSE_PROJECT_NAME
 SERVICES="kafka1 kafka2 kafka3 clickhouse ctr-pipeline impression-producer click-producer kafka-ui superset"
-# What docker-compose.yml asks for; setup.sh makes them once.
+# Required by docker-compose.yml; setup.sh generates them once.
 SECRETS="CLICKHOUSE_PASSWORD CLICKHOUSE_ADMIN_PASSWORD CLICKHOUSE_READER_PASSWORD
     SUPERSET_SECRET_KEY SUPERSET_ADMIN_PASSWORD SUPERSET_VIEWER_PASSWORD"
-# How long a group of services may take to become healthy. Fetching images is not in it.
+# How long a group of services may take to become healthy, not counting image downloads.
 HEALTHY_SECONDS=300
 
-# compose ARGUMENTS: as by hand in the checkout, with docker-compose.override.yml or COMPOSE_FILE if there is one. .env is ENV_FILE:
-# settings that the scripts read, and those that only docker-compose.yml knows, come from one file.
+# compose ARGUMENTS: like a manual docker compose in the checkout, with docker-compose.override.yml or COMPOSE_FILE if present. .env is
+# ENV_FILE: the settings of the scripts and those of docker-compose.yml come from one file.
 compose() {
     local env_file="$ENV_FILE"
     [ -f "$env_file" ] || env_file=/dev/null
@@ -30,12 +30,12 @@ compose() {
     (cd "$CHECKOUT" && docker compose --env-file "$env_file" "$@")
 }
 
-# compose_build SERVICE...: with the commit as a label of our own image.
+# compose_build SERVICE...: builds with the commit as a label of our image.
 compose_build() {
     CTR_REVISION="$(git -C "$CHECKOUT" describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || echo unknown)" compose build "$@"
 }
 
-# A one-shot, or a command of a service's image, in a container of its own that is gone afterwards.
+# Runs a one-shot, or a command of a service's image, in a separate container that is removed afterwards.
 compose_run() { compose run --rm --no-deps -T "$@"; }
 
 compose_up() { compose up --detach --no-deps --wait --wait-timeout "$HEALTHY_SECONDS" "$@"; }
@@ -142,7 +142,7 @@ pipeline_command() {
     require_stack
     case " $* " in
         " probe "*)
-            service_is_up ctr-pipeline || fail "ctr-pipeline does not run"
+            service_is_up ctr-pipeline || fail "ctr-pipeline is not running"
             compose exec -T ctr-pipeline ctr-pipeline "$@"
             ;;
         *" --mend"*) mending_command "$@" ;;

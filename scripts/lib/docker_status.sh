@@ -1,20 +1,20 @@
 # shellcheck shell=bash
 # Status of the stack in containers: which containers run and are healthy, and the table of status.sh.
 
-# Rows of the table, readiness over HTTP, the age of the data and the wait for the first row are the same as without Docker.
+# Table rows, readiness over HTTP, the age of the data and the wait for the first row are the same as without Docker.
 # shellcheck source=local_status.sh
 source "$CHECKOUT/scripts/lib/local_status.sh"
 
-# containers: "SERVICE|STATE|STATUS" of each container of the stack, one-shots and commands left out.
+# containers: "SERVICE|STATE|STATUS" of each container of the stack, except one-shots and commands.
 containers() {
     docker ps --all --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" --filter "label=com.docker.compose.oneoff=False" \
         --format '{{.Label "com.docker.compose.service"}}|{{.State}}|{{.Status}}' | grep -v -- '-init|' || true
 }
 
-# service_is_up SERVICE: its container runs, healthy or not.
+# service_is_up SERVICE: its container is running, healthy or not.
 service_is_up() { grep "^$1|running|" <<<"$(containers)" >/dev/null; }
 
-# `default` needs no password, but is let in from inside the container only.
+# `default` needs no password, but can log in only from inside the container.
 clickhouse_value() { compose exec -T clickhouse clickhouse-client --query "$1" 2>/dev/null </dev/null || true; }
 
 # container_state STATE STATUS: the state as shown in the table.

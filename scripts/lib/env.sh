@@ -5,7 +5,7 @@
 CHECKOUT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 export CHECKOUT
 
-# Reads NAME=value lines as docker compose reads them: nothing is executed, a variable that is already set stays.
+# Reads NAME=value lines like docker compose: nothing is executed, and variables that are already set are kept.
 load_env_file() {
     local file="$1" line name value number=0
     while IFS= read -r line || [ -n "$line" ]; do
@@ -33,23 +33,23 @@ load_env_file() {
 ENV_FILE="${ENV_FILE:-$CHECKOUT/.env}"
 if [ -r "$ENV_FILE" ] && [ ! -d "$ENV_FILE" ]; then load_env_file "$ENV_FILE"; fi
 
-# Where the stack without Docker keeps everything it makes.
+# Where the stack without Docker keeps all its files.
 : "${LOCAL_DIR:=$CHECKOUT/.local}"
 case "$LOCAL_DIR" in /*) ;; *) LOCAL_DIR="$CHECKOUT/$LOCAL_DIR" ;; esac
 
-# Kafka: what clients reach, and what the brokers use among themselves.
+# Kafka: the clients' ports, and those for traffic between brokers.
 : "${KAFKA1_PORT:=19092}" "${KAFKA2_PORT:=19093}" "${KAFKA3_PORT:=19094}"
 : "${KAFKA_CONTROLLER1_PORT:=19192}" "${KAFKA_CONTROLLER2_PORT:=19193}" "${KAFKA_CONTROLLER3_PORT:=19194}"
 : "${KAFKA_BOOTSTRAP_SERVERS:=127.0.0.1:$KAFKA1_PORT,127.0.0.1:$KAFKA2_PORT,127.0.0.1:$KAFKA3_PORT}"
 : "${KAFKA_HEAP_MB:=384}"
 
-# Topics. Retention is per partition, whichever bound is reached first.
+# Topics. Retention is per partition; whichever limit is reached first applies.
 : "${IMPRESSION_TOPIC:=impressions}" "${CLICK_TOPIC:=clicks}" "${DLQ_TOPIC:=dlq-events}"
 : "${TOPIC_PARTITIONS:=6}" "${DLQ_PARTITIONS:=3}"
 : "${TOPIC_RETENTION_MS:=21600000}" "${TOPIC_RETENTION_BYTES:=1073741824}" "${DLQ_RETENTION_MS:=604800000}"
 : "${TOPIC_REPLICATION_FACTOR:=3}" "${TOPIC_MIN_INSYNC_REPLICAS:=2}"
 
-# ClickHouse. With a password (setup.sh generates one) the pipeline's user is meant, otherwise the one without.
+# ClickHouse. With a password (setup.sh generates one) the user is the pipeline's, otherwise the one without a password.
 : "${CLICKHOUSE_HOST:=127.0.0.1}" "${CLICKHOUSE_PORT:=8123}" "${CLICKHOUSE_DB:=default}"
 : "${CLICKHOUSE_PASSWORD:=}"
 if [ -n "$CLICKHOUSE_PASSWORD" ]; then : "${CLICKHOUSE_USER:=ctr_writer}"; else : "${CLICKHOUSE_USER:=default}"; fi
@@ -62,13 +62,13 @@ if [ -n "$CLICKHOUSE_PASSWORD" ]; then : "${CLICKHOUSE_USER:=ctr_writer}"; else 
 # The dashboards.
 : "${SUPERSET_PORT:=8088}"
 
-# In containers only: further ports, and the tags of the images (docker-compose.yml).
+# In containers only: more ports, and the image tags (docker-compose.yml).
 : "${CLICKHOUSE_NATIVE_PORT:=9000}" "${KAFKA_UI_PORT:=8080}" "${PROMETHEUS_PORT:=9090}" "${GRAFANA_PORT:=3000}"
 : "${KAFKA_TAG:=3.9.1}" "${CLICKHOUSE_TAG:=26.3}" "${KAFKA_UI_TAG:=v1.5.0}" "${CTR_TAG:=local}"
 : "${RUST_TAG:=1.95-bookworm}" "${RUNTIME_TAG:=nonroot}" "${SUPERSET_TAG:=6.1.0}"
 : "${PROMETHEUS_TAG:=v3.5.0}" "${GRAFANA_TAG:=12.1.1}"
 
-# The settings that the running stack is started with; local/run.sh reads them back.
+# The settings with which the running stack was started; local/run.sh reads them back.
 STACK_SETTINGS="LOCAL_DIR ENV_FILE
     KAFKA1_PORT KAFKA2_PORT KAFKA3_PORT KAFKA_CONTROLLER1_PORT KAFKA_CONTROLLER2_PORT KAFKA_CONTROLLER3_PORT
     KAFKA_BOOTSTRAP_SERVERS KAFKA_HEAP_MB

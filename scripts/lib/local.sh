@@ -20,7 +20,7 @@ source "$CHECKOUT/scripts/lib/superset.sh"
 # shellcheck source=local_superset.sh
 source "$CHECKOUT/scripts/lib/local_superset.sh"
 
-# Made once by setup.sh. Superset's are made even if it is left out now.
+# Generated once by setup.sh; Superset's too, even without Superset.
 SECRETS="CLICKHOUSE_PASSWORD CLICKHOUSE_READER_PASSWORD SUPERSET_SECRET_KEY SUPERSET_ADMIN_PASSWORD SUPERSET_VIEWER_PASSWORD"
 
 service_ports() {
@@ -34,7 +34,7 @@ service_ports() {
 
 require_stack() { supervisor_runs || fail "the stack is not running; start it with ./scripts/setup.sh --local"; }
 
-# check_machine: everything that could make setup fail later, before it changes anything.
+# check_machine: checks everything that could make setup fail later, before it changes anything.
 check_machine() {
     local service ports=""
     check_folders
@@ -48,7 +48,7 @@ check_machine() {
     else
         stop_left_overs
     fi
-    # Ports of services that run in our own stack are taken by themselves.
+    # Ports of running services of this stack are in use by those services.
     for service in $SERVICES; do
         if ! supervisor_runs || ! service_is_up "$service"; then ports="$ports $(service_ports "$service")"; fi
     done
@@ -56,7 +56,7 @@ check_machine() {
     check_ports $ports
 }
 
-# A running stack keeps the settings it was started with: other ports need a stop first.
+# A running stack keeps the settings it was started with: changing ports requires a stop first.
 require_same_settings() {
     local name was changed="" names="KAFKA1_PORT KAFKA2_PORT KAFKA3_PORT CLICKHOUSE_HOST CLICKHOUSE_PORT"
     names="$names CLICKHOUSE_USER CLICKHOUSE_PASSWORD CLICKHOUSE_READER_PASSWORD"
@@ -104,7 +104,7 @@ apply_schema() {
     return "$code"
 }
 
-# say_what_will_come: prints what remains to be built, and about how long it takes.
+# say_what_will_come: prints what remains to be built and the estimated time.
 say_what_will_come() {
     local minutes cores
     cores="$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)"
@@ -168,7 +168,7 @@ start_pipeline() {
     say "ctr-pipeline is ready: http://127.0.0.1:$PIPELINE_PORT/readyz"
 }
 
-# wait_for_ready SECONDS: partitions assigned, replay over, sink acknowledging.
+# wait_for_ready SECONDS: waits until partitions are assigned, the replay is finished and ClickHouse acknowledges rows.
 wait_for_ready() {
     local deadline=$((SECONDS + $1))
     until http_ok "http://127.0.0.1:$PIPELINE_PORT/readyz"; do

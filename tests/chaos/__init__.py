@@ -1,1 +1,1 @@
-"""Chaos: everything that can die dies while events flow, and in the end every window and every dead letter is right."""
+"""Chaos: everything that can fail fails while events flow; at the end every window and every dead letter must be correct."""

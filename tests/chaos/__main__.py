@@ -13,7 +13,7 @@ from pipeline.comparison import differences, letters_by_identity
 from stack import Engine, Kafka, Pipeline, Process, Producer, Truth, wait_until
 from verify.verify import verify
 
-# Brokers allow no shorter one: partitions of a dead instance go to the other within the run, not after it.
+# The brokers' minimum, so that a dead instance's partitions are reassigned within the run.
 SETTINGS = {"kafka.session-timeout-ms": "6000"}
 TRAFFIC = {"products": 50, "late": 0.05, "too_late": 0.01, "bad": 0.01, "future": 0.01, "duplicates": 0.01}
 
@@ -28,7 +28,7 @@ def arguments() -> argparse.Namespace:
 
 
 class Clock:
-    """Lines with the time since the beginning."""
+    """Prints lines with the time since the start."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
@@ -53,14 +53,14 @@ def build_scene(folder: Path, seed: int, clock: Clock) -> tuple[Scene, Producer]
 
 
 def rage(scene: Scene, flow: Process) -> None:
-    """Fault after fault, with calm between them, for as long as events flow."""
+    """Injects one fault after another, with calm periods in between, while events flow."""
     while flow.runs():
         one_fault(scene)
         scene.wait(0.1, 4)
 
 
 def settle(scene: Scene, flow: Process) -> None:
-    """The storm is over: all events are sent, and all that fell behind catches up."""
+    """After the last fault: all events are sent, and everything that fell behind catches up."""
     code = flow.wait(10)
     if code != 0:
         raise AssertionError(f"the producer ended with {code}:\n{flow.tail()}")
@@ -69,7 +69,7 @@ def settle(scene: Scene, flow: Process) -> None:
 
 
 def compare(scene: Scene, truth: Truth, clock: Clock) -> int:
-    """Waits for what is on its way, compares everything, prints the summary; the number of differences."""
+    """Waits for everything in flight, compares everything, prints the summary; returns the number of differences."""
     clock.say(f"comparing {len(truth.windows)} windows and {len(truth.dead_letters)} dead letters with what was sent")
     try:
         wait_until(lambda: not differences(truth, scene.database), 120, "the tables are as the log says", every=1)

@@ -1,4 +1,4 @@
-"""The faults: what is done to whom, for how long. Each is undone before the next begins."""
+"""The faults: which service is affected, how, and for how long. Each is undone before the next one starts."""
 
 import random
 import time
@@ -12,7 +12,7 @@ from stack import Database, Engine, Kafka, Pipeline, Topics
 
 @dataclass
 class Scene:
-    """Everything that can be hurt, and what was done so far."""
+    """All services that can be affected, and the faults so far."""
 
     kafka: Kafka
     topics: Topics
@@ -26,14 +26,14 @@ class Scene:
     kills: int = 0
 
     def wait(self, shortest: float, longest: float) -> float:
-        """Time in which the fault works: the one thing here that is waited for without a condition."""
+        """The duration of a fault: the only wait here without a condition."""
         seconds = self.rng.uniform(shortest, longest)
         time.sleep(seconds)
         return seconds
 
 
 def kill_instance(scene: Scene) -> str:
-    """kill -9 of an instance; sometimes it is back at once, sometimes after its session has ended."""
+    """kill -9 of an instance; sometimes it restarts immediately, sometimes after its session has ended."""
     number = scene.rng.randrange(len(scene.instances))
     instance = scene.instances[number]
     instance.kill()
@@ -55,7 +55,7 @@ def kill_all_instances(scene: Scene) -> str:
 
 
 def suspend_instance(scene: Scene) -> str:
-    """SIGSTOP and SIGCONT: the old owner wakes up with work in its hands, maybe after others have taken its partitions."""
+    """SIGSTOP and SIGCONT: the old owner resumes with work in progress, possibly after others have taken over its partitions."""
     number = scene.rng.randrange(len(scene.instances))
     scene.instances[number].process.suspend()
     seconds = scene.wait(0.2, 9)
@@ -64,7 +64,7 @@ def suspend_instance(scene: Scene) -> str:
 
 
 def move_partitions(scene: Scene) -> str:
-    """An instance leaves the group, the other takes over, and it comes back."""
+    """An instance leaves the group, the other one takes over, and it rejoins."""
     number = scene.rng.randrange(len(scene.instances))
     code = scene.instances[number].leave()
     if code != 0:
@@ -86,7 +86,7 @@ def kill_broker(scene: Scene) -> str:
 
 
 def suspend_broker(scene: Scene) -> str:
-    """SIGSTOP of a broker, long enough at times for the others to elect new leaders."""
+    """SIGSTOP of a broker, sometimes long enough for the others to elect new leaders."""
     number = scene.rng.randint(1, scene.kafka.brokers)
     scene.kafka.suspend_broker(number)
     seconds = scene.wait(0.5, 12)
@@ -111,7 +111,7 @@ def kill_engine(scene: Scene) -> str:
 
 
 def suspend_engine(scene: Scene) -> str:
-    """SIGSTOP of ClickHouse: inserts hang without an answer."""
+    """SIGSTOP of ClickHouse: inserts hang without a response."""
     scene.engine.suspend()
     seconds = scene.wait(0.2, 6)
     scene.engine.resume()
@@ -128,7 +128,7 @@ def spoil_inserts(scene: Scene) -> str:
     return f"inserts {said} for {seconds:.1f} s"
 
 
-# How often each comes up beside the others.
+# Relative frequencies.
 FAULTS: dict[Callable[[Scene], str], int] = {
     kill_instance: 8, kill_all_instances: 2, suspend_instance: 4, move_partitions: 3, kill_broker: 2, suspend_broker: 1, kill_engine: 3,
     suspend_engine: 2, spoil_inserts: 6,
@@ -136,7 +136,7 @@ FAULTS: dict[Callable[[Scene], str], int] = {
 
 
 def one_fault(scene: Scene) -> None:
-    """Chooses a fault, does it, and undoes it."""
+    """Chooses a fault, injects it, and undoes it."""
     fault = scene.rng.choices(list(FAULTS), weights=list(FAULTS.values()))[0]
     said = fault(scene)
     scene.done[fault.__name__] += 1

@@ -1,4 +1,4 @@
-"""A proxy between the pipeline and ClickHouse that can be told to misbehave in the ways a network and a server do."""
+"""A proxy between the pipeline and ClickHouse that can simulate failures of the network and the server."""
 
 import http.client
 import socket
@@ -7,12 +7,12 @@ import time
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# Headers that speak of one connection and are not passed on.
+# Headers that apply to one connection and are not forwarded.
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}
 
 
 class Mood(Enum):
-    """What becomes of an insert."""
+    """The outcome of an insert."""
 
     PASS = "passed on"
     SLOW = "answered slowly"
@@ -30,7 +30,7 @@ class FlakyProxy:
         self.upstream = ("127.0.0.1", upstream_port)
         self.mood = Mood.PASS
         self.delay = 0.0
-        # A header that is not passed on.
+        # A header that is not forwarded.
         self.without: str | None = None
         self.spoiled = {mood: 0 for mood in Mood if mood is not Mood.PASS}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (ProxyHandler,), {"proxy": self}))
@@ -91,7 +91,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         return {name: value for name, value in self.headers.items() if name.lower() not in dropped}
 
     def _ask(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        """The answer of the server; 502 where it does not give one."""
+        """The server's response; 502 if there is none."""
         connection = http.client.HTTPConnection(*self.proxy.upstream, timeout=60)
         try:
             connection.request(self.command, self.path, body, self._headers())
@@ -103,7 +103,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
             connection.close()
 
     def _begin_and_cut(self, body: bytes) -> None:
-        """Sends half of the body and ends the connection, as a process that dies in the middle."""
+        """Sends half of the body and closes the connection, like a process that dies midway."""
         half = body[: len(body) // 2]
         headers = "".join(f"{name}: {value}\r\n" for name, value in self._headers().items())
         try:
@@ -111,7 +111,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
                 upstream.sendall(f"{self.command} {self.path} HTTP/1.1\r\nHost: engine\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode())
                 upstream.sendall(half)
         except OSError:
-            pass  # the engine is down as well: cut all the same
+            pass  # the engine is down too: close it anyway
 
     def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
         try:
@@ -130,7 +130,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         try:
             self.connection.shutdown(socket.SHUT_RDWR)
         except OSError:
-            pass  # it has hung up first
+            pass  # it closed the connection first
 
     def log_message(self, *_: object) -> None:
-        """A line for each insert is of no use to anybody."""
+        """No line per insert: it would not be useful."""

@@ -107,7 +107,7 @@ def test_an_unknown_cluster_and_a_node_without_a_place_are_named(made, single):
 
 def test_a_user_whose_inserts_may_be_lost_is_told(made):
     """What clickhouse/cluster/users.d sets is not what a server does by itself."""
-    assert "distributed_foreground_insert = 0, insert_quorum = 0: whoever the pipeline writes as must have" in made[0].init("ctr").stdout
+    assert "distributed_foreground_insert = 0, insert_quorum = 0: the pipeline's user must have" in made[0].init("ctr").stdout
 
 
 def test_the_writers_profile_sets_what_an_acknowledgement_rests_on(made):

@@ -41,7 +41,7 @@ def test_producers_and_job_stop_and_start(stack: ContainerStack) -> None:
     state = stack.state("ctr-pipeline")
     assert (state["Running"], state["ExitCode"], state["OOMKilled"]) == (False, 0, False), "SIGTERM reached it: it is process 1"
     said = stack.script("ctr-pipeline.sh", "--docker", "probe")
-    assert said.returncode != 0 and "does not run" in said.stdout
+    assert said.returncode != 0 and "is not running" in said.stdout
     stack.must("deploy-job.sh", "--docker")
     assert stack.health("ctr-pipeline") == "healthy"
     stack.must("stop-job.sh", "--docker", "--leave")

@@ -22,7 +22,7 @@ def test_setup_ends_with_rows_and_may_be_run_again(session_stack: ContainerStack
     assert session_stack.rows() > 0
     before = {name: session_stack.container(name) for name in STAYING}
     again = session_stack.setup()
-    assert "Everything runs." in again
+    assert "The stack is running." in again
     assert {name: session_stack.container(name) for name in STAYING} == before, "what is up to date is left as it is"
     say(first)
 

@@ -108,7 +108,7 @@ def windows(stack: ContainerStack, end: str) -> dict[str, tuple[int, int]]:
 
 def test_an_upgrade_on_the_volumes_of_the_commit_before_loses_nothing(stack_before: ContainerStack, docker_folder: Path) -> None:
     stack = stack_before
-    assert "Everything runs." in stack.setup()
+    assert "The stack is running." in stack.setup()
     stack.wait_for_more_rows()
     stack.reconcile()
     image, volumes = stack.inspect("ctr-pipeline")["Image"], {line for line in stack.left() if line.startswith("volume")}
@@ -117,7 +117,7 @@ def test_an_upgrade_on_the_volumes_of_the_commit_before_loses_nothing(stack_befo
 
     pull(stack)
     hand_out(stack.engine, docker_folder, TARGET / "release")
-    assert "Everything runs." in stack.setup()
+    assert "The stack is running." in stack.setup()
     stack.wait_for_more_rows()
     assert stack.inspect("ctr-pipeline")["Image"] == stack.engine("inspect", "--format", "{{.Id}}", "ctr-pipeline:local")
     say(f"the image is {'another' if stack.inspect('ctr-pipeline')['Image'] != image else 'the same'} after the upgrade; {len(before)} windows were there")

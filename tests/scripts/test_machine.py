@@ -145,7 +145,7 @@ def test_without_a_network_nothing_is_built(tmp_path: Path, free_settings: dict[
                                         '[ "$1" = fetch ] && { echo "Could not resolve host" >&2; exit 101; }')
     result = script("setup.sh", "--local", settings={**free_settings, "ENV_FILE": str(tmp_path / ".env"), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"})
     assert result.returncode == 1, result.stdout
-    assert "Is there a network?" in result.stdout and "Could not resolve host" in result.stdout and "proxy" in result.stdout
+    assert "Check the network" in result.stdout and "Could not resolve host" in result.stdout and "proxy" in result.stdout
     assert set((tmp_path / "calls").read_text().split()) == {"fetch"}, "no build"
 
 

@@ -1,4 +1,4 @@
-"""A headless Chromium of this machine, to look at pages as people see them."""
+"""A headless Chromium of this machine, to test pages as people see them."""
 
 import shutil
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from playwright.sync_api import Page, Playwright, sync_playwright
 
 # As in scripts/lib/prerequisites.sh.
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# Wide enough that no layout for telephones is chosen.
+# Wide enough to avoid the phone layout.
 VIEWPORT = {"width": 1500, "height": 1200}
 
 
 def executable() -> str:
-    """The browser's path; without one the test is skipped, which CI counts as a failure."""
+    """The browser's path; if there is none, the test is skipped, which CI counts as a failure."""
     for name in NAMES:
         path = shutil.which(name)
         if path:
@@ -25,7 +25,7 @@ def executable() -> str:
 
 
 class Browser:
-    """One Chromium; every visitor has cookies of their own."""
+    """One Chromium; every visitor has separate cookies."""
 
     def __init__(self) -> None:
         self._playwright: Playwright | None = None
@@ -34,7 +34,7 @@ class Browser:
     def start(self) -> None:
         path = executable()
         self._playwright = sync_playwright().start()
-        # Root has no sandbox (continuous integration often is root); pages of this machine are asked without a proxy.
+        # Root has no sandbox (CI often runs as root); pages of this machine are requested without a proxy.
         # Containers have a small /dev/shm.
         self._chromium = self._playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--no-proxy-server", "--disable-dev-shm-usage"])
@@ -47,7 +47,7 @@ class Browser:
 
     @contextmanager
     def visitor(self, **options: Any) -> Iterator[Page]:
-        """A page of someone who was never here: English, UTC; `options` are those of a browser context, for another screen. An
+        """A page of a new visitor: English, UTC; `options` are those of a browser context, for another screen. An
         exception that its scripts did not catch is an AssertionError."""
         assert self._chromium is not None, "the browser was not started"
         context = self._chromium.new_context(

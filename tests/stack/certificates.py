@@ -1,4 +1,4 @@
-"""An authority that only the tests trust, and a certificate of it for this machine."""
+"""A certificate authority for the tests, and a certificate for this machine."""
 
 import subprocess
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files: what clients trust, and what servers on `localhost` show."""
+    """PEM files: the authority that clients trust, and the certificate of servers on `localhost`."""
 
     authority: Path
     certificate: Path
@@ -17,7 +17,7 @@ class Certificates:
 
     @classmethod
     def make(cls, folder: Path) -> "Certificates":
-        """A new authority, and a certificate of it; good for two days."""
+        """Creates an authority and a certificate, valid for two days."""
         def openssl(*arguments: str) -> None:
             done = subprocess.run(["openssl", *arguments], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
             assert done.returncode == 0, done.stderr

@@ -19,16 +19,16 @@ from stack.process import CHECKOUT, Process, clean_environment, free_ports, wait
 
 WRITER, PASSWORD, READER_PASSWORD = "ctr_writer", "a-password-of-the-tests", "another-password-of-the-tests"
 
-# The engine is on this machine, whatever proxy the environment names.
+# The engine is on this machine: bypass any proxy of the environment.
 direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class QueryError(Exception):
-    """ClickHouse's answer to a statement that it refused."""
+    """ClickHouse's message about a refused statement."""
 
 
 class Database:
-    """One database with the schema, which no other test has."""
+    """One database with the schema, used by no other test."""
 
     def __init__(self, engine: "Engine", name: str):
         self.engine, self.name = engine, name
@@ -42,7 +42,7 @@ class Database:
         self.engine.request(sql, self.name)
 
     def windows(self) -> dict[tuple[str, int], tuple[int, int]]:
-        """What was counted: (product, window start in ms) -> (impressions, clicks)."""
+        """The counts: (product, window start in ms) -> (impressions, clicks)."""
         found: dict[tuple[str, int], tuple[int, int]] = {}
         for window, counts in self.each_window():
             assert window not in found, "ctr_windows has two rows for one product and window"
@@ -50,18 +50,18 @@ class Database:
         return found
 
     def each_window(self) -> Iterator[tuple[tuple[str, int], tuple[int, int]]]:
-        """The same one by one, in no order: there may be millions."""
+        """The same one by one, unordered: there may be millions."""
         sql = "SELECT product_id, toUnixTimestamp64Milli(window_start), impressions, clicks FROM ctr_windows FORMAT JSONCompactEachRow"
         for line in self.engine.lines(sql, self.name):
             product, start, impressions, clicks = json.loads(line)
             yield (product, start), (impressions, clicks)
 
     def apply_schema(self, settings: Iterable[tuple[str, str]] = ()) -> None:
-        """The schema as people apply it."""
+        """Applies the schema in the documented way."""
         environment = clean_environment({
             "CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_PORT": str(self.engine.port), "CLICKHOUSE_DB": self.name,
             "CLICKHOUSE_USER": WRITER, "CLICKHOUSE_PASSWORD": PASSWORD,
-            # Event times of tests are long ago: nothing must go because of that.
+            # Event times of tests are long ago: rows must not expire.
             "RAW_TTL_DAYS": "0", "HISTORY_TTL_DAYS": "0", **dict(settings),
         })
         script = subprocess.run([str(CHECKOUT / "scripts/init-clickhouse.sh")], env=environment, cwd=CHECKOUT, timeout=120,
@@ -69,15 +69,15 @@ class Database:
         assert script.returncode == 0, f"init-clickhouse.sh: {script.stdout}{script.stderr}"
 
     def raw_rows(self) -> list[dict[str, Any]]:
-        """The raw rows as they stand after merging, for comparing two runs: without the time of insertion."""
+        """The raw rows after merging, without the insertion time, to compare two runs."""
         return self.query("SELECT * EXCEPT (inserted_at) FROM ctr_results_raw FINAL ORDER BY ALL")
 
 
 class Engine:
-    """The engine server of `local/clickhouse_engine` with its data in a folder; may be stopped, killed and started again."""
+    """The engine server of `local/clickhouse_engine` with its data in a folder; can be stopped, killed and restarted."""
 
     def __init__(self, folder: Path, port: int | None = None, certificates: Certificates | None = None):
-        """With certificates it serves https alone, which scripts do not speak: make databases without them first."""
+        """With certificates it serves only https, which the scripts do not support: create databases without them first."""
         self.folder, self.port = folder, port or free_ports(1)[0]
         self.url = f"https://localhost:{self.port}" if certificates else f"http://127.0.0.1:{self.port}"
         self._opener, options = direct, []
@@ -117,7 +117,7 @@ class Engine:
         self.process.resume()
 
     def fresh_database(self, settings: Iterable[tuple[str, str]] = ()) -> Database:
-        """A new database with the schema, applied as people apply it."""
+        """Creates a database with the schema, applied in the documented way."""
         name = f"test_{uuid.uuid4().hex[:8]}"
         self.request(f"CREATE DATABASE IF NOT EXISTS {name}", "default")
         database = Database(self, name)
@@ -125,12 +125,12 @@ class Engine:
         return database
 
     def request(self, sql: str, database: str, as_reader: bool = False, login: tuple[str, str] = (WRITER, PASSWORD)) -> str:
-        """The text of an answer, or QueryError. A reader is `default` without a password; otherwise `login` is who asks."""
+        """The text of a response, or QueryError. A reader is `default` without a password; otherwise `login` is the user."""
         with self._ask(sql, database, None if as_reader else login, timeout=60) as response:
             return response.read().decode()
 
     def lines(self, sql: str, database: str) -> Iterator[bytes]:
-        """The lines of an answer that may be too long to be held; the first may take minutes."""
+        """The lines of a response that may be too long to hold; the first may take minutes."""
         with self._ask(sql, database, (WRITER, PASSWORD), timeout=600) as response:
             yield from response
 

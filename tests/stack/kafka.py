@@ -35,7 +35,7 @@ HeadedRecord = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 
 
 class Kafka:
-    """A cluster of one or three KRaft nodes. Broker numbers begin with 1."""
+    """A cluster of one or three KRaft nodes. Broker numbers start with 1."""
 
     def __init__(self, folder: Path, brokers: int = 3, further_properties: Mapping[str, str] | None = None):
         """`further_properties` are the brokers' own words; `{port}` and `{controller_port}` in a value are filled in (of broker 1)."""
@@ -64,7 +64,7 @@ class Kafka:
     def processes(self) -> list[Process]:
         return list(self._processes.values())
 
-    # --- life ---
+    # --- lifecycle ---
 
     def start(self) -> None:
         assert (LOCAL_DIR / "kafka" / "lib").is_dir(), f"no jars in {LOCAL_DIR}/kafka/lib: run local/kafka/fetch.sh (test.sh does)"
@@ -85,7 +85,7 @@ class Kafka:
         self._processes[number].resume()
 
     def kill(self) -> None:
-        """At the end of the tests: the data goes with the folder, so nothing is gained by a clean stop."""
+        """At the end of the tests: the data is deleted with the folder, so a clean stop is unnecessary."""
         for process in self._processes.values():
             process.kill()
 
@@ -118,16 +118,16 @@ class Kafka:
     # --- topics ---
 
     def create_topic(self, name: str, partitions: int, config: dict[str, str] | None = None) -> None:
-        """As create-topics.sh makes them: every broker has a copy, LogAppendTime. `config` overrides."""
+        """Like those of create-topics.sh: every broker has a replica, LogAppendTime. `config` overrides."""
         settings = {"min.insync.replicas": str(max(1, self.brokers - 1)), "message.timestamp.type": "LogAppendTime", **(config or {})}
         topic = NewTopic(name, partitions, self.brokers, config=settings)
         self._ask(lambda admin: admin.create_topics([topic], operation_timeout=30)[name], done=KafkaError.TOPIC_ALREADY_EXISTS)
         self._wait_until_known(name, partitions)
 
     def _wait_until_known(self, name: str, partitions: int) -> None:
-        """Brokers learn of a change one by one: waits until each shows all partitions with their leaders."""
+        """Brokers learn of a change one by one: waits until each lists all partitions with their leaders."""
         def shows(server: str) -> bool:
-            # A client that has asked nothing yet knows one broker only, and asks that one.
+            # A new client knows only one broker, and queries that one.
             asked = AdminClient({"bootstrap.servers": server, "log_level": 0})
             try:
                 found = asked.list_topics(name, timeout=10).topics[name].partitions
@@ -172,7 +172,7 @@ class Kafka:
         wait_until(answered, 60, "the cluster answers")
 
     def fresh_topics(self, partitions: int = 6, config: dict[str, str] | None = None) -> Topics:
-        """Topics and a group that no other test has."""
+        """Topics and a group used by no other test."""
         mark = uuid.uuid4().hex[:8]
         topics = Topics(f"impressions-{mark}", f"clicks-{mark}", f"dlq-{mark}", f"group-{mark}", partitions)
         self.create_topic(topics.impressions, partitions, config)
@@ -181,12 +181,12 @@ class Kafka:
         return topics
 
     def delete_topics(self, topics: Topics) -> None:
-        """Their logs are gone from the disks when the brokers' `log.segment.delete.delay.ms` has passed."""
+        """Their logs are removed from the disks after the brokers' `log.segment.delete.delay.ms`."""
         for name in (topics.impressions, topics.clicks, topics.dead_letters):
             self.delete_topic(name)
 
     def delete_records(self, topic: str, before: dict[int, int]) -> None:
-        """What retention does: removes the records of each partition before an offset."""
+        """Like retention: removes the records of each partition before an offset."""
         cut = [TopicPartition(topic, partition, offset) for partition, offset in before.items()]
         admin = self.admin()
         for future in admin.delete_records(cut).values():
@@ -197,20 +197,20 @@ class Kafka:
 
     def produce(self, topic: str, records: Iterable[tuple[bytes | None, bytes | None] | HeadedRecord],
                 partition: int | None = None) -> list[tuple[int, int]]:
-        """Sends (key, value) pairs, or (key, value, headers), in order and returns where each went: (partition, offset)."""
+        """Sends (key, value) pairs, or (key, value, headers), in order and returns the position of each: (partition, offset)."""
         places: list[tuple[int, int]] = []
 
         def delivered(error: object, message: Message) -> None:
             assert error is None, f"{topic}: {error}"
             places.append((message.partition(), message.offset()))
 
-        # One request at a time keeps the order; idempotence would too, but takes a second to begin.
+        # One request at a time keeps the order; idempotence would too, but takes a second to start.
         producer = Producer({"bootstrap.servers": self.bootstrap_servers, "partitioner": "murmur2_random", "acks": "all",
                              "max.in.flight.requests.per.connection": 1, "linger.ms": 1, "log_level": 0,
-                             # As much as a topic takes by default, so that the broker decides.
+                             # A topic's default maximum, so that the broker decides.
                              "message.max.bytes": 1_048_588})
         if partition is not None:
-            # A partition just added is not known to every broker at once, nor to this client before it asks.
+            # A newly added partition is not known to every broker immediately, nor to this client before a request.
             wait_until(lambda: partition in producer.list_topics(topic, timeout=10).topics[topic].partitions, 30, f"{topic} has {partition}")
         for key, value, *headers in records:
             target: dict = {} if partition is None else {"partition": partition}
@@ -237,7 +237,7 @@ class Kafka:
         assert producer.flush(90) == 0 and not failed, f"{topic}: {failed[:1]}"
 
     def end_offsets(self, topic: str) -> dict[int, int]:
-        """The offset that each partition's next record gets."""
+        """The offset of each partition's next record."""
         return {p: end for p, (_, end) in self.bounds(topic).items()}
 
     def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
@@ -246,7 +246,7 @@ class Kafka:
             return self._bounds(consumer, topic)
 
     def records(self, topic: str) -> list[Message]:
-        """Everything that the topic has now, partition by partition in order."""
+        """The current contents of the topic, partition by partition in order."""
         found: list[Message] = []
         with self._consumer() as consumer:
             bounds = self._bounds(consumer, topic)
@@ -258,7 +258,7 @@ class Kafka:
                     if message.error() is None:
                         found.append(message)
                     else:
-                        # The end of a partition is told by the broker: markers and holes make counting records wrong.
+                        # The broker reports the end of a partition: counting records would be wrong because of markers and gaps.
                         assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
                         unread.discard(message.partition())
                 return not unread
@@ -271,11 +271,11 @@ class Kafka:
         return [json.loads(message.value()) for message in self.records(topics.dead_letters)]
 
     def committed(self, topics: Topics) -> dict[tuple[str, int], tuple[int, str]]:
-        """What the group has committed: (topic, partition) -> (offset, metadata); what has no commit is left out."""
+        """The group's commits: (topic, partition) -> (offset, metadata); partitions without a commit are omitted."""
         found: dict = {}
 
         def answered() -> bool:
-            # The first question to a new cluster makes it choose coordinators, which takes it a moment.
+            # The first request to a new cluster makes it choose coordinators, which takes a moment.
             admin = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers.split(","))
             try:
                 found.update(admin.list_consumer_group_offsets(topics.group))
@@ -289,8 +289,8 @@ class Kafka:
         return {(place.topic, place.partition): (commit.offset, commit.metadata) for place, commit in found.items() if commit.offset >= 0}
 
     def commit(self, topics: Topics, commits: dict[tuple[str, int], tuple[int, str]]) -> None:
-        """Sets a group's commits, as a tool does; the group must have no members."""
-        # A consumer that has joined nothing may commit for an empty group. (Of Confluent's client, metadata ends in a zero byte.)
+        """Sets a group's commits, like Kafka's tool; the group must have no members."""
+        # A consumer that has not joined may commit for an empty group. (With Confluent's client, metadata ends in a zero byte.)
         consumer = KafkaConsumer(bootstrap_servers=self.bootstrap_servers.split(","), group_id=topics.group, enable_auto_commit=False)
         try:
             places = {kafka.TopicPartition(*place): kafka.OffsetAndMetadata(offset, metadata, -1)
@@ -311,7 +311,7 @@ class Kafka:
                 partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
                 found.update({p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10) for p in partitions})
             except KafkaException as error:
-                # A topic that was just made may not be known to the broker that is asked, nor its leader to itself.
+                # A newly created topic may not be known to the queried broker, nor its leadership to the leader itself.
                 if error.args[0].code() not in CONNECTION_LOST | {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.NOT_LEADER_FOR_PARTITION,
                                                                   KafkaError.LEADER_NOT_AVAILABLE}:
                     raise

@@ -1,4 +1,4 @@
-"""The pipeline as it is released, with settings for a test."""
+"""The release build of the pipeline, with settings for a test."""
 
 import json
 import urllib.error
@@ -12,16 +12,16 @@ from stack.engine import PASSWORD, WRITER, Database, direct
 from stack.kafka import Kafka, Topics
 from stack.process import BINARIES, CHECKOUT, Process, clean_environment, free_ports, wait_until
 
-# Shorter than the defaults where a test would wait: idle streams, commits, restarts.
+# Shorter than the defaults for what a test would wait for: idle streams, commits, restarts.
 QUICK = {
     "ctr.job.checkpoint-interval": "1000", "ctr.job.checkpoint-min-pause": "100", "ctr.job.idle-timeout-ms": "1000",
     "ctr.job.restart-delay-ms": "500", "clickhouse.backoff-max-ms": "1000",
-    # Ten minutes of made-up event time are sent within a second, so one topic is easily a minute of event time behind the
-    # other while it is at its end: by the default its windows would be let go early, rightly, and its events be dead letters.
+    # Ten minutes of simulated event time are sent within a second, so one topic is easily a minute of event time behind the
+    # other while it is at its end: by default its windows would rightly close early, and its events become dead letters.
     "ctr.job.idle-hold-ms": "3600000",
 }
 
-# The threads that serve whoever looks: the page, REST and metrics; and the watch over the ends of the logs.
+# The threads for monitoring: the page, REST and metrics; and the watch over the end offsets.
 STATUS_THREADS = ("status", "cluster-watch")
 
 
@@ -31,7 +31,7 @@ def variable(key: str) -> str:
 
 
 class Pipeline:
-    """One instance. It may be stopped or killed and started again: it goes on where its commits are."""
+    """One instance. It can be stopped or killed and restarted: it continues from its commits."""
 
     count = 0
 
@@ -77,15 +77,15 @@ class Pipeline:
         wait_until(ready, seconds, "the pipeline is ready")
 
     def check(self) -> tuple[int, str]:
-        """`ctr-pipeline check` with the same settings: exit code and all it says."""
+        """`ctr-pipeline check` with the same settings: exit code and output."""
         return self.ask("check")
 
     def probe(self) -> tuple[int, str]:
-        """`ctr-pipeline probe` with the same settings: exit code and all it says."""
+        """`ctr-pipeline probe` with the same settings: exit code and output."""
         return self.ask("probe")
 
     def ask(self, verb: str, *words: str, seconds: float = 60) -> tuple[int, str]:
-        """Any other command with the same settings: exit code and all it says."""
+        """Any other command with the same settings: exit code and output."""
         process = self.command(verb, *words)
         process.start()
         return process.wait(seconds), process.log.read_text(errors="replace")
@@ -96,18 +96,18 @@ class Pipeline:
         return Process(f"ctr-pipeline {verb}", self._command(verb, *words), self._environment(), log)
 
     def stop(self, number: Signals = SIGTERM, seconds: float = 30) -> int:
-        """A clean stop that keeps the place in the group; the exit code."""
+        """A clean stop that keeps the group membership; returns the exit code."""
         return self.process.stop(number, seconds)
 
     def leave(self) -> int:
-        """A clean stop that gives up the place in the group."""
+        """A clean stop that leaves the group."""
         return self.stop(SIGQUIT)
 
     def kill(self) -> None:
         self.process.kill()
 
     def status_code(self, path: str) -> int:
-        """The HTTP status of a page, 0 if nothing answers."""
+        """The HTTP status of a page, 0 if there is no response."""
         try:
             with direct.open(f"{self.url}{path}", timeout=2) as response:
                 return response.status
@@ -117,7 +117,7 @@ class Pipeline:
             return 0
 
     def status_cpu_seconds(self) -> float:
-        """CPU time that being watched has cost so far."""
+        """CPU time used for monitoring so far."""
         spent = self.process.cpu_seconds_by_thread()
         return sum(spent.get(name, 0.0) for name in STATUS_THREADS)
 

@@ -1,4 +1,4 @@
-"""Child processes with a log, an end that is waited for, and no chance to outlive the tests."""
+"""Child processes with a log; they are waited for, and never outlive the tests."""
 
 import ctypes
 import os
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Server(Protocol):
-    """What is started, runs for a while, and then must be gone."""
+    """Something that is started, runs for a while, and must then be gone."""
 
     def start(self) -> object: ...
 
@@ -35,7 +35,7 @@ S = TypeVar("S", bound=Server)
 
 @contextmanager
 def started(server: S) -> Iterator[S]:
-    """The server, started; however the block is left, and if the start fails, it is killed."""
+    """The started server; it is killed however the block is left, and if the start fails."""
     try:
         server.start()
         yield server
@@ -44,7 +44,7 @@ def started(server: S) -> Iterator[S]:
 
 
 def clean_environment(settings: Settings | None = None) -> dict[str, str]:
-    """What a child sees: none of the settings of the person who runs the tests, and no `.env`."""
+    """The environment of a child: none of the user's settings, and no `.env`."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME", "TMPDIR", "LANG") if name in os.environ}
     return {**kept, "TZ": "UTC", "ENV_FILE": "/dev/null", "RUST_BACKTRACE": "1", **(settings or {})}
 
@@ -59,7 +59,7 @@ def port_range() -> tuple[int, int]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on."""
+    """Ports without a listener."""
     held: list[socket.socket] = []
     try:
         while len(held) < count:
@@ -76,7 +76,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def wait_until(condition: Callable[[], T], seconds: float, what: str, every: float = 0.05) -> T:
-    """The first true value of `condition`; an AssertionError that names what was waited for at the deadline."""
+    """The first true value of `condition`; at the deadline an AssertionError that names the condition."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -88,14 +88,14 @@ def wait_until(condition: Callable[[], T], seconds: float, what: str, every: flo
 
 
 def _die_with_the_tests() -> None:
-    """In the child: SIGKILL when the test run ends in whatever way. On other systems than Linux fixtures must do."""
+    """In the child: SIGKILL whenever the test run ends. On systems other than Linux the fixtures must do it."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, SIGKILL)
 
 
 class Process:
-    """One program with its log file. All that were started are in `Process.started`, for reports of failed tests."""
+    """One program with its log file. `Process.started` holds all started ones, for reports of failed tests."""
 
     started: list["Process"] = []
 
@@ -105,7 +105,7 @@ class Process:
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self, more: Settings | None = None) -> None:
-        """Starts it, with `more` in its environment this time."""
+        """Starts it, with `more` added to its environment."""
         assert not self.runs(), f"{self.name} runs already"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -137,20 +137,20 @@ class Process:
             raise AssertionError(f"{self.name} did not end within {seconds:g} s\n{self.tail()}") from None
 
     def stop(self, number: Signals = SIGTERM, seconds: float = 30) -> int:
-        """A polite stop. The exit code tells whether it was a clean one."""
+        """Requests a stop. The exit code shows whether it was clean."""
         self.send(number)
         return self.wait(seconds)
 
     def kill(self) -> None:
-        """kill -9 of the process and all its children, and its end."""
-        # Of one whose end has been seen, the number may be another process's by now.
+        """kill -9 of the process and all its children; waits for its end."""
+        # After its end has been seen, its number may belong to another process.
         if self._child is None or self._child.returncode is not None:
             return
         os.killpg(self.pid, SIGKILL)
         self._child.wait(10)
 
     def suspend(self) -> None:
-        """Stops time for it (SIGSTOP), as a machine that was put to sleep."""
+        """Suspends it (SIGSTOP), like a machine put to sleep."""
         self.send(SIGSTOP)
 
     def resume(self) -> None:
@@ -164,7 +164,7 @@ class Process:
         raise AssertionError(f"{self.name} has no VmRSS: it ended")
 
     def cpu_seconds_by_thread(self) -> dict[str, float]:
-        """CPU time of the threads that it has now, by their names (Linux)."""
+        """CPU time of its current threads, by name (Linux)."""
         found: dict[str, float] = {}
         for task in Path(f"/proc/{self.pid}/task").iterdir():
             name = (task / "comm").read_text().strip()

@@ -1,4 +1,4 @@
-"""The producer as it is released, and the truth it writes down."""
+"""The release build of the producer, and its truth file."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from stack.process import BINARIES, Process, clean_environment
 
 @dataclass
 class Truth:
-    """What must be counted, and which records must be dead letters."""
+    """The expected counts and dead letters."""
 
     windows: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     """(product, window start in ms) -> (impressions, clicks)"""
@@ -23,7 +23,7 @@ class Truth:
     @classmethod
     def read(cls, path: Path) -> "Truth":
         truth = cls()
-        # There may be millions of windows, of few products, starts and counts: each of these is held once.
+        # There may be millions of windows with few distinct products, starts and counts: each of these is held once.
         held: dict[object, Any] = {}
         for row in rows_of(path):
             match row["type"]:
@@ -70,11 +70,11 @@ class Producer:
         return process
 
     def truth_of(self, process: Process) -> Truth:
-        """The truth of a run that has ended."""
+        """The truth of a finished run."""
         return Truth.read(self._truths[process])
 
     def run(self, command: str = "both", *flags: str, seconds: float = 120, **options: object) -> Truth:
-        """Runs it to its end and returns the truth. Give `count` or `duration`, or it has none."""
+        """Runs it to its end and returns the truth. Requires `count` or `duration`; otherwise it never ends."""
         process = self.start(command, *flags, **options)
         code = process.wait(seconds)
         assert code == 0, f"ctr-producer ended with {code}:\n{process.tail()}"

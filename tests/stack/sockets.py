@@ -1,4 +1,4 @@
-"""Who listens where, as the kernel has it (Linux)."""
+"""Listening sockets according to the kernel (Linux)."""
 
 import os
 import socket
@@ -10,13 +10,13 @@ _ESTABLISHED, _LISTEN = "01", "0A"
 
 
 def listening(processes: Iterable[int]) -> set[tuple[str, int]]:
-    """Address and port of every TCP socket that one of the processes listens on."""
+    """Address and port of every listening TCP socket of the processes."""
     inodes = {inode for process in processes for inode in _socket_inodes(process)}
     return {place for inode, place in _listeners().items() if inode in inodes}
 
 
 def lies_unread(port: int) -> bool:
-    """Whether something has come for a server of 127.0.0.1 that it has not read: the kernel has it, whatever the server does."""
+    """Whether a server on 127.0.0.1 has unread data: the kernel knows, whatever the server does."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, _, state, queues = line.split()[:5]
         if state == _ESTABLISHED and int(local.split(":")[1], 16) == port and int(queues.split(":")[1], 16) > 0:
@@ -25,7 +25,7 @@ def lies_unread(port: int) -> bool:
 
 
 def group_of(leader: int) -> list[int]:
-    """The processes of a group, which is a program of the tests with all that it has started."""
+    """The processes of a group: a program of the tests with everything it has started."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -41,7 +41,7 @@ def _socket_inodes(process: int) -> set[str]:
     try:
         descriptors = os.listdir(f"/proc/{process}/fd")
     except FileNotFoundError:
-        return set()  # it has ended
+        return set()  # it has exited
     found = set()
     for descriptor in descriptors:
         try:
@@ -61,7 +61,7 @@ def _listeners() -> dict[str, tuple[str, int]]:
             _, local, _, state, *_, inode = line.split()[:10]
             if state == _LISTEN:
                 address, port = local.split(":")
-                # Words of 32 bits in the machine's own order.
+                # 32-bit words in native byte order.
                 words = [int(address[at:at + 8], 16) for at in range(0, len(address), 8)]
                 found[inode] = (socket.inet_ntop(family, struct.pack(f"={len(words)}I", *words)), int(port, 16))
     return found

@@ -1,4 +1,4 @@
-"""A real Superset with the project's dashboards, started as the stack without Docker starts it."""
+"""A real Superset with the project's dashboards, started like in the stack without Docker."""
 
 import json
 import subprocess
@@ -29,12 +29,12 @@ class Superset:
         self.process = Process("superset", [RUN, "superset"], self._environment, folder / "superset.log")
 
     def try_to_provision(self, **settings: str) -> subprocess.CompletedProcess[str]:
-        """What superset-init does, with other settings."""
+        """Like superset-init, with other settings."""
         return subprocess.run([RUN, "superset-init"], env={**self._environment, **settings}, cwd=CHECKOUT, stdin=subprocess.DEVNULL, timeout=240,
                               capture_output=True, text=True)
 
     def provision(self) -> str:
-        """Metadata, users and assets; what it said last."""
+        """Provisions metadata, users and assets; returns the last output."""
         done = self.try_to_provision()
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.splitlines()[-1]
@@ -67,7 +67,7 @@ class Superset:
 
 
 class Refused(Exception):
-    """An answer that is not a success: `status` and its text."""
+    """An unsuccessful response: `status` and its text."""
 
     def __init__(self, status: int, text: str):
         super().__init__(f"{status}: {text}")
@@ -88,7 +88,7 @@ class Api:
         return self.request("POST", path, body)
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
-        """The JSON of an answer. Raises Refused for all but a success."""
+        """The JSON of a response. Raises Refused unless it was successful."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, data=data, headers=self._headers, method=method)
         try:
@@ -98,6 +98,6 @@ class Api:
             raise Refused(error.code, error.read().decode(errors="replace")[:500]) from None
 
     def change(self, method: str, path: str, body: Any = None) -> Any:
-        """What changes something needs the token against forged requests, and the cookie that it belongs to."""
+        """Requests that change something need the CSRF token and its cookie."""
         self._headers["X-CSRFToken"] = self.get("/api/v1/security/csrf_token/")["result"]
         return self.request(method, path, body)

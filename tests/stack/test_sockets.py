@@ -1,4 +1,4 @@
-"""Nothing that the stack starts listens on anything but the loopback. Its launchers and settings are those of setup.sh."""
+"""Everything the stack starts listens on the loopback only. Its launchers and settings are those of setup.sh."""
 
 import os
 import socket

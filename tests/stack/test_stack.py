@@ -1,4 +1,4 @@
-"""The harness itself: brokers that can be lost and come back, records, topics; the engine over a stop and a kill."""
+"""The harness itself: brokers that are lost and return, records, topics; the engine across a stop and a kill."""
 
 import time
 
@@ -41,7 +41,7 @@ def test_waiting_ends_with_what_was_waited_for() -> None:
 
 
 class Lamp:
-    """A server that does nothing, and may not start."""
+    """A server that does nothing, and may fail to start."""
 
     def __init__(self, works: bool) -> None:
         self.works, self.lit = works, False

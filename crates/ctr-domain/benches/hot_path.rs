@@ -1,6 +1,7 @@
-//! What an event costs in the domain: bytes to event, event to count, window to rows.
+//! The cost of an event in the domain: bytes to event, event to count, window to rows.
 //!
-//! `cargo bench -p ctr-domain`; with `-- --quick` in seconds. Wall time: on a busy machine compare only what ran side by side.
+//! `cargo bench -p ctr-domain`; with `-- --quick` in seconds. Wall time: on a busy machine compare only benchmarks that
+//! ran at the same time.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
 use std::hint::black_box;

@@ -1,8 +1,8 @@
 //! Checkpoints: a committed Kafka offset with a few numbers as metadata.
 //!
-//! The log is the state. A checkpoint of a partition is its **low offset** (the first record of any window the task still
-//! holds) as the committed offset, and a few numbers as the commit's metadata. Whoever owns the partition next starts
-//! there and takes every decision again, just as it was taken.
+//! The log is the state. The committed offset of a partition is its **low offset** (the first record of any window the
+//! task still holds), with a few numbers as the commit's metadata. The next owner of the partition starts there and
+//! repeats every decision exactly.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,19 +33,20 @@ impl From<RecordMark> for (i64, Option<i64>) {
 /// The contents of one partition's commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionCheckpoint {
-    /// The committed offset: the first record of any window held, or the position where none is held.
+    /// The committed offset: the first record of any window held, or the position if none is held.
     pub low_offset: i64,
-    /// The largest event time (epoch ms) before the low offset: the replay starts with it.
+    /// The largest event time (epoch ms) before the low offset, with which the replay starts.
     pub maximum: Option<i64>,
-    /// The largest event time before the position: needed only where the log has lost what lies between.
+    /// The largest event time before the position; needed only if the log has lost the records in between.
     pub maximum_at_position: Option<i64>,
     /// The next offset to read. Dead letters of all records before it are acknowledged.
     pub position: i64,
-    /// The closed mark: the end of the newest window the task has let go.
+    /// The closed mark: the end of the newest window the task has released.
     pub closed: Option<i64>,
     /// The end of the newest window that any record before the position belongs to.
     pub newest: Option<i64>,
-    /// The record at the low offset, or the last one read where no window is held. Another timestamp there means another log.
+    /// The record at the low offset, or the last one read if no window is held. A different timestamp there means a
+    /// different log.
     pub anchor: Option<RecordMark>,
     /// The window length the counts were made with.
     pub window_size: WindowSize,
@@ -54,7 +55,7 @@ pub struct PartitionCheckpoint {
 /// A checkpoint of both partitions of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// What to commit for each partition, in the order of [`crate::task::Side`].
+    /// The commit of each partition, in the order of [`crate::task::Side`].
     pub partitions: [PartitionCheckpoint; 2],
     /// How many dead letters the task had issued. All of them must be acknowledged before this may be committed.
     pub after_letters: u64,
@@ -63,7 +64,7 @@ pub struct Checkpoint {
 /// Why the metadata of a commit cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MetadataError {
-    /// There is none, or it is not ours: the offsets were set by a tool.
+    /// There is none, or another program wrote it: the offsets were set by a tool.
     #[error("the commit carries no metadata of this pipeline")]
     Foreign,
     /// A later version of the pipeline wrote it.
@@ -75,7 +76,7 @@ pub enum MetadataError {
 
 const VERSION: u64 = 1;
 
-/// The commit metadata as JSON, short names because the broker keeps it with every commit.
+/// The commit metadata as JSON, with short names because the broker stores it with every commit.
 #[derive(Serialize, Deserialize)]
 struct Metadata {
     v: u64,
@@ -99,7 +100,7 @@ struct Version {
 }
 
 impl PartitionCheckpoint {
-    /// The checkpoint of a partition that is to be read from `offset` on, with nothing behind it.
+    /// The checkpoint of a partition that is to be read from `offset` on, without any history.
     #[must_use]
     pub const fn begin_at(offset: i64, window_size: WindowSize) -> Self {
         Self {
@@ -114,7 +115,7 @@ impl PartitionCheckpoint {
         }
     }
 
-    /// The metadata to commit beside the low offset: well below the 4096 bytes a broker takes.
+    /// The metadata to commit with the low offset: well below the broker's limit of 4096 bytes.
     #[must_use]
     pub fn metadata(&self) -> String {
         let metadata = Metadata {
@@ -127,15 +128,16 @@ impl PartitionCheckpoint {
             newest: self.newest,
             anchor: self.anchor,
         };
-        // A struct of numbers always serialises; an empty text would be read as offsets set by a tool.
+        // A struct of numbers always serializes; an empty text would be read as offsets set by a tool.
         serde_json::to_string(&metadata).unwrap_or_default()
     }
 
-    /// Reads a commit back.
+    /// Parses the metadata of a commit.
     ///
     /// # Errors
-    /// [`MetadataError::Foreign`] where the metadata is missing, unreadable or contradicts the offset;
-    /// [`MetadataError::Newer`] where it must not be interpreted.
+    ///
+    /// [`MetadataError::Foreign`] if the metadata is missing, unreadable or contradicts the offset;
+    /// [`MetadataError::Newer`] if it must not be interpreted.
     pub fn from_commit(offset: i64, metadata: &str) -> Result<Self, MetadataError> {
         let version: Version = serde_json::from_str(metadata).map_err(|_| MetadataError::Foreign)?;
         if version.v > VERSION {

@@ -1,14 +1,14 @@
-//! What is counted, and the result it gives.
+//! Counts, and the results computed from them.
 
 use crate::event::EventKind;
 use crate::window::Window;
 
-/// Impressions and clicks of one product in one window. Neither ever goes down.
+/// Impressions and clicks of one product in one window. Neither ever decreases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// How often it was shown.
+    /// Number of impressions.
     pub impressions: u64,
-    /// How often it was clicked.
+    /// Number of clicks.
     pub clicks: u64,
 }
 
@@ -21,7 +21,7 @@ impl Counts {
         }
     }
 
-    /// Clicks per impression, 0 where nothing was shown. More than 1 where clicks came without their impressions.
+    /// Clicks per impression, 0 without impressions. Above 1 if clicks arrived without their impressions.
     #[must_use]
     #[allow(clippy::cast_precision_loss, reason = "2^53 events of one product in one window are out of reach")]
     pub fn ctr(self) -> f64 {
@@ -29,16 +29,16 @@ impl Counts {
     }
 }
 
-/// One result row: what one pair of Kafka partitions holds of a product in a window. The tables keep the largest.
+/// One result row: the counts of a product in a window, from one pair of Kafka partitions. The tables keep the largest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CtrResult<'a> {
     /// The product.
     pub product_id: &'a str,
     /// The window.
     pub window: Window,
-    /// The number of the partitions of both topics that were counted.
+    /// The number of the counted partitions in both topics.
     pub source_partition: u32,
-    /// What was counted.
+    /// The counts.
     pub counts: Counts,
 }
 

@@ -3,27 +3,27 @@
 use crate::rejection::Rejection;
 use crate::window::Window;
 
-/// The stable code of a record that came too late, beside the codes of [`crate::rejection::RejectionCode`].
+/// The stable code of a record that is too late, in addition to the codes of [`crate::rejection::RejectionCode`].
 pub const TOO_LATE: &str = "TOO_LATE";
 
 /// Why a record was not counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadLetterReason {
-    /// It breaks a rule for events.
+    /// It violates a rule for events.
     Rejected(Rejection),
-    /// It is valid, but its window no longer takes events.
+    /// It is valid, but its window is closed.
     TooLate(TooLate),
 }
 
-/// A valid event whose window is gone.
+/// A valid event whose window is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLate {
     /// The event's own time, epoch ms.
     pub event_time: i64,
     /// The window it belongs to.
     pub window: Window,
-    /// Whether its own partition would still have counted it: the window had been let go beside a partition that was
-    /// proved to be at its end, or could not be built again because the log had lost a part of it.
+    /// Whether its own partition would still have counted it: the window was closed early because the other partition
+    /// was proved to be at its end, or could not be rebuilt because the log had lost part of it.
     pub closed_early: bool,
 }
 
@@ -37,7 +37,7 @@ impl DeadLetterReason {
         }
     }
 
-    /// The time the event claims to have happened at (epoch ms), where it could be read.
+    /// The event time (epoch ms), if it could be read.
     #[must_use]
     pub fn event_time(&self) -> Option<i64> {
         match self {

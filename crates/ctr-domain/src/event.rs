@@ -17,37 +17,36 @@ pub use json::MAX_NESTING;
 
 use crate::rejection::{Rejection, RejectionCode, quote};
 
-/// What happened to an ad. The field `event_type` decides, not the topic that the record came from.
+/// The type of an event. The field `event_type` determines it, not the topic of the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EventKind {
-    /// It was shown: `impression`, or `view`.
+    /// An impression: `impression`, or `view`.
     Impression,
-    /// It was clicked: `click`.
+    /// A click: `click`.
     Click,
 }
 
 /// A valid event. Text is borrowed from the record unless the producer wrote it with escapes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event<'a> {
-    /// What happened.
+    /// Impression or click.
     pub kind: EventKind,
-    /// The product that it counts for: not blank, at most [`MAX_ID_BYTES`], otherwise as it was sent (spaces and case
-    /// included).
+    /// The product: not blank, at most [`MAX_ID_BYTES`], otherwise unchanged (including spaces and case).
     pub product_id: Cow<'a, str>,
-    /// When it happened: epoch milliseconds within the range of [`timestamp`](crate::timestamp).
+    /// The event time: epoch milliseconds within the range of [`timestamp`](crate::timestamp).
     pub timestamp: i64,
-    /// The producer's name for this event, at most [`MAX_ID_BYTES`]. A blank one names nothing and is the same as none.
+    /// The producer's ID of this event, at most [`MAX_ID_BYTES`]. A blank one is treated as absent.
     pub event_id: Option<Cow<'a, str>>,
 }
 
 impl<'a> Event<'a> {
-    /// Reads the value of a Kafka record; `None` is a tombstone.
+    /// Parses the value of a Kafka record; `None` is a tombstone.
     ///
-    /// A key that appears twice has its last value. `null` is the same as absent. Unknown fields are ignored, whatever
-    /// they hold. White space may stand around and within the object.
+    /// If a key occurs twice, the last value counts. `null` is the same as absent. Unknown fields are ignored, whatever
+    /// they contain. White space is allowed around and within the object.
     ///
     /// # Errors
-    /// A record may break several rules; the first in this order is named:
+    /// If a record violates several rules, the first in this order is reported:
     /// 1. the value: `TOMBSTONE`, `EMPTY_PAYLOAD`, `NOT_UTF8`;
     /// 2. its JSON: `INVALID_JSON`, `NOT_AN_OBJECT`;
     /// 3. `event_type`: `MISSING_EVENT_TYPE`, `INVALID_EVENT_TYPE`;
@@ -55,8 +54,8 @@ impl<'a> Event<'a> {
     /// 5. `timestamp`: `MISSING_TIMESTAMP`, `INVALID_TIMESTAMP`;
     /// 6. `event_id`, `user_id`, `session_id`: `INVALID_FIELD`.
     ///
-    /// A time before `ctr.job.min-event-time` (`INVALID_TIMESTAMP`) needs the settings, `FUTURE_TIMESTAMP` the record's Kafka
-    /// timestamp: [`Rules::accept_time`](crate::rules::Rules::accept_time) decides both afterwards.
+    /// `INVALID_TIMESTAMP` for a time before `ctr.job.min-event-time` depends on the settings, `FUTURE_TIMESTAMP` on the record's
+    /// Kafka timestamp: [`Rules::accept_time`](crate::rules::Rules::accept_time) checks both afterwards.
     pub fn parse(payload: Option<&'a [u8]>) -> Result<Event<'a>, Rejection> {
         let mut fields = Fields::without_escapes();
         let text = payload.and_then(|bytes| std::str::from_utf8(bytes).ok());
@@ -66,9 +65,10 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// [`Event::parse`] without the quick way: for the tests that hold the two against each other.
+    /// [`Event::parse`] without the fast path, for the tests that compare the two.
     ///
     /// # Errors
+    ///
     /// Those of [`Event::parse`].
     #[doc(hidden)]
     pub fn parse_with_serde(payload: Option<&'a [u8]>) -> Result<Event<'a>, Rejection> {

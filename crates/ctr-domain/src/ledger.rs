@@ -1,4 +1,4 @@
-//! The account of every record read.
+//! The ledger: accounts for every record read.
 
 use crate::rejection::RejectionCode;
 
@@ -9,15 +9,15 @@ pub struct Ledger {
     pub consumed: u64,
     /// Records that made a count grow.
     pub counted: u64,
-    /// Records whose event id had been counted already in their window.
+    /// Records whose event ID had already been counted in their window.
     pub duplicates: u64,
-    /// Valid records whose window no longer took events: dead letters.
+    /// Valid records whose window was closed: dead letters.
     pub too_late: u64,
     /// The part of `too_late` that the partition itself would still have counted.
     pub closed_early: u64,
-    /// Records that break a rule, by [`RejectionCode::index`]: dead letters.
+    /// Records that violate a rule, by [`RejectionCode::index`]: dead letters.
     pub rejected: [u64; RejectionCode::ALL.len()],
-    /// Records read a second time to rebuild windows after a start: accounted for by an earlier life.
+    /// Records read again to rebuild windows after a start: an earlier run accounted for them.
     pub replayed: u64,
 }
 
@@ -39,7 +39,7 @@ impl Ledger {
         i128::from(self.consumed) - i128::try_from(accounted).unwrap_or(i128::MAX)
     }
 
-    /// Adds another account to this one.
+    /// Adds another ledger to this one.
     pub fn add(&mut self, other: &Self) {
         self.consumed += other.consumed;
         self.counted += other.counted;

@@ -1,12 +1,12 @@
 //! The rules of the CTR pipeline: events, windows, watermarks, counting and recovery.
 //!
-//! Pure: no IO, no clock, no threads, no logging. Time comes in as an argument, so that tests can drive these rules through
-//! millions of histories. The two ideas everything rests on:
+//! Pure: no IO, no clock, no threads, no logging. Time is passed as an argument, so that tests can drive these rules through
+//! millions of histories. Everything is based on two ideas:
 //!
-//! - **Results only grow.** The counts of a window in one Kafka partition never go down, and the tables keep the largest. A
-//!   row may be sent twice, late, out of order, or by a process that should have ended.
-//! - **The log is the state.** A checkpoint is a Kafka offset with a few numbers; whoever starts there takes every decision
-//!   again, just as it was taken.
+//! - **Results only grow.** The counts of a window in one Kafka partition never decrease, and the tables keep the largest. A
+//!   row may be sent twice, late, out of order, or by a process that should have exited.
+//! - **The log is the state.** A checkpoint is a Kafka offset with a few numbers; a process that starts there repeats every
+//!   decision exactly.
 //!
 //! ```text
 //! record ─> Event::parse ─> Task::on_event ─> open windows ─> Task::fire ─> rows
@@ -28,7 +28,7 @@
 //! for (side, kind, offset, timestamp) in [
 //!     (Side::Impressions, "impression", 0, 1_700_000_000_000_i64),
 //!     (Side::Clicks, "click", 0, 1_700_000_001_000),
-//!     // Event time goes on: both watermarks pass the end of the first window.
+//!     // Event time advances: both watermarks pass the end of the first window.
 //!     (Side::Impressions, "impression", 1, 1_700_000_012_500),
 //!     (Side::Clicks, "click", 1, 1_700_000_012_500),
 //! ] {

@@ -1,9 +1,9 @@
-//! Counting whole windows again, from the log alone.
+//! Recounting whole windows, from the log alone.
 //!
-//! The task decides by what the log says *before* a record, so it leaves out what came too late. A recount looks back at
-//! the whole log: every valid record of a window counts, whatever its lateness. Headers decide nothing, in neither: anybody
-//! may write them (`docs/adr/0015`). What a task has counted of a window in one partition is the beginning of what is
-//! counted here, so no count of a recount is smaller than the task's, and its row replaces the task's (`docs/adr/0008`).
+//! The task decides by what the log says *before* a record, so it excludes records that are too late. A recount reads
+//! the whole log: every valid record of a window counts, however late. Headers affect neither: anyone may write them
+//! (`docs/adr/0015`). What a task has counted for a window in one partition is a prefix of what is counted here, so no
+//! count of a recount is smaller than the task's, and its row replaces the task's (`docs/adr/0008`).
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::task::{BySide, Side};
 use crate::watermark::Watermark;
 use crate::window::{Window, WindowSize};
 
-/// Whole windows without a gap between them: at least one.
+/// Consecutive whole windows: at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowRange {
     start: i64,
@@ -26,7 +26,7 @@ pub struct WindowRange {
 }
 
 impl WindowRange {
-    /// The windows that hold any moment of `[from, to)`, epoch ms; `None` where that is empty.
+    /// The windows that overlap `[from, to)`, epoch ms; `None` if that is empty.
     #[must_use]
     pub const fn covering(from: i64, to: i64, size: WindowSize) -> Option<Self> {
         if from >= to {
@@ -64,27 +64,27 @@ pub struct Recount {
     rules: Rules,
     range: WindowRange,
     source_partition: u32,
-    /// The largest event time so far of each log, as for a watermark.
+    /// The largest event time so far in each log, as for a watermark.
     max_event_time: BySide<Option<i64>>,
     windows: BTreeMap<i64, OpenWindow>,
 }
 
 impl Recount {
-    /// A count of the pair `source_partition` that has read nothing. What it needs: the records of both partitions, each
-    /// in the order of its log, from the first whose Kafka timestamp is not before [`Recount::read_from`].
+    /// A count of the pair `source_partition` that has read nothing yet. It needs the records of both partitions, each
+    /// in log order, from the first whose Kafka timestamp is not before [`Recount::read_from`].
     #[must_use]
     pub fn new(rules: Rules, range: WindowRange, source_partition: u32) -> Self {
         Self { rules, range, source_partition, max_event_time: BySide::default(), windows: BTreeMap::new() }
     }
 
-    /// The Kafka timestamp (epoch ms) from which on records may belong to the range: an event is never further ahead of its
-    /// record's timestamp than the future guard allows, but may be behind it by any time.
+    /// The Kafka timestamp (epoch ms) from which on records may belong to the range: an event is never further ahead of
+    /// its record's timestamp than the future guard allows, but may be behind it by any amount.
     #[must_use]
     pub const fn read_from(rules: &Rules, range: &WindowRange) -> i64 {
         range.start.saturating_sub(rules.max_future_skew_ms)
     }
 
-    /// Takes the next record of one side: a valid event, or why it is none.
+    /// Takes the next record of one side: a valid event, or its rejection.
     pub fn on_record(&mut self, side: Side, record: RecordMark, event: Result<Event<'_>, Rejection>) {
         let Ok(event) = event else { return };
         if self.rules.accept_time(event.timestamp, record.timestamp).is_err() {
@@ -99,14 +99,14 @@ impl Recount {
         }
     }
 
-    /// The smaller watermark of both logs: what comes for a window that it has passed is too late for the task.
+    /// The smaller watermark of both logs: an event for a window that it has passed is too late for the task.
     #[must_use]
     pub fn watermark(&self) -> Watermark {
         let [impressions, clicks] = self.max_event_time.0.map(|max_event_time| self.rules.watermark(max_event_time));
         impressions.min(clicks)
     }
 
-    /// Hands out the rows of all windows that `wanted` names, oldest first. Once.
+    /// Hands out the rows of all windows selected by `wanted`, oldest first. Can be called once.
     pub fn rows(&mut self, mut wanted: impl FnMut(Window) -> bool, mut row: impl FnMut(CtrResult<'_>)) {
         let source_partition = self.source_partition;
         let mut room = FiringRoom::UNBOUNDED;
@@ -141,7 +141,7 @@ mod tests {
             Self(Recount::new(Rules { deduplication, ..Rules::default() }, range(), 3), 100)
         }
 
-        /// Appends an event of the impressions topic; `None` is one that breaks a rule.
+        /// Appends an event of the impressions topic; `None` is an invalid one.
         fn append(&mut self, at: Option<i64>) {
             let record = RecordMark { offset: self.1, timestamp: Some(T + 3_600_000) };
             let event = at.map(|timestamp| Event {

@@ -1,4 +1,5 @@
-//! Recovery: from a commit and the bounds of the log to where a partition starts. Every row of the crash table is a case here.
+//! Recovery: determines from a commit and the bounds of the log where a partition starts. Every row of the crash table
+//! is a case here.
 
 use crate::checkpoint::{MetadataError, PartitionCheckpoint, RecordMark};
 use crate::rules::Rules;
@@ -8,73 +9,74 @@ use crate::rules::Rules;
 pub struct Commit<'a> {
     /// The committed offset.
     pub offset: i64,
-    /// Its metadata; empty where there is none.
+    /// Its metadata; empty if it has none.
     pub metadata: &'a str,
 }
 
-/// What the broker holds of a partition: `[start, end)`.
+/// The log of a partition on the broker: `[start, end)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogBounds {
-    /// The first offset there is.
+    /// The first available offset.
     pub start: i64,
-    /// The offset the next record will get.
+    /// The offset of the next record.
     pub end: i64,
 }
 
-/// Where a partition begins that the group has never committed.
+/// Where a partition starts for which the group has no commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FreshStart {
-    /// At the first record there is.
+    /// At the first record.
     Earliest,
-    /// After the last record there is.
+    /// After the last record.
     Latest,
 }
 
 /// A notice about a start that operators must see. It does not prevent the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecoveryNotice {
-    /// The commit carries no metadata of ours: counting begins at its offset, with what the log holds from there.
+    /// The commit has no metadata of ours: counting begins at its offset, with the records from there on.
     OffsetsSetByTool {
         /// The committed offset.
         offset: i64,
     },
-    /// Retention has removed records of windows that were held. Those windows are not built again; the last complete rows stay.
+    /// Retention has removed records of windows that were held. Those windows are not rebuilt; the last complete rows
+    /// are kept.
     LogCutBelowPosition {
         /// The committed low offset.
         low_offset: i64,
         /// The next offset that would have been read.
         position: i64,
-        /// The first offset there is.
+        /// The first available offset.
         log_start: i64,
     },
-    /// Retention has removed records that were never read. They are lost to the counts.
+    /// Retention has removed records that were never read. They are missing from the counts.
     LogCutBeyondPosition {
         /// The committed low offset.
         low_offset: i64,
         /// The next offset that would have been read.
         position: i64,
-        /// The first offset there is.
+        /// The first available offset.
         log_start: i64,
     },
-    /// The topic was recreated: it is read from its beginning, as if never seen. A window keeps the larger count.
+    /// The topic was recreated: it is read from its beginning, like a new one. A window keeps the larger count.
     TopicMadeAnew {
         /// The committed low offset.
         low_offset: i64,
-        /// The end of the log that is there now.
+        /// The current end of the log.
         log_end: i64,
     },
     /// The log ends before the position: the cluster has lost records that had been counted.
     LogEndsBelowPosition {
         /// The next offset that would have been read.
         position: i64,
-        /// The end of the log that is there now.
+        /// The current end of the log.
         log_end: i64,
     },
 }
 
 impl RecoveryNotice {
-    /// How many records may be missing from the tables for good, at most: those that were never read, and those of windows
-    /// that are not built again, whose rows may or may not have been written before.
+    /// Upper bound of the records that may be missing from the tables permanently: those that were never read, and
+    /// those of windows that are not rebuilt, whose rows may or may not have been written before.
     #[must_use]
     pub fn records_lost_at_most(&self) -> u64 {
         let lost = match self {
@@ -89,18 +91,18 @@ impl RecoveryNotice {
 /// Why a partition cannot be started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecoveryError {
-    /// Its windows were counted with another length.
+    /// Its windows were counted with a different length.
     #[error(
         "the group's commits were made with windows of {committed} ms, but `ctr.job.window-size-ms` is {configured}: \
          set it back, or use another `kafka.group-id` and other tables"
     )]
     WindowSizeChanged {
-        /// The length the commits were made with, in ms.
+        /// The window length of the commits, in ms.
         committed: i64,
-        /// The length that is set now, in ms.
+        /// The configured window length, in ms.
         configured: i64,
     },
-    /// A newer version of the pipeline has committed.
+    /// A newer version of the pipeline wrote the commit.
     #[error("{0}: start that version, or use another `kafka.group-id` and other tables")]
     NewerVersion(MetadataError),
 }
@@ -110,32 +112,33 @@ pub enum RecoveryError {
 pub struct PartitionStart {
     /// The first offset to read.
     pub offset: i64,
-    /// The first record that may be part of a window held. Records before it only show that the log is the same.
+    /// The first record that may be part of a window held. Records before it only confirm that the log is the same.
     pub low_offset: i64,
-    /// Records before this offset were accounted for by an earlier life: they rebuild windows, silently.
+    /// Records before this offset were accounted for by an earlier run: they rebuild windows silently.
     pub position: i64,
     /// The largest event time before the low offset.
     pub maximum: Option<i64>,
-    /// The closed mark: windows that end here or before are not built again.
+    /// The closed mark: windows that end here or before are not rebuilt.
     pub closed: Option<i64>,
     /// The end of the newest window of any record before the position.
     pub newest: Option<i64>,
-    /// The record that must be there if the log is the same.
+    /// The record that must be present if the log is the same.
     pub anchor: Option<RecordMark>,
 }
 
 impl PartitionStart {
-    /// A start at `offset` that knows nothing of what came before.
+    /// A start at `offset` without any history.
     #[must_use]
     pub const fn at(offset: i64) -> Self {
         Self { offset, low_offset: offset, position: offset, maximum: None, closed: None, newest: None, anchor: None }
     }
 }
 
-/// Decides how a partition starts.
+/// Determines how a partition starts.
 ///
 /// # Errors
-/// [`RecoveryError`] where starting would mix counts that do not belong together.
+///
+/// [`RecoveryError`] if starting would mix counts that do not belong together.
 pub fn recover(
     commit: Option<Commit<'_>>,
     log: LogBounds,
@@ -163,7 +166,7 @@ pub fn recover(
     Ok(continue_from(&checkpoint, log))
 }
 
-/// A topic that was found, while reading, to be another one than the commit speaks of.
+/// Handles a topic that turned out, while reading, to be a different one than the commit refers to.
 #[must_use]
 pub fn made_anew(low_offset: i64, log: LogBounds) -> (PartitionStart, RecoveryNotice) {
     (PartitionStart::at(log.start), RecoveryNotice::TopicMadeAnew { low_offset, log_end: log.end })
@@ -189,7 +192,7 @@ fn continue_from(checkpoint: &PartitionCheckpoint, log: LogBounds) -> (Partition
         return (start, Some(notice));
     }
     if log.start > low_offset {
-        // Records of held windows are gone. All of them lie before the position, so no window after `newest` lost any.
+        // Records of held windows are gone. All of them precede the position, so no window after `newest` lost any.
         let start = PartitionStart {
             offset: log.start,
             low_offset: log.start,
@@ -315,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_log_that_ends_at_its_anchor_is_another_log() {
-        // The record that was first of the windows held is not there: what is there must not be taken for read.
+        // The first record of the held windows is missing: the existing records must not be treated as already read.
         let (start, notice) = start(&checkpoint(), LogBounds { start: 0, end: 50 });
         assert_eq!(start, PartitionStart::at(0));
         assert_eq!(notice, Some(RecoveryNotice::TopicMadeAnew { low_offset: 50, log_end: 50 }));

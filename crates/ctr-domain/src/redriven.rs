@@ -13,8 +13,8 @@ use crate::rejection::RejectionCode;
 /// The header of a redriven record. Its value is the [`DeadLetterId`] of the origin.
 pub const HEADER: &str = "ctr-redriven";
 
-/// What identifies a dead letter: the place of its record, and why it was not counted. Written
-/// `topic/partition/offset/code`; names of topics have no slash.
+/// Identity of a dead letter: the position of its record, and why it was not counted. Written as
+/// `topic/partition/offset/code`; topic names contain no slash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeadLetterId {
     /// The topic of the record.
@@ -33,8 +33,8 @@ pub struct DeadLetterId {
 pub struct DeadLetterIdError(String);
 
 impl DeadLetterId {
-    /// Reads the header of the record at `offset` of a partition: `None` where the value names no dead letter of an earlier
-    /// record there.
+    /// Reads the header of the record at `offset` of a partition: `None` if the value does not identify a dead letter
+    /// of an earlier record in it.
     #[must_use]
     pub fn of_origin(header: &[u8], topic: &str, partition: i32, offset: i64) -> Option<Self> {
         let id: Self = std::str::from_utf8(header).ok()?.parse().ok()?;
@@ -43,7 +43,7 @@ impl DeadLetterId {
     }
 }
 
-/// Whether a text is one of the codes that this version gives.
+/// Whether a text is a code that this version produces.
 fn is_code(code: &str) -> bool {
     code == TOO_LATE || RejectionCode::ALL.iter().any(|known| known.as_str() == code)
 }

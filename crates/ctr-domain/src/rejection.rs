@@ -4,15 +4,15 @@ use std::fmt;
 
 use crate::timestamp;
 
-/// The most characters of a payload that a message repeats.
+/// Maximum number of payload characters repeated in a message.
 const QUOTED_CHARS: usize = 120;
 
-/// The rule that a record breaks. Names and order are stable: dead letters, metrics and truth files carry them.
+/// The rule that a record violates. Names and order are stable: dead letters, metrics and truth files contain them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RejectionCode {
     /// The record has no value (a Kafka tombstone).
     Tombstone,
-    /// The value has no bytes, or nothing but white space.
+    /// The value is empty or only white space.
     EmptyPayload,
     /// The value is not UTF-8.
     NotUtf8,
@@ -79,16 +79,16 @@ impl RejectionCode {
         }
     }
 
-    /// The place of this code in [`RejectionCode::ALL`], for counters kept in an array.
+    /// The index of this code in [`RejectionCode::ALL`], for counters kept in an array.
     #[must_use]
     pub fn index(self) -> usize {
         self as usize
     }
 
-    /// The one of the original's four codes that says the same, for readers that know only those.
+    /// The corresponding one of the original's four codes, for readers that know only those.
     ///
-    /// `INVALID_EVENT`: there is nothing to read. `DESERIALIZATION_ERROR`: what is there is not a JSON object.
-    /// `VALIDATION_ERROR`: the object breaks a rule. `UNKNOWN_ERROR` is never given: each cause here has a name.
+    /// `INVALID_EVENT`: there is nothing to read. `DESERIALIZATION_ERROR`: the value is not a JSON object.
+    /// `VALIDATION_ERROR`: the object violates a rule. `UNKNOWN_ERROR` is never used: each cause here has a name.
     #[must_use]
     pub fn original_code(self) -> &'static str {
         match self {
@@ -112,26 +112,26 @@ impl fmt::Display for RejectionCode {
     }
 }
 
-/// A record that is not counted, and why. The fault is the record's producer's; the way on is the dead-letter topic.
+/// A record that is not counted, with the reason. Its producer is at fault; the record goes to the dead-letter topic.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct Rejection {
-    /// The rule that was broken: the first one in the order of [`Event::parse`](crate::event::Event::parse).
+    /// The violated rule: the first one in the order of [`Event::parse`](crate::event::Event::parse).
     pub code: RejectionCode,
-    /// For people: the field and what was found there, with at most a line of the payload.
+    /// For people: the field and its value, with at most one line of the payload.
     pub message: String,
-    /// Epoch milliseconds of the event, where its `timestamp` is good although something else is not.
+    /// Event time in epoch milliseconds, if its `timestamp` is valid although something else is not.
     pub event_time: Option<i64>,
 }
 
 impl Rejection {
-    /// A rejection of a record whose event time is not known.
+    /// A rejection of a record whose event time is unknown.
     #[must_use]
     pub fn new(code: RejectionCode, message: String) -> Self {
         Rejection { code, message, event_time: None }
     }
 
-    /// The rejection of an event whose time (epoch ms) is before the first that is accepted.
+    /// The rejection of an event whose time (epoch ms) is before the earliest accepted one.
     #[must_use]
     pub fn before_all(event_time: i64, min_event_time: i64) -> Self {
         let message = format!(
@@ -145,7 +145,8 @@ impl Rejection {
 
     /// The rejection of the future guard: the event is more than `max_skew_ms` ahead of its record's Kafka timestamp.
     ///
-    /// All three are milliseconds; the two times count from the epoch. The caller compares, this only words it.
+    /// All three are milliseconds; the two times count from the epoch. The caller compares; this only creates the
+    /// message.
     #[must_use]
     pub fn future(event_time: i64, record_time: i64, max_skew_ms: i64) -> Self {
         let ahead_ms = event_time.saturating_sub(record_time);
@@ -158,14 +159,14 @@ impl Rejection {
         Rejection { code: RejectionCode::FutureTimestamp, message, event_time: Some(event_time) }
     }
 
-    /// The same rejection, with the time of the event if that is known.
+    /// The same rejection, with the event time if it is known.
     #[must_use]
     pub(crate) fn at(self, event_time: Option<i64>) -> Self {
         Rejection { event_time, ..self }
     }
 }
 
-/// The beginning of a piece of payload, fit for one line of a message: short, and without control characters.
+/// The beginning of a payload, suitable for one line of a message: short, and without control characters.
 pub(crate) fn quote(text: &str) -> String {
     let mut chars = text.chars();
     let mut quoted: String =

@@ -1,39 +1,41 @@
-//! The rules that every decision follows, as numbers.
+//! The rules for all decisions, as numbers.
 
 use crate::rejection::Rejection;
 use crate::timestamp::DEFAULT_MIN_MS;
 use crate::watermark::Watermark;
 use crate::window::{Window, WindowSize};
 
-/// Whether an event that repeats an `event_id` counts again.
+/// Whether an event with a repeated `event_id` counts again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deduplication {
     /// Every valid event counts.
     Off,
-    /// An `event_id` counts once per window and Kafka partition. The set of ids lives and is rebuilt with the window.
+    /// An `event_id` counts once per window and Kafka partition. The set of IDs exists as long as the window and is
+    /// rebuilt with it.
     EventId,
 }
 
-/// All the settings a task decides by. All times are milliseconds, none is negative.
+/// All settings that affect a task's decisions. All times are milliseconds, none is negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// The length of a window.
     pub window_size: WindowSize,
     /// How far the watermark stays behind the largest event time of a partition.
     pub max_out_of_orderness_ms: i64,
-    /// How long after its end, in event time, a window still takes events.
+    /// How long after its end, in event time, a window still accepts events.
     pub allowed_lateness_ms: i64,
-    /// The first event time that is accepted (epoch ms).
+    /// The earliest accepted event time (epoch ms).
     pub min_event_time: i64,
     /// How far an event may be ahead of its record's Kafka timestamp.
     pub max_future_skew_ms: i64,
     /// Wall time without a record after which a partition at its end no longer holds back the watermark of its task.
     pub idle_timeout_ms: i64,
-    /// Event time by which one partition must have passed a window before it may be let go beside a silent partition.
+    /// Event time by which one partition must have passed a window before it may be closed although the other partition
+    /// is silent.
     pub idle_hold_ms: i64,
     /// How far, in event time, one partition of a task is read ahead of the other.
     pub max_drift_ms: i64,
-    /// Whether repeated event ids count.
+    /// Whether repeated event IDs count.
     pub deduplication: Deduplication,
 }
 
@@ -44,8 +46,8 @@ impl Rules {
         self.window_size.window_of(timestamp)
     }
 
-    /// The watermark that follows from the largest event time of a partition: no event at or below it is expected any more
-    /// (Flink's `BoundedOutOfOrdernessWatermarks`: maximum - bound - 1 ms).
+    /// The watermark that follows from the largest event time of a partition: no event at or below it is expected any
+    /// more (Flink's `BoundedOutOfOrdernessWatermarks`: maximum - bound - 1 ms).
     #[must_use]
     pub const fn watermark(&self, maximum: Option<i64>) -> Watermark {
         match maximum {
@@ -54,15 +56,15 @@ impl Rules {
         }
     }
 
-    /// Whether a watermark has passed a window for good: its last timestamp and the allowed lateness are behind. An event for
+    /// Whether a watermark has passed a window permanently: its last timestamp plus the allowed lateness. An event for
     /// such a window is too late (Flink's `WindowOperator#isWindowLate`).
     #[must_use]
     pub const fn has_passed(&self, window_end: i64, watermark: Watermark) -> bool {
         window_end.saturating_sub(1).saturating_add(self.allowed_lateness_ms) <= watermark.0
     }
 
-    /// By how much one record moves the maximum: by the event's time, but never beyond the record's own Kafka timestamp, so
-    /// that a clock that runs ahead cannot make everybody else late.
+    /// The maximum after one record: it advances to the event's time, but never beyond the record's own Kafka
+    /// timestamp, so that a clock that runs ahead cannot make other events late.
     #[must_use]
     pub const fn progress(timestamp: i64, record_timestamp: Option<i64>) -> i64 {
         match record_timestamp {
@@ -71,10 +73,11 @@ impl Rules {
         }
     }
 
-    /// Checks the two rules for an event's time that need more than the event: not before `min_event_time`, and not too
-    /// far ahead of its record's Kafka timestamp.
+    /// Checks the two rules for event times that need more than the event: not before `min_event_time`, and not too far
+    /// ahead of its record's Kafka timestamp.
     ///
     /// # Errors
+    ///
     /// `INVALID_TIMESTAMP`, `FUTURE_TIMESTAMP`.
     #[inline]
     pub fn accept_time(&self, timestamp: i64, record_timestamp: Option<i64>) -> Result<(), Rejection> {

@@ -1,4 +1,4 @@
-//! The shell: everything a worker decides around its tasks. No IO, no clock, no threads.
+//! The shell: all decisions of a worker around its tasks. No IO, no clock, no threads.
 //!
 //! ```text
 //!             inputs                                commands
@@ -9,24 +9,24 @@
 //! time, stop ──────────────────────┘      └── notices; a fault that ends it ─────> people, supervisor
 //! ```
 //!
-//! Its driver translates, and decides nothing: in the pipeline between librdkafka and the sinks, in `ctr-simulation` between a
-//! world of brokers, sinks and clocks that misbehave. So what the histories prove is what ships.
+//! Its driver only translates: in the pipeline between librdkafka and the sinks, in `ctr-simulation` for simulated brokers,
+//! sinks and clocks that misbehave. So the histories test the shipped code.
 //!
-//! Each decision has one place:
+//! Each decision is made in one place:
 //!
 //! | decision | where |
 //! |---|---|
 //! | may this partition be read, and if not, why | `reading`: [`Shell::may_read`] |
-//! | what an error in a partition's queue ends | `fault`: [`Shell::on_upset`] |
+//! | what an error in a partition's queue stops | `fault`: [`Shell::on_upset`] |
 //! | which pairs there are, and where each begins | `takeover` |
 //! | what is fired, in which order | `firing`: [`Shell::fire`] |
-//! | which letter goes next, whether letters can be written | `outbox` |
-//! | when a commit may be made, and what its answer says | `checkpoints` |
-//! | when the broker is asked where a log ends | `ends` |
-//! | what a stop still owes | `stop` |
-//! | what a revocation forgets | [`Shell::on_revoked`] |
+//! | which dead letter goes next, whether dead letters can be written | `outbox` |
+//! | when a commit may be made, and what its result means | `checkpoints` |
+//! | when the end of a log is requested | `ends` |
+//! | what is pending during a stop | `stop` |
+//! | what a revocation drops | [`Shell::on_revoked`] |
 //!
-//! Time is `now`: milliseconds of one monotonic clock. It decides when something is done, never what is counted.
+//! Time is `now`: milliseconds of one monotonic clock. It affects when something is done, never what is counted.
 
 mod checkpoints;
 mod counter;
@@ -60,36 +60,37 @@ use firing::FiringRound;
 use outbox::Outbox;
 use takeover::Takeover;
 
-/// One life of a task. A pair that comes back gets a new one, so that what is meant for a task that is gone is recognized and
-/// ignored.
+/// One lifetime of a task. A pair that is assigned again gets a new one, so that messages for a dropped task are
+/// recognized and ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(
     /// No other task of the same shell has this number.
     pub u64,
 );
 
-/// When a shell does things. All times are milliseconds.
+/// The shell's intervals and limits. All times are milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShellSettings {
-    /// Between two checkpoints.
+    /// Time between two checkpoints.
     pub checkpoint_interval: i64,
-    /// After which a commit that was not answered has failed.
+    /// Time after which an unanswered commit counts as failed.
     pub checkpoint_timeout: i64,
-    /// Between the end of a commit and the next, at least.
+    /// Minimum time between the end of a commit and the next.
     pub checkpoint_min_pause: i64,
-    /// Between two firings.
+    /// Time between two firings.
     pub fire_interval: i64,
-    /// Rows of one firing of one pair at most: the rest follows with the next round, so that reading is not held up.
+    /// Maximum number of rows in one firing of one pair; the rest follows in the next round, so that reading is not
+    /// delayed.
     pub rows_per_firing: usize,
-    /// Between two questions about one log's end.
+    /// Time between two requests for the end of one log.
     pub ask_interval: i64,
-    /// After which a question that was not answered is asked again.
+    /// Time after which an unanswered request is repeated.
     pub ask_timeout: i64,
-    /// Before partitions whose facts could not be had are asked for again.
+    /// Delay before the facts of partitions are requested again after a failure.
     pub retry_delay: i64,
-    /// Before a letter that could not be written is sent again.
+    /// Delay before a dead letter that could not be written is sent again.
     pub letter_retry: i64,
-    /// Bytes of letters that wait at most before partitions are read no further.
+    /// Maximum size of waiting dead letters in bytes; beyond it, partitions are no longer read.
     pub max_waiting_bytes: usize,
 }
 
@@ -110,72 +111,72 @@ impl Default for ShellSettings {
     }
 }
 
-/// What the row sink says of itself.
+/// Status of the row sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SinkView {
-    /// Whether the last thing asked of it succeeded.
+    /// Whether its last request succeeded.
     pub is_available: bool,
     /// Whether there is room for more rows.
     pub has_room: bool,
 }
 
-/// What the driver has to do. In order.
+/// Actions for the driver, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Read nothing: give the consumer an empty assignment and drop all queues.
+    /// Stop reading: give the consumer an empty assignment and drop all queues.
     Unassign,
-    /// Ask what the group has committed for these partitions of both topics, and where their logs begin and end: all at once,
-    /// without waiting. The answer goes to [`Shell::on_facts`].
+    /// Request the group's commits for these partitions of both topics, and the bounds of their logs: all at once,
+    /// without waiting. The result goes to [`Shell::on_facts`].
     AskFacts {
-        /// To be given back.
+        /// To be returned with the result.
         id: FactsId,
         /// The pairs.
         partitions: Vec<i32>,
     },
-    /// Read these, from these offsets. They are the shell's pairs, in its order.
+    /// Read these pairs, from these offsets. They are the shell's pairs, in its order.
     Assign(Vec<PairStart>),
-    /// Commit these partitions together. The answer goes to [`Shell::on_commit_answer`].
+    /// Commit these partitions together. The result goes to [`Shell::on_commit_answer`].
     Commit {
-        /// To be given back.
+        /// To be returned with the result.
         id: CommitId,
-        /// The partition, and what to commit for it of each side.
+        /// The partition, and the commit of each side.
         partitions: Vec<(i32, [PartitionCheckpoint; 2])>,
     },
-    /// Ask the broker where a log ends. The answer goes to [`Shell::on_end_offset`].
+    /// Request the end offset of a log from the broker. The result goes to [`Shell::on_end_offset`].
     AskEndOffset(EndOffsetQuestion),
-    /// Tell people.
+    /// Notify operators.
     Tell(Notice),
-    /// End: the shell cannot recover from this.
+    /// Exit: the shell cannot recover from this.
     GiveUp(Fault),
 }
 
-/// What people must be told.
+/// Notices for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// A partition does not simply continue from its commit.
     Recovery {
-        /// Of which topic.
+        /// Its topic.
         side: Side,
         /// Its number.
         partition: i32,
-        /// What is different.
+        /// The reason.
         notice: RecoveryNotice,
     },
     /// Pairs were taken over.
     TakenOver {
         /// Their numbers.
         partitions: Vec<i32>,
-        /// How long that took.
+        /// How long it took.
         took_ms: i64,
     },
-    /// Partitions wait because their twin of the other topic is not there.
+    /// Partitions wait because their counterparts in the other topic do not exist.
     WithoutTwin {
         /// Their numbers.
         partitions: Vec<i32>,
     },
-    /// The brokers did not say what is needed to take partitions over. They are asked again.
+    /// The brokers did not return the facts needed to take partitions over. The request is repeated.
     NoFacts {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// All partitions are taken over again from their commits.
@@ -184,35 +185,35 @@ pub enum Notice {
         partition: i32,
         /// Its topic.
         side: Side,
-        /// Why.
+        /// The reason.
         why: Upset,
     },
     /// Reading of a partition has stopped; the others continue.
     Stopped {
-        /// Of which topic.
+        /// Its topic.
         side: Side,
         /// Its number.
         partition: i32,
-        /// The offset it was read to.
+        /// The next offset to read.
         position: i64,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// A commit was refused, or could not be made. The next one follows.
+    /// A commit was refused, or could not be made. The next checkpoint retries.
     CommitFailed {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// Dead letters cannot be written.
     LettersFail {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// Dead letters can be written again.
     LettersWork,
 }
 
-/// Everything a worker decides. `T` counts the records of a pair, `L` is a dead letter on its way.
+/// All decisions of a worker. `T` counts the records of a pair, `L` is a dead letter on its way.
 #[derive(Debug)]
 pub struct Shell<L, T: Counter = Task> {
     settings: ShellSettings,
@@ -226,18 +227,18 @@ pub struct Shell<L, T: Counter = Task> {
     firing: FiringRound,
     next_ask: i64,
     is_stopping: bool,
-    /// The number of the newest task, question or commit.
+    /// The number of the newest task, request or commit.
     newest_id: u64,
     commands: Vec<Command>,
     past: Account,
 }
 
-/// What became of records: numbers that only grow.
+/// Outcomes of records: counters that only grow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Account {
-    /// Of all records, by topic.
+    /// All records, by topic.
     pub ledgers: BySide<Ledger>,
-    /// Of all windows.
+    /// All windows.
     pub firings: Firings,
 }
 
@@ -251,7 +252,7 @@ impl Account {
 }
 
 impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
-    /// A shell without partitions. `broken` is what a test breaks: nothing, `()`, for the task that ships.
+    /// A shell without partitions. `broken` is the rule that a test breaks: `()`, nothing, for the shipped task.
     #[must_use]
     pub fn new(settings: ShellSettings, rules: Rules, broken: T::Broken) -> Self {
         Self {
@@ -272,25 +273,25 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         }
     }
 
-    /// What is to be done now. Ask after every input; [`Command::GiveUp`] is the last.
+    /// The next action. Call it after every input; [`Command::GiveUp`] is the last.
     pub fn take_commands(&mut self) -> Vec<Command> {
         std::mem::take(&mut self.commands)
     }
 
-    /// The row sink is like this now. To be told before reading and firing.
+    /// Updates the status of the row sink. To be called before reading and firing.
     pub const fn on_sink(&mut self, sink: SinkView) {
         self.sink = sink;
     }
 
-    /// Time has passed: takes checkpoints, asks questions, gives up on answers that never came.
+    /// Advances time: takes checkpoints, sends requests, abandons unanswered ones.
     pub fn on_time(&mut self, now: i64) {
         self.advance_takeover(now);
         self.advance_checkpoints(now);
         self.ask_for_ends(now);
     }
 
-    /// The group has taken all partitions back, or will do so soon: their tasks are dropped, with everything that is owed for
-    /// them. What was not committed is read again by whoever has the partition next.
+    /// The group has revoked all partitions, or is about to: their tasks are dropped, with everything pending for them.
+    /// The next owner reads uncommitted records again.
     pub fn on_revoked(&mut self) {
         self.takeover.revoke();
         self.drop_tasks();
@@ -303,13 +304,13 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         }
     }
 
-    /// The pairs that are read, in the order of [`Command::Assign`].
+    /// The pairs being read, in the order of [`Command::Assign`].
     #[must_use]
     pub fn pairs(&self) -> &[Pair<T>] {
         &self.pairs
     }
 
-    /// The account of all records in the life of this shell.
+    /// The ledger of all records in the lifetime of this shell.
     #[must_use]
     pub fn account(&self) -> Account {
         let mut account = self.past.clone();
@@ -317,7 +318,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         account
     }
 
-    /// How many pairs have not passed their positions yet.
+    /// How many pairs have not reached their positions yet.
     #[must_use]
     pub fn replaying(&self) -> usize {
         self.pairs.iter().filter(|pair| pair.counter.is_any_replaying()).count()

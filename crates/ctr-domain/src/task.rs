@@ -1,11 +1,11 @@
 //! The task: one pair of partitions, `impressions-p` and `clicks-p`, from records to result rows.
 //!
 //! A pure state machine. Records go in with [`Task::on_event`]; rows come out of [`Task::fire`]; acknowledgements come back
-//! through [`Task::on_rows_acknowledged`]; [`Task::checkpoint`] says what may be committed. Time is an argument: `now` is
-//! milliseconds of any monotonic clock, and decides only when a row is seen, never what it counts.
+//! through [`Task::on_rows_acknowledged`]; [`Task::checkpoint`] returns what may be committed. Time is an argument: `now` is
+//! milliseconds of any monotonic clock, and affects only when a row is visible, never what it counts.
 //!
-//! What counts is decided by the log of a record's own partition before the record (the one exception, windows let go
-//! beside a silent partition, is kept as a dead letter). So two tasks over one log come to the same numbers.
+//! Whether a record counts depends only on its own partition's log before it (with one exception, windows closed early
+//! because the other partition is silent, whose records become dead letters). So two tasks over one log get the same counts.
 
 mod firing;
 mod hold;
@@ -28,7 +28,8 @@ use partition::Partition;
 pub use firing::{Firings, MAX_FIRING_ID_BYTES, RowBatch};
 pub use hold::EndOffsetRequest;
 
-/// Which of the two topics a partition belongs to. The topic does not decide what an event is, only where it lies.
+/// Which of the two topics a partition belongs to. The topic does not determine the type of an event, only where it is
+/// stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     /// The impressions topic.
@@ -71,22 +72,22 @@ pub struct BySide<T>(
     pub [T; 2],
 );
 
-/// What became of one record.
+/// The outcome of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It made a count grow.
     Counted,
-    /// Its event id had been counted already.
+    /// Its event ID had already been counted.
     Duplicate,
-    /// An earlier life has accounted for it; it only rebuilt a window.
+    /// An earlier run accounted for it; it only rebuilt a window.
     Replayed,
-    /// It must be kept as a dead letter. The task has issued this letter: it holds back checkpoints until
+    /// It must be kept as a dead letter. The task has issued this dead letter: it holds back checkpoints until
     /// [`Task::on_letters_acknowledged`] covers it.
     DeadLetter(DeadLetterReason),
-    /// It lies below the next offset: the consumer has gone back. The record was not looked at; the task must be
-    /// discarded and restored.
+    /// It is below the next offset: the consumer has moved back. The record was ignored; the task must be discarded and
+    /// restored.
     Rewind,
-    /// The record that the commit speaks of is another one: the topic was made anew. The record was not looked at; the
+    /// The record that the commit refers to is a different one: the topic was recreated. The record was ignored; the
     /// task must be discarded and this side started from its beginning.
     AnotherLog,
 }
@@ -97,12 +98,12 @@ pub struct Task {
     rules: Rules,
     source_partition: u32,
 
-    // What the log decides: equal in every life that has read the same records.
+    // Determined by the log: equal in every run that has read the same records.
     partitions: BySide<Partition>,
     windows: OpenWindows,
     closed: Option<i64>,
 
-    // What this life has shown and knows to be safe.
+    // What this run has sent and knows to be durable.
     fired: Watermark,
     firings: Firings,
     replayed: bool,
@@ -110,7 +111,7 @@ pub struct Task {
     letters: Acknowledged,
 }
 
-/// A count of things sent, and how many of them, in order, are acknowledged.
+/// A count of items sent, and how many of them, in order, are acknowledged.
 #[derive(Debug, Default, Clone, Copy)]
 struct Acknowledged {
     issued: u64,
@@ -123,14 +124,14 @@ impl Acknowledged {
         self.issued
     }
 
-    /// Acknowledgements may come late, twice and out of order: the largest counts.
+    /// Acknowledgements may arrive late, twice and out of order: the largest counts.
     fn acknowledge(&mut self, up_to: u64) {
         self.acknowledged = self.acknowledged.max(up_to.min(self.issued));
     }
 }
 
 impl Task {
-    /// A task that goes on where two partitions were left.
+    /// A task that continues where two partitions stopped.
     #[must_use]
     pub fn restore(rules: Rules, source_partition: u32, starts: BySide<PartitionStart>, now: i64) -> Self {
         let [a, b] = starts.0;
@@ -148,7 +149,7 @@ impl Task {
         }
     }
 
-    /// Takes the next record of one side: a valid event, or why it is none.
+    /// Takes the next record of one side: a valid event, or its rejection.
     pub fn on_event(&mut self, side: Side, record: RecordMark, event: Result<Event<'_>, Rejection>) -> Outcome {
         let partition = &mut self.partitions[side];
         if record.offset < partition.next {
@@ -200,14 +201,15 @@ impl Task {
         if open.count(side, &event, self.rules.deduplication) { Verdict::Counted } else { Verdict::Duplicate }
     }
 
-    /// Notes that records of a side have arrived at `now`. Once per batch, so that no clock is read per record.
+    /// Notes that records of a side have arrived at `now`. Called once per batch, so that the clock is not read per
+    /// record.
     pub fn on_arrival(&mut self, side: Side, now: i64) {
         let last = &mut self.partitions[side].last_arrival;
         *last = now.max(*last);
     }
 
-    /// Notes that a side was read to its end: `end_offset` is the offset its next record will get. Holes in the log
-    /// (transaction markers, compaction) before it are behind us.
+    /// A side was read to its end: `end_offset` is the offset of its next record. Gaps in the log (transaction markers,
+    /// compaction) before it are passed.
     pub fn on_partition_end(&mut self, side: Side, end_offset: i64) {
         let partition = &mut self.partitions[side];
         if end_offset >= partition.next {
@@ -215,26 +217,27 @@ impl Task {
         }
     }
 
-    /// Notes where the log of a side ends: its high watermark. What lies between that and the end that can be read is held back
-    /// by an open transaction; until it is over, the side is neither at its end nor idle, so nothing is closed beside it.
+    /// Records where the log of a side ends: its high watermark. Records between that and the readable end are held
+    /// back by an open transaction; until it ends, the side is neither at its end nor idle, so no window is closed
+    /// early because of it.
     pub fn on_log_end(&mut self, side: Side, end_offset: i64) {
         self.partitions[side].note_log_end(end_offset);
     }
 
-    /// Whether every side has passed its position or its end, so that rows may be shown and dead letters sent.
+    /// Whether every side has passed its position or its end, so that rows and dead letters may be sent.
     pub fn is_replayed(&mut self) -> bool {
         self.replayed = self.replayed || self.partitions.0.iter().all(Partition::is_replayed);
         self.replayed
     }
 
-    /// Whether a side has yet to pass its position or its end.
+    /// Whether a side has not passed its position or its end yet.
     #[must_use]
     pub fn is_replaying(&self, side: Side) -> bool {
         !self.replayed && !self.partitions[side].is_replayed()
     }
 
-    /// Whether a side must wait because it is more than `max-drift` of event time ahead of its twin while the twin has
-    /// records to read. Waiting means not to drain its queue.
+    /// Whether a side must wait because it is more than `max-drift` of event time ahead of its counterpart while that
+    /// has records to read. Waiting means not draining its queue.
     #[must_use]
     pub fn is_ahead(&self, side: Side) -> bool {
         let (own, twin) = (&self.partitions[side], &self.partitions[side.twin()]);
@@ -264,7 +267,7 @@ impl Task {
         self.letters.issued
     }
 
-    /// Lets go of every window that nothing can change any more, then says what may be committed; `None` while replaying.
+    /// Releases every window that can no longer change, then returns what may be committed; `None` while replaying.
     ///
     /// The commit itself must wait for [`Checkpoint::after_letters`]: see [`Task::may_commit`].
     pub fn checkpoint(&mut self) -> Option<Checkpoint> {
@@ -291,7 +294,7 @@ impl Task {
         self.rows.acknowledged == self.rows.issued && self.letters.acknowledged == self.letters.issued
     }
 
-    /// The account of a side's records in this life.
+    /// The ledger of a side's records in this run.
     #[must_use]
     pub fn ledger(&self, side: Side) -> &Ledger {
         &self.partitions[side].ledger
@@ -309,7 +312,7 @@ impl Task {
         self.rules.watermark(self.partitions[side].maximum)
     }
 
-    /// The largest event time of a side so far, as its records moved it; `None` before the first.
+    /// The largest event time of a side so far, as advanced by its records; `None` before the first one.
     #[must_use]
     pub fn maximum(&self, side: Side) -> Option<i64> {
         self.partitions[side].maximum
@@ -321,25 +324,25 @@ impl Task {
         self.partitions[side].is_at_end()
     }
 
-    /// How many windows are held.
+    /// Number of windows held.
     #[must_use]
     pub fn open_windows(&self) -> usize {
         self.windows.len()
     }
 
-    /// The closed mark: windows that end here or before are never built again.
+    /// The closed mark: windows that end here or before are never rebuilt.
     #[must_use]
     pub const fn closed(&self) -> Option<i64> {
         self.closed
     }
 }
 
-/// What the rules say of a record, before it is known whether an earlier life has said it already.
+/// Applies the rules to a record, before it is known whether an earlier run has already handled it.
 enum Verdict {
     Counted,
     Duplicate,
     DeadLetter(DeadLetterReason),
-    /// Read only to see that the log is the same.
+    /// Read only to check that the log is the same.
     BelowLow,
 }
 
@@ -375,7 +378,7 @@ impl Partition {
 }
 
 impl OpenWindow {
-    /// Whether the window's newest rows are sent, and acknowledged.
+    /// Whether the window's newest rows are sent, and whether they are acknowledged.
     fn is_settled(&self, rows: Acknowledged) -> bool {
         self.is_shown() && self.last_batch <= rows.acknowledged
     }

@@ -1,6 +1,6 @@
-//! Event times: the forms in which a producer may write one, and the range that is believed.
+//! Event times: the formats in which a producer may write one, and the accepted range.
 //!
-//! Inside, a time is always an `i64` of milliseconds since 1970-01-01T00:00:00Z.
+//! Internally, a time is always an `i64` of milliseconds since 1970-01-01T00:00:00Z.
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat};
 
@@ -8,11 +8,11 @@ use chrono::{DateTime, NaiveDateTime, SecondsFormat};
 /// unsigned number: one from 1969 would stay the latest forever. What the job accepts begins later: see [`DEFAULT_MIN_MS`].
 pub const MIN_MS: i64 = 10_000;
 
-/// The first event time that is accepted unless `ctr.job.min-event-time` names another: 2000-01-01T00:00:00Z. Before it lie
-/// seconds sent as milliseconds, and what a producer without a clock sends.
+/// The earliest accepted event time unless `ctr.job.min-event-time` sets another: 2000-01-01T00:00:00Z. Before it are
+/// seconds sent as milliseconds, and the times of producers without a clock.
 pub const DEFAULT_MIN_MS: i64 = 946_684_800_000;
 
-/// The first event time that is no longer accepted: 2200-01-01T00:00:00Z. Beyond it lie microseconds sent as
+/// The first event time that is no longer accepted: 2200-01-01T00:00:00Z. Beyond it are microseconds sent as
 /// milliseconds, and the tables' `DateTime64(3)` ends at 2299.
 pub const END_MS: i64 = 7_258_118_400_000;
 
@@ -25,7 +25,7 @@ pub enum TimestampError {
     /// A JSON number with a fraction or an exponent, even one of zero (`1.0`, `1e3`).
     #[error("is not an integer; send epoch milliseconds without fraction and exponent")]
     NotAnInteger,
-    /// A string in none of the accepted forms, or a date or time that no calendar or clock shows.
+    /// A string in none of the accepted formats, or a date or time that does not exist.
     #[error("is not a time; send epoch milliseconds, `YYYY-MM-DD HH:MM:SS` in UTC, or RFC 3339")]
     UnknownForm,
     /// A time (epoch ms) before [`MIN_MS`], or at or after [`END_MS`]; `None` beyond 64 bits.
@@ -33,9 +33,10 @@ pub enum TimestampError {
     OutOfRange(Option<i64>),
 }
 
-/// Accepts epoch milliseconds from [`MIN_MS`] up to, and without, [`END_MS`].
+/// Accepts epoch milliseconds from [`MIN_MS`] up to, but not including, [`END_MS`].
 ///
 /// # Errors
+///
 /// [`TimestampError::OutOfRange`] for all others.
 pub fn in_range(millis: i64) -> Result<i64, TimestampError> {
     if (MIN_MS..END_MS).contains(&millis) { Ok(millis) } else { Err(TimestampError::OutOfRange(Some(millis))) }
@@ -54,12 +55,13 @@ pub fn parse_number(number: &str) -> Result<i64, TimestampError> {
     }
 }
 
-/// Reads the text of a JSON string: digits (epoch milliseconds), `YYYY-MM-DD HH:MM:SS` (UTC) or RFC 3339.
+/// Parses the text of a JSON string: digits (epoch milliseconds), `YYYY-MM-DD HH:MM:SS` (UTC) or RFC 3339.
 ///
-/// What RFC 3339 says beside the point is cut off: digits after the milliseconds. Its leap second (`:60`) is the first
-/// moment of the next minute. White space around the time is refused, as is a sign before digits.
+/// Of RFC 3339's fraction, digits after the milliseconds are truncated. Its leap second (`:60`) is the first moment of
+/// the next minute. White space around the time is rejected, as is a sign before digits.
 ///
 /// # Errors
+///
 /// [`TimestampError::UnknownForm`], [`TimestampError::OutOfRange`].
 pub fn parse_text(text: &str) -> Result<i64, TimestampError> {
     let millis = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -70,7 +72,7 @@ pub fn parse_text(text: &str) -> Result<i64, TimestampError> {
             .and_utc()
             .timestamp_millis()
     } else if !text.is_ascii() {
-        // chrono takes a typographical minus sign (U+2212) before the offset; RFC 3339 does not.
+        // chrono accepts a typographical minus sign (U+2212) before the offset; RFC 3339 does not.
         return Err(TimestampError::UnknownForm);
     } else {
         DateTime::parse_from_rfc3339(text).map_err(|_| TimestampError::UnknownForm)?.timestamp_millis()
@@ -78,7 +80,7 @@ pub fn parse_text(text: &str) -> Result<i64, TimestampError> {
     in_range(millis)
 }
 
-/// Epoch milliseconds as RFC 3339 in UTC, for people; a number beyond the calendar stays a number.
+/// Epoch milliseconds as RFC 3339 in UTC, for people; a number outside the calendar is returned as a number.
 #[must_use]
 pub fn to_rfc3339(millis: i64) -> String {
     match DateTime::from_timestamp_millis(millis) {
@@ -87,13 +89,13 @@ pub fn to_rfc3339(millis: i64) -> String {
     }
 }
 
-/// The time that a number outside the range stands for, to go before "outside".
+/// The time that a number outside the range stands for, to precede "outside".
 fn shown(millis: Option<i64>) -> String {
     millis.map_or_else(String::new, |millis| format!("{}, ", to_rfc3339(millis)))
 }
 
-/// What a number that is no plausible time in milliseconds would be in another unit, to end a message with. Empty where it
-/// would be none in any. The ranges of the units do not overlap, so there is at most one.
+/// The unit in which an implausible number of milliseconds would be a plausible time, as the end of a message. Empty if
+/// there is no such unit. The ranges of the units do not overlap, so there is at most one.
 pub(crate) fn other_unit(number: Option<i64>) -> String {
     let plausible = |millis: Option<i64>| millis.filter(|millis| (DEFAULT_MIN_MS..END_MS).contains(millis));
     let Some(number) = number else { return String::new() };
@@ -106,7 +108,7 @@ pub(crate) fn other_unit(number: Option<i64>) -> String {
     found.map_or_else(String::new, |(unit, millis)| format!("; {unit} instead of milliseconds? {}", to_rfc3339(millis)))
 }
 
-/// chrono alone would also take `2023-1-5 1:2:3`, and white space or a sign here and there.
+/// chrono alone would also accept `2023-1-5 1:2:3`, and white space or a sign in some places.
 fn has_plain_shape(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() == PLAIN_SHAPE.len()

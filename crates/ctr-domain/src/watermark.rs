@@ -1,4 +1,4 @@
-//! Watermarks: how far event time has come.
+//! Watermarks: how far event time has advanced.
 
 /// A point in event time (epoch ms): no event at or below it is expected any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,10 +38,11 @@ pub struct Input {
     pub idle: bool,
 }
 
-/// The watermark that decides when a task's windows fire: the minimum over the partitions that are not idle. Where all are
-/// idle, event time goes on with the wall clock from the last arrival, so that the last windows of a silent stream show.
+/// The watermark that determines when a task's windows fire: the minimum over the partitions that are not idle. If all
+/// are idle, event time advances with the wall clock from the last arrival, so that the last windows of a silent stream
+/// are sent.
 ///
-/// It decides when a row is seen, never what it counts.
+/// It determines when a row is visible, never what it counts.
 #[must_use]
 pub fn firing_watermark(inputs: [Input; 2], now: i64) -> Watermark {
     let active = inputs.iter().filter(|input| !input.idle).map(|input| input.watermark).min();

@@ -7,7 +7,7 @@ use std::num::NonZeroI64;
 pub struct WindowSize(NonZeroI64);
 
 impl WindowSize {
-    /// A window length of `ms` milliseconds, or `None` where that is not positive.
+    /// A window length of `ms` milliseconds, or `None` if that is not positive.
     #[must_use]
     pub const fn from_ms(ms: i64) -> Option<Self> {
         match NonZeroI64::new(ms) {
@@ -22,8 +22,8 @@ impl WindowSize {
         self.0.get()
     }
 
-    /// The one window that holds `timestamp` (epoch ms). Windows are aligned to the epoch, also before it
-    /// (Flink's `TumblingEventTimeWindows` with offset 0).
+    /// The window that contains `timestamp` (epoch ms). Windows are aligned to the epoch, also before it (Flink's
+    /// `TumblingEventTimeWindows` with offset 0).
     #[must_use]
     pub const fn window_of(self, timestamp: i64) -> Window {
         let start = timestamp - timestamp.rem_euclid(self.ms());

@@ -1,7 +1,7 @@
-//! Each row of the crash table (docs/delivery.md) as a case of its own, small enough to be followed by hand.
+//! Each row of the crash table (docs/delivery.md) as a separate case, small enough to follow by hand.
 //!
-//! Windows are 10 s, disorder 2 s, lateness 5 s: a partition passes the window that ends at `e` when its maximum reaches
-//! `e + 7000`.
+//! Windows are 10 s, disorder 2 s, lateness 5 s: a partition passes the window that ends at `e` when its maximum
+//! reaches `e + 7000`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod life;
@@ -149,7 +149,7 @@ fn log_cut_between_low_offset_and_position() {
     let table = cluster.table.clone();
     drop(life);
     cluster.logs[Side::Impressions].cut(5);
-    // A record of a window that lost some, one for a window after them all, and their clicks.
+    // A record of a window that lost some, one of a window after all those, and their clicks.
     cluster.impressions("a", &at(&[23_000, 31_000]));
     cluster.clicks("a", &at(&[24_000, 32_000]));
     let mut life = start(&cluster);
@@ -163,8 +163,8 @@ fn log_cut_between_low_offset_and_position() {
     assert_eq!(early, [(Side::Impressions, 7), (Side::Clicks, 4)]);
 }
 
-/// A limit of the rules, kept here so that it changes only on purpose: rows may lag behind commits, and the windows that
-/// would bring them back are not built from half of their records.
+/// A limit of the rules, pinned here so that it changes only on purpose: rows may lag behind commits, and the windows
+/// that would restore them are not rebuilt from part of their records.
 #[test]
 fn log_cut_before_the_rows_of_a_commit_were_written() {
     let mut cluster = cluster();
@@ -265,7 +265,7 @@ fn window_size_changed_is_refused() {
 #[test]
 fn a_replay_never_waits_for_the_record_before_the_position() {
     let mut cluster = cluster();
-    // The position lies behind a transaction marker: there is no record 7, and nothing comes after it.
+    // The position is after a transaction marker: record 7 does not exist, and nothing follows it.
     cluster.logs[Side::Impressions].end = 8;
     start(&cluster).finish(&mut cluster);
     let mut life = start(&cluster);
@@ -275,7 +275,7 @@ fn a_replay_never_waits_for_the_record_before_the_position() {
     assert!(!life.task.is_replayed(), "the end is not reached yet");
     life.read(&cluster, Side::Impressions, 8);
     assert!(life.task.is_replayed());
-    // Or the next record lies past the position.
+    // Or the next record is past the position.
     cluster.impressions("a", &at(&[22_500]));
     let mut life = start(&cluster);
     life.read(&cluster, Side::Clicks, 4);
@@ -285,10 +285,10 @@ fn a_replay_never_waits_for_the_record_before_the_position() {
     assert_eq!(life.outcomes.last(), Some(&(Side::Impressions, 8, Outcome::Counted)));
 }
 
-/// A limit of the rules, kept here so that it changes only on purpose: `version` is one number, so a row can replace one
-/// that has more of one count, if it has at least as much more of the other. The owner that is meant always sends the
-/// larger of both in the end, unless it has let the window go beside a silent partition. `ctr_ml` keeps the larger of each
-/// count and is right even then.
+/// A limit of the rules, pinned here so that it changes only on purpose: `version` is one number, so a row can replace
+/// one that has more of one count, if it has at least as much more of the other. The rightful owner always sends the
+/// larger of both in the end, unless it has closed the window early because the other partition was silent. `ctr_ml`
+/// keeps the larger of each count and is correct even then.
 #[test]
 fn an_old_owner_can_hide_counts_of_a_window_closed_early() {
     let mut cluster = Cluster::default();

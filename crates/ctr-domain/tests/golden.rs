@@ -1,8 +1,8 @@
-//! Event files with what they must come to, written by hand: straight through, and with a crash and a restart at every
+//! Hand-written event files with their expected results: read straight through, and with a crash and a restart at every
 //! record, from a commit at every record before it.
 //!
-//! A file in `tests/golden` has one JSON object a line: `about` (and `deduplication`), then `record`s in the order of
-//! reading, then the `row`s and `letter`s that must be there in the end, and no others.
+//! A file in `tests/golden` has one JSON object per line: `about` (and `deduplication`), then `record`s in the order of
+//! reading, then exactly the `row`s and `letter`s that are expected in the end.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod life;
@@ -132,7 +132,7 @@ fn with_a_restart_at_every_record() {
         let mut cluster = golden.cluster();
         for record in 0..golden.records.len() {
             let mut life = Life::start(&cluster, golden.rules).unwrap();
-            // A replay reads up to the position first; it may be silent only about what it has accounted for.
+            // A replay reads up to the position first; it may be silent only about records it has accounted for.
             golden.read(&mut life, &cluster, 0..record + 1);
             life.show(&mut cluster, 0);
             life.send_letters(&mut cluster);

@@ -1,7 +1,7 @@
-//! What anybody may write and we read: commit metadata, the header of a copy, values. Nothing of it makes us panic, and what is
-//! accepted keeps its promises.
+//! Untrusted input: commit metadata, the header of a copy, values. None of it causes a panic, and whatever is accepted
+//! satisfies the guarantees.
 //!
-//! 5,000 cases a property; `PROPTEST_CASES` says otherwise. `tests/corpus/` has values that are read first.
+//! 5,000 cases per property, or `PROPTEST_CASES`. `tests/corpus/` has values that are tried first.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
@@ -20,7 +20,7 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// Numbers that are nearly right, and those at the ends.
+/// Numbers that are almost valid, and those at the limits.
 fn number() -> impl Strategy<Value = i64> {
     prop_oneof![
         4 => 0..200_i64,
@@ -30,7 +30,7 @@ fn number() -> impl Strategy<Value = i64> {
     ]
 }
 
-/// Metadata as a tool, another version or an enemy may write it.
+/// Metadata as another tool, another version or an attacker may write it.
 fn metadata() -> impl Strategy<Value = String> {
     let field = prop_oneof![
         Just("v"),
@@ -127,7 +127,7 @@ proptest! {
     }
 }
 
-/// Values that have been trouble somewhere, a file each.
+/// Values that caused problems somewhere, one per file.
 #[test]
 fn the_corpus_is_read_alike_both_ways() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");

@@ -1,8 +1,8 @@
-//! The quick way to read an event and the complete one give the same for any bytes, and never panic.
+//! The fast and the complete parser of events give the same result for any bytes, and never panic.
 //!
-//! 20,000 cases a property; `PROPTEST_CASES` says otherwise.
+//! 20,000 cases per property, or `PROPTEST_CASES`.
 
-#![allow(clippy::expect_used)] // Clippy takes functions that tests call for more than tests.
+#![allow(clippy::expect_used)] // Clippy treats functions that tests call as non-test code.
 
 use std::env;
 
@@ -30,7 +30,7 @@ fn both_ways_agree(payload: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The same rules said once more, on a `serde_json` tree; for JSON that such a tree can hold.
+/// The same rules again, on a `serde_json` tree; for JSON that such a tree can represent.
 fn expected_code(json: &Value) -> Option<RejectionCode> {
     let Some(object) = json.as_object() else { return Some(RejectionCode::NotAnObject) };
     let field = |name: &str| object.get(name).filter(|value| !value.is_null());
@@ -50,7 +50,7 @@ fn expected_code(json: &Value) -> Option<RejectionCode> {
     let millis = match field("timestamp") {
         None => return Some(RejectionCode::MissingTimestamp),
         Some(Value::Number(number)) => number.as_i64(),
-        // The forms of time are tested where they are read; here is drawn from a few.
+        // The time formats are tested where they are parsed; this draws from a few.
         Some(Value::String(text)) if text == "2023-11-14 22:13:20" || text == "2023-11-14T22:13:20Z" => {
             Some(1_700_000_000_000)
         }
@@ -113,7 +113,7 @@ fn any_value() -> impl Strategy<Value = String> {
     })
 }
 
-/// A member that is mostly what an event would have.
+/// A member that mostly looks like one of an event.
 fn member() -> impl Strategy<Value = (String, String)> {
     let likely = prop_oneof![
         (Just("event_type"), select(&[r#""impression""#, r#""view""#, r#""click""#][..]).prop_map(str::to_owned)),
@@ -134,7 +134,7 @@ fn object(members: &[(String, String)], space: &str) -> String {
     format!("{space}{{{}}}{space}", members.join(","))
 }
 
-/// A complete event, in any order, with some of its members said again, replaced or added.
+/// A complete event, in any order, with some of its members repeated, replaced or added.
 fn event() -> impl Strategy<Value = String> {
     let required = (
         select(&[r#""impression""#, r#""view""#, r#""click""#][..]).prop_map(str::to_owned),
@@ -150,13 +150,13 @@ fn event() -> impl Strategy<Value = String> {
     (members, space).prop_map(|(members, space)| object(&members, space))
 }
 
-/// One thing that goes wrong with bytes.
+/// One corruption of the bytes.
 #[derive(Debug, Clone)]
 enum Mutation {
     Flip(Index, u8),
     Cut(Index, Index),
     Insert(Index, Vec<u8>),
-    /// A piece of another event takes the place of what follows.
+    /// A piece of another event replaces the rest.
     Splice(Index, Index),
     Repeat(Index, Index),
 }
@@ -182,7 +182,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
 }
 
 fn mutate(bytes: &mut Vec<u8>, other: &[u8], mutation: &Mutation) {
-    // Every place in the bytes, and the one behind them.
+    // Every position in the bytes, and the one after them.
     let place = |bytes: &[u8], at: &Index| at.index(bytes.len() + 1);
     let range = |bytes: &[u8], from: &Index, to: &Index| {
         let (from, to) = (place(bytes, from), place(bytes, to));
@@ -211,7 +211,7 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], mutation: &Mutation) {
     }
 }
 
-/// Every event that is one byte away from the usual one.
+/// Every event that differs from the usual one in one byte.
 #[test]
 fn one_wrong_byte_is_read_alike() {
     let usual = br#"{"product_id":"p1", "timestamp":1700000000000,"user_id":null,"event_type":"click","new":false}"#;

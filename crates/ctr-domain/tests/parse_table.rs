@@ -1,6 +1,6 @@
-//! Every rule of an event and every code, by example. Each row is read in both ways.
+//! Every rule of an event and every code, by example. Each row is parsed in both ways.
 
-#![allow(clippy::expect_used)] // Clippy takes functions that tests call for more than tests.
+#![allow(clippy::expect_used)] // Clippy treats functions that tests call as non-test code.
 
 use std::collections::HashSet;
 
@@ -29,7 +29,7 @@ fn rejected(payload: &[u8]) -> Rejection {
     parse(Some(payload)).expect_err(&payload.escape_ascii().to_string())
 }
 
-/// A good event but for one field, whose value is given as JSON.
+/// A valid event except for one field, whose value is given as JSON.
 fn event_with(field: &str, value: &str) -> String {
     let good = [("event_type", r#""click""#), ("product_id", r#""product1""#), ("timestamp", "1700000000000")];
     let mut members: Vec<_> = good.into_iter().filter(|(name, _)| *name != field).collect();
@@ -281,7 +281,7 @@ fn nesting_ends_at_the_same_depth_everywhere() {
         assert_eq!(rejection.code, RejectionCode::InvalidJson);
         assert!(rejection.message.contains("nested"), "{}", rejection.message);
     }
-    // Brackets in a string nest nothing.
+    // Brackets in a string do not nest.
     accepted(&event_with("price", &format!(r#""\"{}""#, "[".repeat(MAX_NESTING))));
     assert_eq!(rejected("[".repeat(500_000).as_bytes()).code, RejectionCode::InvalidJson);
 }
@@ -324,7 +324,7 @@ fn an_id_has_at_most_1024_bytes_however_it_is_written() {
         let part = format!("{field}: 900000 bytes; at most 1024 are allowed");
         assert!(message.starts_with(&part) && message.chars().count() <= 300, "{message}");
     }
-    // What is not kept may be of any length.
+    // Fields that are not stored may have any length.
     accepted(&event_with("user_id", &format!("\"{}\"", "x".repeat(100_000))));
 }
 

@@ -1,4 +1,4 @@
-//! A recount against a count by force, and against the task, whose rows it must be able to replace.
+//! A recount compared with a brute-force count, and with the task, whose rows it must be able to replace.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +12,10 @@ use ctr_domain::rules::{Deduplication, Rules};
 use ctr_domain::task::{BySide, Side, Task};
 use proptest::prelude::*;
 
-/// The start of the second of the three windows that are counted again.
+/// The start of the second of the three recounted windows.
 const T: i64 = 1_700_000_000_000;
 
-/// A record of a log; a happening of `None` breaks a rule.
+/// A record of a log; `None` as its event violates a rule.
 #[derive(Debug, Clone)]
 struct Record {
     stamp: i64,
@@ -45,7 +45,7 @@ fn is_valid(record: &Record) -> bool {
     record.happening.is_some_and(|(at, ..)| at <= record.stamp + 300_000)
 }
 
-/// The rule in the plainest words.
+/// The rule in its simplest form.
 fn by_force(logs: &[Vec<Record>; 2], deduplicate: bool) -> Rows {
     let mut rows = Rows::new();
     for log in logs {
@@ -71,7 +71,7 @@ fn rules(deduplicate: bool) -> Rules {
     Rules { deduplication, ..Rules::default() }
 }
 
-/// Reads a record as the pipeline does, without the text.
+/// Parses a record like the pipeline, without the text.
 fn each(log: &[Record], mut take: impl FnMut(RecordMark, Result<Event<'_>, Rejection>)) {
     for (offset, record) in log.iter().enumerate() {
         let mark = RecordMark { offset: i64::try_from(offset).unwrap(), timestamp: Some(record.stamp) };
@@ -103,7 +103,7 @@ fn by_recount(logs: &[Vec<Record>; 2], deduplicate: bool) -> Rows {
     rows
 }
 
-/// What a task shows in the end that reads one log after the other.
+/// The final rows of a task that reads one log after the other.
 fn by_task(logs: &[Vec<Record>; 2], deduplicate: bool) -> Rows {
     let mut task = Task::restore(rules(deduplicate), 0, BySide([PartitionStart::at(0); 2]), 0);
     for (side, log) in Side::BOTH.into_iter().zip(logs) {

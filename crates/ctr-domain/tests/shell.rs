@@ -1,4 +1,5 @@
-//! The shell, decision by decision: what the histories of `ctr-simulation` show by chance, said once by itself.
+//! The shell, decision by decision: each decision that the histories of `ctr-simulation` exercise at random, tested
+//! separately.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use ctr_domain::checkpoint::RecordMark;
@@ -147,7 +148,7 @@ fn what_a_revocation_forgets_is_also_that_letters_failed() {
     shell.on_assigned(&Side::BOTH.map(|side| (side, 0)), 1);
     answer_facts(&mut shell, &facts(&[0]), 1);
     assert_eq!(shell.may_read(0, Side::Clicks), Ok(()));
-    // Refused after its task was gone: it says nothing about letters that are owed.
+    // Refused after its task was dropped: it says nothing about pending dead letters.
     shell.on_letter_refused(Letter(task, number), "away", 2);
     assert_eq!(shell.may_read(0, Side::Clicks), Ok(()));
 }
@@ -183,7 +184,7 @@ fn a_pair_without_its_twin_waits_and_the_others_are_read() {
     shell.on_time(3_000);
     answer_facts(&mut shell, &facts(&[1]), 3_001);
     shell.on_time(3_002);
-    // It is there now: all is taken over again.
+    // It exists now: everything is taken over again.
     assert!(!shell.has_joined() || shell.pairs().len() == 2);
 }
 

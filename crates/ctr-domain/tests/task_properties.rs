@@ -1,5 +1,6 @@
-//! One task against a count by force: any logs, read in any interleaving, fired at any moment, come to what the rules of
-//! docs/delivery.md say of each partition's log alone. Failures shrink; the histories of `ctr-simulation` add crashes.
+//! One task compared with a brute-force count: any logs, read in any interleaving, fired at any moment, give the
+//! results that follow from each partition's log alone by the rules of docs/delivery.md. Failures shrink; the histories
+//! of `ctr-simulation` add crashes.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::borrow::Cow;
@@ -45,7 +46,7 @@ fn log() -> impl Strategy<Value = Vec<Record>> {
     })
 }
 
-/// The rules, in the plainest words.
+/// The rules, in their simplest form.
 fn by_force(logs: &[Vec<Record>; 2], deduplicate: bool) -> (Rows, Letters) {
     let (mut rows, mut letters) = (Rows::new(), Letters::new());
     for (side, log) in logs.iter().enumerate() {
@@ -75,7 +76,7 @@ fn by_force(logs: &[Vec<Record>; 2], deduplicate: bool) -> (Rows, Letters) {
     (rows, letters)
 }
 
-/// A task reads both logs. Each choice says which side comes next, and what happens then.
+/// A task reads both logs. Each choice determines which side is next, and what happens then.
 fn by_task(logs: &[Vec<Record>; 2], deduplicate: bool, choices: &[u8]) -> Result<(Rows, Letters), TestCaseError> {
     let deduplication = if deduplicate { Deduplication::EventId } else { Deduplication::Off };
     let rules = Rules { deduplication, ..Rules::default() };
@@ -118,7 +119,7 @@ fn by_task(logs: &[Vec<Record>; 2], deduplicate: bool, choices: &[u8]) -> Result
     Ok((rows, letters))
 }
 
-/// Takes the rows that are due. Each must be more than was shown before.
+/// Takes the due rows. Each must have more than was sent before.
 fn show(task: &mut Task, now: i64, limit: usize, settle: bool, rows: &mut Rows) -> Result<bool, TestCaseError> {
     let mut wrong = None;
     let batch = task.fire(now, limit, |row| {

@@ -1,4 +1,4 @@
-//! The rules of a task, one by one: when rows show, what is held, what is late, what may be committed.
+//! The rules of a task, one by one: when rows are sent, what is held, what is late, what may be committed.
 //!
 //! Windows are 10 s, disorder 2 s, lateness 5 s, idle timeout 5 s, idle hold and drift 60 s.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
@@ -17,7 +17,7 @@ const T: i64 = 1_700_000_000_000;
 const IMPRESSIONS: Side = Side::Impressions;
 const CLICKS: Side = Side::Clicks;
 
-/// A task that has read nothing, and who feeds it.
+/// A task that has read nothing, and its input.
 struct Stage {
     task: Task,
     next: BySide<i64>,
@@ -33,14 +33,14 @@ fn event(product: &str, at: i64) -> Event<'_> {
 }
 
 impl Stage {
-    /// The next record of a side, stamped by the broker at `stamp`.
+    /// The next record of a side, with the broker's timestamp `stamp`.
     fn stamped(&mut self, side: Side, stamp: i64, event: Result<Event<'_>, Rejection>) -> Outcome {
         let mark = RecordMark { offset: self.next[side], timestamp: Some(T + stamp) };
         self.next[side] += 1;
         self.task.on_event(side, mark, event)
     }
 
-    /// Events of one product, each stamped with its own time.
+    /// Events of one product, each with its own time as timestamp.
     fn feed(&mut self, side: Side, product: &str, times: &[i64]) -> Vec<Outcome> {
         times.iter().map(|at| self.stamped(side, *at, Ok(event(product, *at)))).collect()
     }
@@ -63,7 +63,7 @@ impl Stage {
         self.fire(now, 100).1
     }
 
-    /// Everything due is shown and acknowledged; then how many windows are still held after a checkpoint.
+    /// Everything due is sent and acknowledged; returns how many windows are still held after a checkpoint.
     fn held(&mut self, now: i64) -> usize {
         if let Some(batch) = self.fire(now, 100).0 {
             self.task.on_rows_acknowledged(batch.number);
@@ -122,7 +122,7 @@ fn a_limit_delays_rows_but_loses_none() {
             assert!(rows.len() <= limit && batch.rows == rows.len() && batch.number > 0);
             shown.extend(rows);
             if shown.len() == limit.min(6) {
-                // One that was shown changes while others still wait.
+                // One that was sent changes while others still wait.
                 stage.feed(IMPRESSIONS, "a", &[18_000]);
             }
         }

@@ -1,12 +1,12 @@
-//! Reads both topics to their ends as the pipeline does, and does nothing with what it reads: the limit for the pipeline.
+//! Reads both topics to their ends like the pipeline, and discards the records: the upper limit for the pipeline.
 //!
 //! ```text
 //! cargo run --release -p ctr-pipeline --example bare_consumer -- --config config/application.yml
 //! ```
 //!
-//! It takes the pipeline's own settings, file and environment: the same librdkafka properties, the same batches from the same
-//! partition queues, one consumer for each of `ctr.job.parallelism` threads, partitions shared out as the group would. But
-//! they are assigned by hand, from the first record on: it joins no group, parses nothing and commits nothing. It ends when
+//! It uses the pipeline's own settings, file and environment: the same librdkafka properties, the same batches from the same
+//! partition queues, one consumer for each of `ctr.job.parallelism` threads, partitions distributed as the group would. But
+//! they are assigned manually, from the first record on: it does not join a group, parse or commit. It ends when
 //! every partition was read to its end, and prints one line of JSON.
 
 #![allow(clippy::print_stdout, reason = "its result")]
@@ -25,21 +25,21 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::json;
 
-/// How long a thread with nothing to do waits, as a worker does.
+/// How long an idle thread waits, like a worker.
 const IDLE_WAIT: Duration = Duration::from_millis(5);
 
-/// How long the brokers may take to describe a topic.
+/// Timeout for the description of a topic.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads both topics as the pipeline does, and does nothing with the records.
+/// Reads both topics like the pipeline, and discards the records.
 #[derive(Debug, Parser)]
 struct Options {
-    /// The pipeline's settings; variables of the environment go before them
+    /// The pipeline's settings; environment variables override them
     #[arg(long)]
     config: Option<PathBuf>,
 }
 
-/// What was read.
+/// The result of the reading.
 #[derive(Debug, Default)]
 struct Reading {
     records: u64,
@@ -65,7 +65,7 @@ fn main() -> anyhow::Result<()> {
 
 /// Reads one thread's share of the partitions to their ends.
 fn read_share(config: &Config, number: usize) -> anyhow::Result<Reading> {
-    // The settings ask for a member's name. Nobody hears of it: without a subscription there is no member.
+    // The settings include a member ID, which has no effect without a subscription.
     let consumer: BaseConsumer = consumer_config(&config.kafka, &format!("bare-consumer-{number}")).create()?;
     let consumer = Arc::new(consumer);
     let mut open = assign_share(config, &consumer, number)?;
@@ -88,7 +88,7 @@ fn read_share(config: &Config, number: usize) -> anyhow::Result<Reading> {
     Ok(reading)
 }
 
-/// What one read of a queue brought.
+/// The result of one read of a queue.
 enum Progress {
     Nothing,
     Records,
@@ -111,7 +111,8 @@ fn read_batch(queue: &PartitionQueue, buffer: &mut BatchBuffer, reading: &mut Re
     Ok(progress)
 }
 
-/// Assigns what the range assignor would give this thread, from the first record on, each partition with its own queue.
+/// Assigns what the range assignor would assign to this thread, from the first record on, each partition with its own
+/// queue.
 fn assign_share(config: &Config, consumer: &Arc<BaseConsumer>, number: usize) -> anyhow::Result<Vec<PartitionQueue>> {
     let topics = [config.kafka.topics.impression.as_str(), config.kafka.topics.click.as_str()];
     let mut list = TopicPartitionList::new();
@@ -130,7 +131,7 @@ fn assign_share(config: &Config, consumer: &Arc<BaseConsumer>, number: usize) ->
     Ok(queues)
 }
 
-/// The partitions of one of `members`: neighbours, the first members having one more where they do not divide evenly.
+/// The partitions of one of `members`: consecutive ones; the first members have one more if they do not divide evenly.
 fn range_share(partitions: usize, members: usize, number: usize) -> Range<usize> {
     let (each, more) = (partitions / members, partitions % members);
     let begin = number * each + number.min(more);

@@ -1,4 +1,5 @@
-//! Is everything there that the job needs? Asked by `ctr-pipeline check`, and by every start before it reads anything.
+//! Checks whether everything the job needs is available. Run by `ctr-pipeline check`, and by every start before it
+//! reads anything.
 
 use std::fmt;
 
@@ -8,23 +9,23 @@ use crate::sink::results_table::{self, APPLY_SCHEMA, Mismatch};
 use crate::source::consumer::refused_properties;
 use crate::source::topics::{self, ClusterFacts, TopicFacts};
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What was looked at: `topic impressions`.
+    /// The subject: `topic impressions`.
     pub subject: String,
-    /// How it is.
+    /// The outcome.
     pub verdict: Verdict,
 }
 
-/// How a thing is.
+/// The outcome of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// As it must be.
+    /// Correct.
     Good(String),
-    /// Not as it must be: what is wrong, and how to mend it.
+    /// Wrong: the problem and its remedy.
     Wrong(String, String),
-    /// It did not answer; it may later.
+    /// No response; it may respond later.
     Unreachable(String),
 }
 
@@ -51,25 +52,25 @@ impl Finding {
         Self { subject: subject.into(), verdict: Verdict::Unreachable(why.into()) }
     }
 
-    /// Whether it is not as it must be.
+    /// Whether it is wrong.
     #[must_use]
     pub const fn is_wrong(&self) -> bool {
         matches!(self.verdict, Verdict::Wrong(..))
     }
 
-    /// Whether it did not answer.
+    /// Whether it did not respond.
     #[must_use]
     pub const fn is_unreachable(&self) -> bool {
         matches!(self.verdict, Verdict::Unreachable(_))
     }
 }
 
-/// Looks at brokers and topics.
+/// Checks brokers and topics.
 pub async fn kafka(config: &KafkaConfig) -> Vec<Finding> {
     kafka_facts(config).await.0
 }
 
-/// Looks at brokers and topics. The facts come back too, if there are any.
+/// Checks brokers and topics. Also returns the facts, if there are any.
 pub(crate) async fn kafka_facts(config: &KafkaConfig) -> (Vec<Finding>, Option<ClusterFacts>) {
     let names = [config.topics.impression.as_str(), config.topics.click.as_str(), config.dlq_topic.as_str()];
     if let Some(problem) = refused_properties(config) {
@@ -98,7 +99,7 @@ fn judge_cluster(facts: &ClusterFacts, config: &KafkaConfig) -> Vec<Finding> {
         |name: &str| facts.topics.iter().find(|topic| topic.name == name).map_or(0, |topic| topic.partitions);
     let (impressions, clicks) = (partitions(&config.topics.impression), partitions(&config.topics.click));
     if impressions > 0 && clicks > 0 && impressions != clicks {
-        // No fault of these settings, and it may pass: the pairs that exist are read.
+        // Not an error of these settings, and possibly temporary: the existing pairs are read.
         let waiting = impressions.min(clicks)..impressions.max(clicks);
         findings.push(Finding::good(
             "partitions",
@@ -117,7 +118,7 @@ fn judge_cluster(facts: &ClusterFacts, config: &KafkaConfig) -> Vec<Finding> {
 fn judge_topic(topic: &TopicFacts, config: &KafkaConfig) -> Finding {
     let subject = format!("topic {}", topic.name);
     if topic.partitions == 0 {
-        // It may come, or come back: a job waits for it.
+        // It may be created, or recreated: a job waits for it.
         return Finding::unreachable(subject, "does not exist; create it: ./scripts/create-topics.sh");
     }
     let partitions = format!("{} partitions", topic.partitions);
@@ -142,7 +143,7 @@ fn judge_topic(topic: &TopicFacts, config: &KafkaConfig) -> Finding {
     }
 }
 
-/// Looks at the server, the table that results go to, and the right to write to it.
+/// Checks the server, the results table, and the privilege to write to it.
 pub async fn clickhouse(config: &Config) -> Vec<Finding> {
     let server = ClickHouse::new(&config.clickhouse);
     let version = match server.version().await {
@@ -166,7 +167,7 @@ pub async fn clickhouse(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// Why it cannot be asked. What names its own setting needs no other.
+/// Why it cannot be queried. An error that names its own setting is not extended.
 fn why_not(config: &Config, error: &ClickHouseError) -> String {
     let url = &config.clickhouse.url;
     match error {

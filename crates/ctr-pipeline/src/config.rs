@@ -1,11 +1,12 @@
-//! The settings of the pipeline: read, checked, typed.
+//! The settings of the pipeline: read, validated, typed.
 //!
-//! A setting is declared once, by one line in `settings.rs`: its field and type, key, range, default and help. Everything else
-//! follows from the declarations: the table ([`SETTINGS`]), the typed sections, the keys a file may hold, the environment
-//! variables that override it, the messages, the commented `config/application.yml` and `docs/configuration.md`.
+//! A setting is declared once, in one line of `settings.rs`: its field and type, key, range, default and help.
+//! Everything else follows from the declarations: the table ([`SETTINGS`]), the typed sections, the allowed keys of a
+//! file, the environment variables that override it, the messages, the commented `config/application.yml` and
+//! `docs/configuration.md`.
 //!
-//! Three layers, the later ones win: the defaults, the YAML file, the environment. All mistakes in all layers are reported at
-//! once, so that a file is fixed in one go.
+//! Of the three layers the later ones take precedence: defaults, YAML file, environment. All errors in all layers are
+//! reported at once, so that a file can be fixed in one go.
 
 mod checks;
 pub mod commented;
@@ -38,18 +39,18 @@ pub use value::{Fixed, Kind, Secret, Setting};
 /// The settings file used if none is named and this one exists.
 pub const DEFAULT_PATH: &str = "config/application.yml";
 
-/// Every setting of a process, checked.
+/// All settings of a process, validated.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where records come from and where dead letters go.
+    /// Sources of records, and the topic of dead letters.
     pub kafka: KafkaConfig,
-    /// Where rows go.
+    /// The destination of rows.
     pub clickhouse: ClickHouseConfig,
-    /// What is counted, and how the work is kept safe.
+    /// What is counted, and how the work is checkpointed.
     pub job: JobConfig,
     /// Address of the status server.
     pub status: StatusConfig,
-    /// Where logs go.
+    /// Destinations of log lines.
     pub logging: LoggingConfig,
     /// The file that was read; `None` if only defaults and the environment were used.
     pub file: Option<PathBuf>,
@@ -96,7 +97,8 @@ impl Config {
         Self::assemble(text, env, None)
     }
 
-    /// Every setting in the order of the table, with secrets masked, for `check`, for the log at start and for the API.
+    /// Every setting in the order of the table, with secrets masked, for `check`, for the log at startup and for the
+    /// API.
     #[must_use]
     pub fn describe(&self) -> &[SettingRow] {
         &self.rows

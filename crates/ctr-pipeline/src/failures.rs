@@ -1,7 +1,7 @@
-//! The one table of what may go wrong: whose fault it is, what is done, and by which words and numbers it is seen. The runbook, the
-//! alerts and `docs/failures.md` follow from it; `tests/failures_reference.rs` holds them together.
+//! The table of failures: who can fix each, what the pipeline does, and which metrics and alerts show it. The runbook,
+//! the alerts and `docs/failures.md` follow from it; `tests/failures_reference.rs` checks that they agree.
 
-/// What a failure touches: nothing beyond it stops.
+/// The scope of a failure: everything outside it continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// One record.
@@ -12,64 +12,64 @@ pub enum Scope {
     Topic,
     /// A worker.
     Worker,
-    /// ClickHouse, or whoever stands at its place.
+    /// ClickHouse, or another server at its address.
     ClickHouse,
     /// The brokers.
     Kafka,
-    /// What a person has written for this process.
+    /// The configuration of this process.
     Settings,
-    /// The process and its surroundings.
+    /// The process and its environment.
     Process,
 }
 
-/// Who can mend it.
+/// Who can fix it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Whoever produced the record.
+    /// The owner of the producer.
     Producer,
-    /// Whoever runs brokers or topics.
+    /// The operator of brokers and topics.
     KafkaOperator,
-    /// Whoever runs ClickHouse.
+    /// The operator of ClickHouse.
     ClickHouseOperator,
-    /// Whoever runs this process.
+    /// The operator of this process.
     Operator,
-    /// Nobody: it passes.
+    /// Nobody: it is temporary.
     Nobody,
-    /// Ours: a defect.
+    /// The developers: a defect of the pipeline.
     Ours,
 }
 
-/// What is done.
+/// What the pipeline does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// A dead letter; the next record counts.
+    /// Writes a dead letter; continues with the next record.
     Letter,
-    /// It is counted and said; the work goes on.
+    /// Counts and logs it; continues.
     Count,
-    /// It waits for as long as it takes and goes on by itself.
+    /// Waits as long as necessary, and resumes by itself.
     Wait,
-    /// The worker restarts from its last commit, a bounded number of times, then the process ends with 1.
+    /// Restarts the worker from its last commit a limited number of times, then exits with 1.
     Restart,
-    /// The process ends with this code.
+    /// Exits with this code.
     End(u8),
 }
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Failure {
-    /// What it touches.
+    /// Its scope.
     pub scope: Scope,
     /// Its name: a dead letter's code, a reason's label, or a few words.
     pub name: &'static str,
     /// What happened.
     pub what: &'static str,
-    /// Who can mend it.
+    /// Who can fix it.
     pub fault: Fault,
-    /// What is done.
+    /// What the pipeline does.
     pub action: Action,
-    /// The metric that shows it; none for what ends the process.
+    /// The metric that shows it; none if it ends the process.
     pub metric: Option<&'static str>,
-    /// The alert that wakes somebody, where one should; its name is the section of the runbook too.
+    /// The alert, if there is one; its name is also the section of the runbook.
     pub alert: Option<&'static str>,
 }
 
@@ -101,7 +101,7 @@ const fn settings(name: &'static str, what: &'static str) -> Failure {
     row(Scope::Settings, name, Fault::Operator, Action::End(2), what)
 }
 
-/// Everything that may go wrong.
+/// All failures.
 pub const FAILURES: &[Failure] = &[
     letter("TOMBSTONE", "no payload"),
     letter("EMPTY_PAYLOAD", "a payload of no bytes"),

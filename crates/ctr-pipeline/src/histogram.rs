@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// Upper bounds of the buckets in seconds: from a firing of few rows to a catch-up of minutes. All histograms share them, so
-/// that they can be compared.
+/// Upper bounds of the buckets in seconds: from a firing of a few rows to a catch-up of minutes. All histograms use the
+/// same bounds, so that they can be compared.
 pub const BOUNDS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 

@@ -1,4 +1,4 @@
-//! The job: everything `ctr-pipeline run` starts, in order, and how it ends.
+//! The job: starts and stops everything of `ctr-pipeline run`, in order.
 //!
 //! ```text
 //! status server ─> wait for Kafka and ClickHouse ─> row sink, dead letter sink ─> workers ─> … ─> stop
@@ -36,16 +36,17 @@ use crate::stopped;
 use crate::supervisor;
 use crate::worker::{WorkerError, WorkerSetup};
 
-/// How often due rows are looked for while a batch of the sink gathers: looking is cheap, and rows that are found late miss it.
+/// How often due rows are checked for while the sink collects a batch: checking is cheap, and rows found late miss the
+/// batch.
 const FIRINGS_PER_INTERVAL: u32 = 10;
 
-/// Threads for everything that is not a worker: inserts, and questions at the start.
+/// Threads for everything except workers: inserts, and requests at startup.
 const SERVICE_THREADS: usize = 2;
 
-/// Bounds of the wait for Kafka and ClickHouse at start.
+/// Delays between retries while waiting for Kafka and ClickHouse at startup.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
-/// Something that must be there is not as it must be: starting again does not help before it is mended.
+/// A requirement is not met: restarting does not help until it is fixed.
 #[derive(Debug, thiserror::Error)]
 #[error("the job cannot start:\n{0}")]
 pub struct NotUsable(String);
@@ -57,10 +58,11 @@ pub fn needs_a_person(error: &anyhow::Error) -> bool {
     error.is::<NotUsable>() || matches!(error.downcast_ref(), Some(WorkerError::Fenced(_)))
 }
 
-/// Runs the job until it is asked to stop.
+/// Runs the job until a stop is requested.
 ///
 /// # Errors
-/// [`NotUsable`] where topics or tables are wrong; anything else that ends the job for good.
+///
+/// [`NotUsable`] if topics or tables are wrong; any other error that ends the job permanently.
 pub fn run(config: &Config) -> anyhow::Result<()> {
     let shutdown = Shutdown::default();
     shutdown.on_signals()?;
@@ -87,7 +89,8 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     finish(&runtime, writing, config, &shutdown, worked)
 }
 
-/// Waits for Kafka and ClickHouse, for as long as it takes; what is there must be right. `None` where asked to stop.
+/// Waits for Kafka and ClickHouse for as long as necessary; once available, they must be correct. `None` if a stop was
+/// requested.
 async fn wait_until_usable(
     config: &Config,
     sink: &SinkState,
@@ -100,7 +103,7 @@ async fn wait_until_usable(
         if of_clickhouse.iter().any(check::Finding::is_unreachable)
             && let Err(error) = ClickHouse::new(&config.clickhouse).try_insert().await
         {
-            // So that the page says it while the start waits.
+            // So that the page shows it while the start waits.
             sink.failed(&error);
         }
         findings.extend(of_clickhouse);
@@ -126,7 +129,7 @@ async fn wait_until_usable(
     Ok(None)
 }
 
-/// More workers than partitions is no mistake: those left over stand by. But nobody should wonder why they do nothing.
+/// More workers than partitions is not an error: the others are on standby. A log line explains why they are idle.
 fn say_if_workers_are_idle(config: &Config, cluster: &ClusterFacts) {
     let workers = config.job.parallelism;
     let partitions = cluster.topics.iter().map(|topic| topic.partitions).take(2).min().unwrap_or_default();
@@ -141,7 +144,7 @@ fn say_if_workers_are_idle(config: &Config, cluster: &ClusterFacts) {
     }
 }
 
-/// What the group has committed; `None` where asked to stop. A new group's coordinator may take a moment to be found.
+/// The group's commits; `None` if a stop was requested. Finding the coordinator of a new group may take a moment.
 fn read_group(config: &Config, cluster: &ClusterFacts, shutdown: &Shutdown) -> Option<GroupCommits> {
     let mut backoff = Backoff::new(RETRY.0 / 5, RETRY.1);
     while !shutdown.is_requested() {
@@ -158,15 +161,16 @@ fn read_group(config: &Config, cluster: &ClusterFacts, shutdown: &Shutdown) -> O
     None
 }
 
-/// Looks at the group before it is joined: pins a first start at `latest`. True where the group must assign its partitions anew
-/// because some were added that nobody has.
+/// Checks the group before joining it: pins a first start at `latest`. True if the group must reassign its partitions
+/// because added ones have no owner.
 fn prepare_group(config: &Config, commits: &GroupCommits) -> anyhow::Result<bool> {
     let group = config.kafka.group_id.as_str();
     match commits.state() {
         GroupState::New if config.kafka.offset_strategy == OffsetStrategy::Latest => {
             match commits.begin_at_latest(config.job.rules()?.window_size) {
                 Ok(()) => tracing::info!(group, "first start: starting after the latest record"),
-                // Another instance is at it, or has just done it; if not, this fails for the workers too, and says why.
+                // Another instance is doing it, or has just done it; if not, the workers fail in the same way and
+                // report why.
                 Err(error) => tracing::warn!(group, %error, "the group's first start was not pinned by this process"),
             }
             Ok(false)
@@ -179,7 +183,7 @@ fn prepare_group(config: &Config, commits: &GroupCommits) -> anyhow::Result<bool
     }
 }
 
-/// Those who ask the brokers for the workers, and what they have seen.
+/// The clients that query the brokers for the workers, and the last known state of the cluster.
 struct Questions {
     facts: FactsSource,
     end_offsets: EndOffsets,
@@ -202,7 +206,7 @@ fn topics(config: &Config) -> Topics {
     Topics(BySide([config.kafka.topics.impression.clone(), config.kafka.topics.click.clone()]))
 }
 
-/// Starts the workers and waits until all have ended. The first error counts.
+/// Starts the workers and waits until all have ended. Returns the first error.
 fn work(
     config: &Config,
     rows: RowSink,
@@ -246,8 +250,8 @@ fn bail_on_panic() -> anyhow::Result<()> {
     bail!("a worker's supervisor panicked")
 }
 
-/// Ends what the workers leave: the sink, whose rows are acknowledged or will be sent again by the next start, and, if the
-/// settings say so, the group's commits.
+/// Finishes the work that remains after the workers: the sink, whose rows are acknowledged or will be sent again by the
+/// next start, and, if configured, the deletion of the group's commits.
 fn finish(
     runtime: &Runtime,
     writing: JoinHandle<()>,

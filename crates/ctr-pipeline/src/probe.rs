@@ -58,7 +58,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            // All of the request, or closing would reset the connection before the answer is read.
+            // Read the whole request; otherwise closing would reset the connection before the response is read.
             let mut request = Vec::new();
             let mut piece = [0; 1024];
             while !request.ends_with(b"\r\n\r\n") {

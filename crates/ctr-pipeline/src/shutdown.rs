@@ -1,4 +1,4 @@
-//! Being asked to stop.
+//! Stop requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -7,30 +7,30 @@ use anyhow::Context as _;
 use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// How the process was asked to stop.
+/// The kind of stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopKind {
-    /// SIGTERM, SIGINT: keep the place in the group, so that a restart moves nothing.
+    /// SIGTERM, SIGINT: keep the group membership, so that a restart moves no partitions.
     Keep,
-    /// SIGQUIT: give it up, so that others take the partitions over at once.
+    /// SIGQUIT: leave the group, so that other instances take the partitions over immediately.
     Leave,
-    /// A worker has failed for good: the others stop too.
+    /// A worker has failed permanently: the others stop too.
     Failed,
 }
 
-/// Whether, and how, the process was asked to stop. Clones share the answer.
+/// Whether, and how, a stop was requested. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shutdown(Arc<AtomicU8>);
 
 impl Shutdown {
-    /// Asks to stop. The first request counts.
+    /// Requests a stop. The first request wins.
     pub(crate) fn request(&self, kind: StopKind) {
         let code = match kind {
             StopKind::Keep => 1,
             StopKind::Leave => 2,
             StopKind::Failed => 3,
         };
-        // Whoever came first has decided.
+        // The first request has already been recorded.
         let _ = self.0.compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst);
     }
 
@@ -40,7 +40,7 @@ impl Shutdown {
         self.0.load(Ordering::Relaxed) != 0
     }
 
-    /// How to stop; `None` while not asked to.
+    /// How to stop; `None` if no stop was requested.
     #[must_use]
     pub(crate) fn kind(&self) -> Option<StopKind> {
         match self.0.load(Ordering::SeqCst) {
@@ -51,10 +51,12 @@ impl Shutdown {
         }
     }
 
-    /// Listens for signals on a thread of its own: the first asks to stop, the second ends the process at once.
+    /// Listens for signals on a separate thread: the first one requests a stop, the second ends the process
+    /// immediately.
     ///
     /// # Errors
-    /// Where the handlers cannot be installed.
+    ///
+    /// If the handlers cannot be installed.
     pub(crate) fn on_signals(&self) -> anyhow::Result<()> {
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGQUIT]).context("signal handlers")?;
         let shutdown = self.clone();
@@ -79,12 +81,13 @@ impl Shutdown {
     }
 }
 
-/// Signals so far. A stop that a failure asked for is none: the first signal after it is still the first.
+/// Number of signals so far. A stop requested by a failure does not count: the first signal after it is still the
+/// first.
 #[derive(Debug, Default)]
 struct SignalCount(bool);
 
 impl SignalCount {
-    /// Counts one; true where it is not the first.
+    /// Counts one; true if it is not the first.
     const fn is_second(&mut self) -> bool {
         std::mem::replace(&mut self.0, true)
     }

@@ -1,4 +1,4 @@
-//! Where results go: rows to ClickHouse, records that cannot be counted to the dead letter topic.
+//! Destinations: rows go to ClickHouse, records that cannot be counted to the dead letter topic.
 //!
 //! ```text
 //! worker ── RowChunk ──> Sink (one batch at a time, retried until it works) ──> ctr_results_raw
@@ -7,8 +7,8 @@
 //!        <── letter acknowledged or handed back ──┘
 //! ```
 //!
-//! Neither ever drops anything, and neither makes a worker wait: they say whether they have room, and a worker that finds
-//! none stops draining its partitions and goes on polling.
+//! Neither ever drops anything or blocks a worker: if a sink has no room, the worker stops draining its partitions and
+//! continues polling.
 
 pub mod backoff;
 pub mod clickhouse;
@@ -25,7 +25,7 @@ pub mod writer;
 
 pub use ctr_domain::shell::TaskId;
 
-/// What comes back to a worker.
+/// Receipts for a worker.
 #[derive(Debug)]
 pub enum Receipt {
     /// All row batches of a task up to this number are durable.
@@ -46,7 +46,7 @@ pub enum Receipt {
     Undelivered {
         /// The letter itself.
         letter: Box<dead_letter::Letter>,
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
     },
 }

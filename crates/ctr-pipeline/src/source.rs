@@ -1,6 +1,7 @@
-//! Where records come from: one consumer for each worker, records in batches from each partition's own queue.
+//! Sources of records: one consumer per worker, which reads batches from each partition's own queue.
 //!
-//! [`batch`] and [`consumer`] are public for `examples/bare_consumer.rs`, which reads as the pipeline does and counts nothing.
+//! [`batch`] and [`consumer`] are public for `examples/bare_consumer.rs`, which reads like the pipeline and counts
+//! nothing.
 
 pub(crate) mod assignment;
 pub mod batch;

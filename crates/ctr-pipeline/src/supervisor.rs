@@ -1,4 +1,5 @@
-//! Workers on their threads: one that fails is restarted from its last commit, a few times; then the process ends.
+//! Runs the workers on their threads: a failed worker is restarted from its last commit, a few times; then the process
+//! exits.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,14 +11,14 @@ use anyhow::{Context as _, anyhow};
 use crate::shutdown::{Shutdown, StopKind};
 use crate::worker::{Worker, WorkerError, WorkerSetup};
 
-/// A worker that has worked this long has recovered: its failures are counted anew.
+/// A worker that has run this long has recovered: its failures are counted from zero again.
 const RECOVERED_AFTER: Duration = Duration::from_secs(600);
 
-/// How often a waiting supervisor looks whether it should stop.
+/// How often a waiting supervisor checks whether it should stop.
 const STOP_POLL: Duration = Duration::from_millis(50);
 
-/// Starts a worker on a thread of its own. The thread ends with the worker's clean stop, or with the error that made it
-/// give up; then it asks the whole process to stop.
+/// Starts a worker on a separate thread. The thread ends with the worker's clean stop, or with the error that made it
+/// give up; then it requests a stop of the whole process.
 pub(crate) fn spawn(setup: WorkerSetup) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
     std::thread::Builder::new()
         .name(format!("worker-{}", setup.number))
@@ -76,7 +77,7 @@ fn supervise(setup: &WorkerSetup) -> anyhow::Result<()> {
     }
 }
 
-/// Why a life of a worker ended.
+/// Why a run of a worker ended.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -85,18 +86,18 @@ enum Failure {
     Panic(String),
 }
 
-/// What follows a life that did not end well.
+/// What follows a run that failed.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
-    /// Another life at once for this member, which counts as no restart.
+    /// Another run of this member immediately, which does not count as a restart.
     JoinOnceMore(String),
-    /// The process ends, and says this of the worker.
+    /// The process exits, with this message about the worker.
     GiveUp(String),
-    /// Another life after the restart delay; its number.
+    /// Another run after the restart delay; the number of the restart.
     Restart(u32),
 }
 
-/// The lives of a worker so far.
+/// The runs of a worker so far.
 struct Lives {
     restarts: Restarts,
     fencing: Fencing,
@@ -107,8 +108,8 @@ impl Lives {
         Self { restarts: Restarts::new(allowed), fencing: Fencing::default() }
     }
 
-    /// What follows a life of `lived` that a failure has ended at `now`. A failure while the process stops is one of the process:
-    /// nobody starts the worker again, and nobody may take the stop for a clean one.
+    /// What follows a run of `lived` that failed at `now`. A failure while the process stops is a failure of the
+    /// process: the worker is not restarted, and the stop must not be reported as clean.
     fn next(&mut self, failure: &Failure, now: Instant, lived: Duration, is_stopping: bool) -> Next {
         match failure {
             _ if is_stopping => Next::GiveUp("failed while stopping".to_owned()),
@@ -127,7 +128,7 @@ impl Lives {
     }
 }
 
-/// Waits; true where the process was asked to stop meanwhile.
+/// Waits; true if a stop was requested meanwhile.
 fn wait(delay: Duration, shutdown: &Shutdown) -> bool {
     let deadline = Instant::now() + delay;
     while Instant::now() < deadline && !shutdown.is_requested() {
@@ -144,8 +145,8 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("unknown")
 }
 
-/// When the worker was last fenced. Once may be a coordinator's mistake after a broker died; again soon is another process,
-/// and one of the two must give up (docs/adr/0010).
+/// When the worker was last fenced. Once may be a coordinator's error after a broker died; a second time soon
+/// afterwards means another process, and one of the two must give up (docs/adr/0010).
 #[derive(Default)]
 struct Fencing {
     last: Option<Instant>,
@@ -157,7 +158,7 @@ impl Fencing {
     }
 }
 
-/// How many restarts are left.
+/// Number of restarts left.
 struct Restarts {
     allowed: u32,
     used: u32,
@@ -168,7 +169,7 @@ impl Restarts {
         Self { allowed, used: 0 }
     }
 
-    /// The number of the next restart, after a life of `lived`; `None` where there is none left.
+    /// The number of the next restart, after a run of `lived`; `None` if there is none left.
     fn next(&mut self, lived: Duration) -> Option<u32> {
         if lived >= RECOVERED_AFTER {
             self.used = 0;

@@ -1,12 +1,12 @@
-//! A worker: one thread, one consumer, and the shell that decides what it does.
+//! A worker: one thread, one consumer, and the shell that makes its decisions.
 //!
 //! ```text
-//! poll ─> answers ─> drain each partition's queue ─> fire ─> letters ─> time ─> poll ─> …
+//! poll ─> results ─> drain each partition's queue ─> fire ─> dead letters ─> time ─> poll ─> …
 //! ```
 //!
-//! Nothing is decided here: every step translates between librdkafka, the sinks and [`Shell`](ctr_domain::shell::Shell), which
-//! the histories of `ctr-simulation` drive too. The loop never waits for anything but the consumer's own queue, and for that
-//! only when there was nothing to do: so it keeps its membership whatever happens to brokers, ClickHouse or the dead letters.
+//! No decisions are made here: every step translates between librdkafka, the sinks and [`Shell`](ctr_domain::shell::Shell), which
+//! the histories of `ctr-simulation` drive too. The loop waits only for the consumer's own queue, and only when idle: so it
+//! keeps its membership whatever happens to brokers, ClickHouse or the dead letters.
 
 mod commands;
 mod group;
@@ -47,10 +47,10 @@ use crate::status::board::WorkerBoard;
 use crate::status::snapshot::{PastCheckpoint, RecentLetter};
 use group::{Group, GroupEvent};
 
-/// How long a worker with nothing to do waits for its consumer: the most by which an idle queue delays a record.
+/// How long an idle worker waits for its consumer: the maximum delay of a record in an idle queue.
 const IDLE_WAIT: Duration = Duration::from_millis(5);
 
-/// How often the worker shows how it is, and looks where the logs end.
+/// How often the worker publishes its status, and reads the end offsets.
 const STATUS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Everything a worker shares with the rest of the process: channels, and settings.
@@ -70,7 +70,7 @@ pub(crate) struct WorkerSetup {
     pub(crate) board: Arc<WorkerBoard>,
     pub(crate) cluster: Arc<ClusterBoard>,
     pub(crate) shutdown: Shutdown,
-    /// Whether one worker must leave the group and join it again, so that partitions nobody has are assigned.
+    /// Whether one worker must leave the group and rejoin it, so that partitions without an owner are assigned.
     pub(crate) rejoin: Arc<AtomicBool>,
 }
 
@@ -99,13 +99,13 @@ pub(crate) enum WorkerError {
 }
 
 impl WorkerError {
-    /// Whether trying again cannot help: the process must end and say why.
+    /// Whether retrying cannot help: the process must exit and report the reason.
     pub(crate) fn is_fatal(&self) -> bool {
         matches!(self, Self::Fault { fault: Fault::Recovery { .. }, .. } | Self::Fenced(_))
     }
 }
 
-/// Both ends of a channel: one for those who answer, one for the worker.
+/// Both ends of a channel: one for the senders of receipts and results, one for the worker.
 struct Mailbox<T> {
     sender: Sender<T>,
     receiver: Receiver<T>,
@@ -118,7 +118,7 @@ impl<T> Mailbox<T> {
     }
 }
 
-/// What a worker did, beside what its shell knows.
+/// Statistics of a worker, in addition to those of its shell.
 #[derive(Default)]
 struct Record {
     firing_durations: Histogram,
@@ -131,15 +131,15 @@ struct Record {
     waited: [Duration; WaitReason::ALL.len()],
     recoveries: u64,
     records_lost: u64,
-    /// Whether it was said that a record was counted.
+    /// Whether the first counted record has been logged.
     has_counted: bool,
 }
 
-/// One worker at work.
+/// A running worker.
 pub(crate) struct Worker {
     setup: WorkerSetup,
     shell: Shell<Box<Letter>>,
-    /// Of the shell's pairs, in its order.
+    /// The queues of the shell's pairs, in its order.
     queues: Vec<BySide<PartitionQueue>>,
     consumer: Arc<BaseConsumer<Group>>,
     buffer: BatchBuffer,
@@ -153,7 +153,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// A worker that has subscribed; its partitions come with the first polls.
+    /// A worker that has subscribed; its partitions arrive with the first polls.
     pub(crate) fn join(setup: WorkerSetup) -> Result<Self, WorkerError> {
         let member = member_id(&setup.job.instance_id, setup.number);
         let config = consumer_config(&setup.kafka, &member);
@@ -176,7 +176,7 @@ impl Worker {
         })
     }
 
-    /// Works until it is asked to stop or something fails.
+    /// Runs until a stop is requested or an error occurs.
     pub(crate) fn run(mut self) -> Result<(), WorkerError> {
         let mut busy = false;
         while !self.setup.shutdown.is_requested() {
@@ -185,7 +185,7 @@ impl Worker {
         self.stop()
     }
 
-    /// One round; true where records were read in it.
+    /// One round; true if records were read in it.
     fn round(&mut self, busy: bool) -> Result<bool, WorkerError> {
         self.poll(if busy { Duration::ZERO } else { IDLE_WAIT })?;
         self.take_answers()?;
@@ -198,12 +198,12 @@ impl Worker {
         Ok(has_read)
     }
 
-    /// Milliseconds of this worker's clock. It never goes back, and no record is judged by it.
+    /// Milliseconds of this worker's clock. It is monotonic, and no decision about a record depends on it.
     fn now(&self) -> i64 {
         i64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// Serves the consumer: rebalances and errors. Records come from the queues of their partitions, never from here.
+    /// Polls the consumer for rebalances and errors. Records come from the queues of their partitions, never from here.
     fn poll(&mut self, wait: Duration) -> Result<(), WorkerError> {
         match self.consumer.poll(wait) {
             None => {}
@@ -228,14 +228,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Leaves the group and joins it again: only that makes a group of returning static members assign partitions anew.
+    /// Leaves the group and rejoins it: only that makes a group of returning static members reassign partitions.
     fn rejoin(&mut self) -> Result<(), WorkerError> {
         self.shell.on_revoked();
         self.consumer.unsubscribe();
         Ok(self.consumer.subscribe(&self.setup.topics.names())?)
     }
 
-    /// What the sinks and the brokers have answered since the last round.
+    /// Handles the results from sinks and brokers since the last round.
     fn take_answers(&mut self) -> Result<(), WorkerError> {
         self.take_receipts();
         let now = self.now();
@@ -263,7 +263,7 @@ impl Worker {
                 Err(WorkerError::Fenced(member_id(&self.setup.job.instance_id, self.setup.number)))
             }
             _ if fatal.is_some() => Err(WorkerError::Kafka(error.clone())),
-            // librdkafka goes on by itself: brokers come back, metadata is asked again.
+            // librdkafka recovers by itself: brokers come back, metadata is requested again.
             _ => {
                 crate::kafka_log::error(error, "consumer");
                 Ok(())
@@ -271,7 +271,7 @@ impl Worker {
         }
     }
 
-    /// Tells the shell where the logs end, as the cluster was last seen.
+    /// Passes the last known end offsets to the shell.
     fn tell_log_ends(&mut self) {
         let cluster = self.setup.cluster.read();
         let pairs: Vec<i32> = self.shell.pairs().iter().map(ctr_domain::shell::Pair::partition).collect();

@@ -1,4 +1,4 @@
-//! What a configuration may say, and how it is told what is wrong with it.
+//! What a configuration may contain, and how its errors are reported.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps; clippy knows only functions marked as tests")]
 
@@ -10,7 +10,7 @@ use ctr_pipeline::config::{
     CheckpointCleanup, Config, ConfigErrors, Deduplication, Kind, LogFormat, OffsetStrategy, Origin, SETTINGS,
 };
 
-/// Variables with a host name, which the default of `ctr.job.instance-id` needs.
+/// Variables with a host name, which is the default of `ctr.job.instance-id`.
 fn env(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
     let host_name = [("HOSTNAME", "test-host")];
     host_name.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -24,7 +24,7 @@ fn from_env(variables: &[(&str, &str)]) -> Config {
     Config::from_yaml("", &env(variables)).unwrap()
 }
 
-/// The mistakes, each as its line.
+/// The errors, one line each.
 fn mistakes(result: Result<Config, ConfigErrors>) -> Vec<String> {
     result.unwrap_err().errors().iter().map(ToString::to_string).collect()
 }
@@ -33,7 +33,7 @@ fn mistakes_in(text: &str) -> Vec<String> {
     mistakes(Config::from_yaml(text, &env(&[])))
 }
 
-/// Asserts that there is this one mistake, with all these words in its line.
+/// Asserts that there is exactly this error, with all these words in its line.
 fn only_mistake(mistakes: &[String], words: &[&str]) {
     assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
     for word in words {
@@ -101,7 +101,7 @@ fn the_file_in_the_checkout_holds_every_setting_with_its_default() {
 fn every_setting_is_read_from_the_environment() {
     for setting in SETTINGS {
         let other = match (setting.key, setting.kind) {
-            // Other limits hold between these: one step from the default.
+            // These have other limits: one step from the default.
             ("clickhouse.max-batch-bytes" | "clickhouse.backoff-min-ms" | "kafka.session-timeout-ms", _) => {
                 (setting.default.parse::<i64>().unwrap() - 1).to_string()
             }

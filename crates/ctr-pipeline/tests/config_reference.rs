@@ -1,5 +1,5 @@
-//! `config/application.yml` and `docs/configuration.md` are written from the table of settings. After a change of the table:
-//! `UPDATE_REFERENCE=1 cargo test -p ctr-pipeline --test config_reference`.
+//! `config/application.yml` and `docs/configuration.md` are generated from the table of settings. After changing the
+//! table: `UPDATE_REFERENCE=1 cargo test -p ctr-pipeline --test config_reference`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps; clippy knows only functions marked as tests")]
 

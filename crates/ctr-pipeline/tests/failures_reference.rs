@@ -1,4 +1,4 @@
-//! The table of failures, the documents, the alerts and the code say the same. After a change of the table:
+//! The table of failures agrees with the documents, the alerts and the code. After changing the table:
 //! `UPDATE_REFERENCE=1 cargo test -p ctr-pipeline --test failures_reference`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps; clippy knows only functions marked as tests")]
@@ -44,7 +44,7 @@ fn metrics_and_alerts_of_the_table_exist_and_every_alert_is_in_it() {
             assert!(runbook.contains(&format!("\n## {alert}\n")), "{alert} has no section in the runbook");
         }
         let is_end = matches!(row.action, Action::End(_));
-        assert!(is_end || (row.metric.is_some() && row.alert.is_some()), "{}: nobody would see it", row.name);
+        assert!(is_end || (row.metric.is_some() && row.alert.is_some()), "{}: it would go unnoticed", row.name);
     }
     assert_eq!(FAILURES.iter().filter_map(|row| row.alert).collect::<BTreeSet<_>>(), alerts);
 }
@@ -62,10 +62,10 @@ fn the_runbook_names_every_reason_of_clickhouse() {
 fn the_page_is_up_to_date() {
     let mut page = String::from(
         "# What may go wrong\n\n\
-         Written from the table in `crates/ctr-pipeline/src/failures.rs`; do not edit by hand. What each alert asks of you: \
-         [runbook.md](runbook.md). A wait has its reason on the page, in `/api/v1/status`, in the metric and in the log, and ends by \
-         itself. Exit code 2 is only for what a person must change before a start can help; 1 for a job that failed for good.\n\n\
-         | where | name | what | whose | what is done | metric | alert |\n|---|---|---|---|---|---|---|\n",
+         Generated from the table in `crates/ctr-pipeline/src/failures.rs`; do not edit by hand. How to respond to each alert: \
+         [runbook.md](runbook.md). A wait ends by itself; its reason is shown on the page, in `/api/v1/status`, in the metric and in the \
+         log. Exit code 2 means that someone must fix the configuration before a restart can succeed; 1 means that the job gave up.\n\n\
+         | scope | name | what happened | who can fix it | what the pipeline does | metric | alert |\n|---|---|---|---|---|---|---|\n",
     );
     for row in FAILURES {
         let metric = row.metric.map_or_else(String::new, |metric| format!("`{metric}`"));

@@ -1,5 +1,5 @@
-//! Which part of the pipeline may use which: the table, held against the code. Nothing goes round in a circle, so each part can be
-//! read, and tested, with nothing but those below it.
+//! Which module of the pipeline may use which: the table, compared with the code. There are no cycles, so each module
+//! can be read, and tested, with only those below it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps; clippy knows only functions marked as tests")]
 
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// A part, a folder with its file or a file alone, and the parts it uses; each only those above it.
+/// A module, a folder with its file or a single file, and the modules it uses; each only those above it.
 const TABLE: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("crash_point", &[]),
@@ -46,7 +46,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("job", &["check", "config", "shutdown", "sink", "source", "status", "stopped", "supervisor", "worker"]),
 ];
 
-/// The names after `crate::` in a file, without its comments. Several in braces are `{`, which no table has.
+/// The names after `crate::` in a file, without its comments. Several in braces are `{`, which no table contains.
 fn used(text: &str) -> BTreeSet<String> {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     let names = code.flat_map(|line| {

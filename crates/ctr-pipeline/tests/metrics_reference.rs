@@ -1,4 +1,4 @@
-//! `docs/metrics.md` is written from the list of metrics. After a change of the list:
+//! `docs/metrics.md` is generated from the list of metrics. After changing the list:
 //! `UPDATE_REFERENCE=1 cargo test -p ctr-pipeline --test metrics_reference`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps; clippy knows only functions marked as tests")]
@@ -32,15 +32,15 @@ fn names_are_unique_and_follow_the_conventions() {
 fn documentation() -> String {
     let mut page = String::from(
         "# Metrics of ctr-pipeline\n\n\
-         Written from the list in `crates/ctr-pipeline/src/status/metrics.rs`; do not edit by hand.\n\n\
-         `/metrics` on the port of the job page answers in Prometheus' text format. The page, `/api/v1/status` and these numbers are read off \
-         the same report, so they agree. No metric has a label per product: an answer is as quick with 100,000 products as with one.\n\n\
+         Generated from the list in `crates/ctr-pipeline/src/status/metrics.rs`; do not edit by hand.\n\n\
+         `/metrics` on the port of the job page returns Prometheus' text format. The page, `/api/v1/status` and these metrics come from the \
+         same report, so they agree. No metric has a label per product: a scrape is as fast with 100,000 products as with one.\n\n\
          **Lag** is measured from the position, the next offset to read. The lag that Kafka's own tools show for the group is measured from \
          the committed offset, which is the *low offset* here: the first record of any window that is still held. It never reaches 0 while \
-         events come, and that is as it should be. Watch `ctr_partition_lag_records` and `ctr_partition_lag_seconds`.\n\n\
-         Counters begin at 0 with the process; a worker that is started again goes on counting. A gauge whose value is not known yet is absent. \
-         How to react: [runbook.md](runbook.md). Words: [glossary.md](glossary.md).\n\n\
-         | metric | type | labels | what it says |\n|---|---|---|---|\n",
+         events arrive, which is expected. Monitor `ctr_partition_lag_records` and `ctr_partition_lag_seconds` instead.\n\n\
+         Counters start at 0 with the process; a restarted worker continues them. A gauge whose value is not known yet is absent. \
+         How to respond to alerts: [runbook.md](runbook.md). Terms: [glossary.md](glossary.md).\n\n\
+         | metric | type | labels | meaning |\n|---|---|---|---|\n",
     );
     for metric in METRICS {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
@@ -48,7 +48,7 @@ fn documentation() -> String {
         writeln!(page, "| `{name}` | {kind} | {} | {} |", labels.join(", "), metric.help).unwrap();
     }
     page.push_str(
-        "\nOn Linux also those that every Prometheus client has:\n\n| metric | type | what it says |\n|---|---|---|\n",
+        "\nOn Linux, also the standard process metrics of Prometheus clients:\n\n| metric | type | meaning |\n|---|---|---|\n",
     );
     for (name, kind, help) in PROCESS_METRICS {
         writeln!(page, "| `{name}` | {} | {help} |", kind.text()).unwrap();

@@ -15,7 +15,7 @@ pub(crate) struct Faults {
     pub(crate) too_late: f64,
     /// Repetitions of earlier events.
     pub(crate) duplicates: f64,
-    /// Records that break a rule.
+    /// Records that violate a rule.
     pub(crate) bad: f64,
     /// Days ahead.
     pub(crate) future: f64,

@@ -43,7 +43,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// Sends what is due at each of the given times (ms) and says how much that was in all.
+    /// Sends what is due at each of the given times (ms) and returns the total.
     fn sent_at(per_second: f64, times: impl IntoIterator<Item = u64>) -> u64 {
         let mut pace = Pace::new(per_second);
         times.into_iter().fold(0, |sent, ms| sent + pace.due(Duration::from_millis(ms), sent))

@@ -16,7 +16,7 @@ impl Stream {
     /// Both, in the order of [`Stream::index`].
     pub(crate) const ALL: [Self; 2] = [Self::Impressions, Self::Clicks];
 
-    /// The place in [`Stream::ALL`].
+    /// The index in [`Stream::ALL`].
     pub(crate) fn index(self) -> usize {
         self as usize
     }
@@ -41,7 +41,7 @@ pub(crate) enum Category {
     TooLate,
     /// The bytes of an earlier event, repeated.
     Duplicate,
-    /// Breaks a validation rule.
+    /// Violates a validation rule.
     Bad,
     /// A valid event with a time far in the future.
     Future,
@@ -52,7 +52,7 @@ impl Category {
     pub(crate) const ALL: [Self; 6] =
         [Self::OnTime, Self::Late, Self::TooLate, Self::Duplicate, Self::Bad, Self::Future];
 
-    /// The place in [`Category::ALL`].
+    /// The index in [`Category::ALL`].
     pub(crate) fn index(self) -> usize {
         self as usize
     }
@@ -75,7 +75,7 @@ impl Category {
 pub(crate) enum Fact {
     /// A valid event.
     Event(EventFact),
-    /// A record that breaks a rule.
+    /// A record that violates a rule.
     Invalid(RejectionCode),
 }
 

@@ -24,7 +24,7 @@ const MOST_AT_ONCE: u64 = 256;
 const SHORTEST_SLEEP: Duration = Duration::from_millis(5);
 const LONGEST_SLEEP: Duration = Duration::from_millis(50);
 
-/// Does what is planned, until its end or a signal. `false`: not every record is in Kafka, which has been said.
+/// Executes the plan, until its end or a signal. `false`: not every record is in Kafka, which has been reported.
 pub(crate) fn run(plan: &Plan, stop: &Arc<AtomicBool>, console: &Arc<Console>) -> anyhow::Result<bool> {
     if let Some(path) = &plan.truth {
         remove_old_truth(path)?;
@@ -117,7 +117,7 @@ impl Run<'_> {
     }
 }
 
-/// The truth about an earlier run must not be taken for that of this one, should this one fail.
+/// The truth of an earlier run must not be mistaken for this one's if this one fails.
 fn remove_old_truth(path: &Path) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {

@@ -1,4 +1,4 @@
-//! Kafka: sends records, and never loses one in silence.
+//! Kafka: sends records, and never loses one silently.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,32 +12,32 @@ use crate::deliveries::Deliveries;
 use crate::plan::Connection;
 use crate::record::{Record, Stream};
 
-/// How long one question to the brokers may take. Between two, a signal is noticed.
+/// Timeout of one request to the brokers. Signals are checked between two requests.
 const METADATA_TIMEOUT: Duration = Duration::from_millis(500);
-/// Between two looks at a topic that is not ready.
+/// Delay between two checks of a topic that is not ready.
 const TOPIC_POLL: Duration = Duration::from_millis(200);
-/// A topic made just now is not known to all brokers yet.
+/// A newly created topic is not known to all brokers yet.
 const TOPIC_GRACE: Duration = Duration::from_secs(2);
-/// How long acknowledgements are waited for after a signal.
+/// How long to wait for acknowledgements after a signal.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// How long to wait for room in the full queue: long enough not to wake for every batch, far too short to empty it.
 const ROOM_WAIT: Duration = Duration::from_millis(5);
-/// How long to flush before looking at signals again.
+/// How long to flush before checking signals again.
 const FLUSH_PIECE: Duration = Duration::from_millis(20);
 
-/// The original's settings, and what makes them exact and quick. Options of the command line come after these.
+/// The original's settings, and those that make it exact and fast. Command line options are applied after these.
 const SETTINGS: [(&str, &str); 9] = [
     ("client.id", "ctr-producer"),
     ("acks", "all"),
-    // A record is written once, and records of a partition keep their order, whatever is sent again.
+    // A record is written once, and records of a partition keep their order, even with retries.
     ("enable.idempotence", "true"),
     // A key goes to the partition that Java's clients would choose.
     ("partitioner", "murmur2_random"),
     ("batch.size", "65536"),
     ("compression.type", "lz4"),
-    // A broker that is back is used again within a second, not within the ten of the default.
+    // A broker that is back is used again within a second, not after the default of ten.
     ("reconnect.backoff.max.ms", "1000"),
-    // Bound the memory: about 150 MB where brokers are away.
+    // Bounds the memory: about 150 MB while brokers are down.
     ("queue.buffering.max.messages", "100000"),
     ("queue.buffering.max.kbytes", "65536"),
 ];
@@ -45,13 +45,13 @@ const SETTINGS: [(&str, &str); 9] = [
 /// Why nothing more can be sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SendError {
-    /// The command line asks librdkafka for something that it does not take.
+    /// The command line contains a librdkafka setting that is rejected.
     #[error("librdkafka rejected the settings: {source}; check --property and --bootstrap-servers")]
     Settings {
         /// Names the setting.
         source: KafkaError,
     },
-    /// Topics are made with their settings by a script, never by chance.
+    /// Topics are created with their settings by a script, never automatically.
     #[error(
         "topic `{topic}` does not exist on {servers}; create it with ./scripts/create-topics.sh, or specify another topic \
          (--help)"
@@ -62,20 +62,20 @@ pub(crate) enum SendError {
         /// The brokers asked.
         servers: String,
     },
-    /// A broker refuses the topic, for example to this user.
+    /// A broker rejects the topic, for example for this user.
     #[error("topic `{topic}` cannot be used: {code}; contact the administrator of the brokers")]
     RefusedTopic {
         /// The topic.
         topic: String,
-        /// What the broker says.
+        /// The broker's message.
         code: RDKafkaErrorCode,
     },
-    /// The client refuses a record: it will refuse the next one too.
+    /// The client rejects a record: it will reject the next one too.
     #[error("cannot send to topic `{topic}`: {reason}")]
     Refused {
         /// The topic.
         topic: String,
-        /// What the client says.
+        /// The client's message.
         reason: String,
     },
 }
@@ -88,9 +88,10 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// Makes the client. It connects by itself, also later and again.
+    /// Creates the client. It connects, and reconnects, by itself.
     ///
     /// # Errors
+    ///
     /// [`SendError::Settings`].
     pub(crate) fn new(
         connection: &Connection,
@@ -103,7 +104,7 @@ impl Sender {
         }
         config.set("linger.ms", connection.linger.as_millis().to_string());
         if connection.unkeyed {
-            // A partition for each record instead of for each batch: also few records reach all of them.
+            // A partition for each record instead of for each batch, so that even a few records reach all of them.
             config.set("sticky.partitioning.linger.ms", "0");
         }
         for (key, value) in &connection.properties {
@@ -114,15 +115,16 @@ impl Sender {
         Ok(Self { producer, connection: connection.clone(), stop })
     }
 
-    /// What became of the records so far.
+    /// The outcomes of the records so far.
     pub(crate) fn deliveries(&self) -> &Deliveries {
         self.producer.context()
     }
 
-    /// Waits until brokers answer and know the topics. `false`: was asked to stop before.
+    /// Waits until brokers respond and know the topics. `false`: a stop was requested first.
     ///
-    /// # Errors [`SendError::MissingTopic`], [`SendError::RefusedTopic`]. Brokers that do not answer are no error: it
-    /// says so, and goes on asking.
+    /// # Errors
+    /// [`SendError::MissingTopic`], [`SendError::RefusedTopic`]. Brokers that do not respond are not an error: it logs
+    /// this, and retries.
     pub(crate) fn wait_for_topics(&self, streams: &[Stream]) -> Result<bool, SendError> {
         for stream in streams {
             let mut missing_since = None;
@@ -141,7 +143,7 @@ impl Sender {
         let metadata = match self.producer.client().fetch_metadata(Some(topic), METADATA_TIMEOUT) {
             Ok(metadata) => metadata,
             Err(error) => {
-                // First the reasons that came meanwhile, such as a refused connection.
+                // First the reasons that arrived meanwhile, such as a refused connection.
                 self.producer.poll(TOPIC_POLL);
                 self.deliveries().no_answer(&error.to_string());
                 return Ok(false);
@@ -180,7 +182,7 @@ impl Sender {
         self.deliveries().take_back(ticket);
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::QueueFull) => Ok(false),
-            // The topic was removed while we were sending.
+            // The topic was removed while records were being sent.
             Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition) => {
                 let servers = self.connection.bootstrap_servers.clone();
                 Err(SendError::MissingTopic { topic: topic.to_owned(), servers })
@@ -192,7 +194,7 @@ impl Sender {
         }
     }
 
-    /// Takes all acknowledgements and errors that wait; does not wait for more.
+    /// Handles all pending acknowledgements and errors; does not wait for more.
     pub(crate) fn serve(&self) {
         loop {
             let before = self.deliveries().settled();
@@ -203,15 +205,15 @@ impl Sender {
         }
     }
 
-    /// Waits a little for acknowledgements, which make room in the queue. (It sleeps, as a poll of the client with a
-    /// time limit burns its last millisecond.)
+    /// Waits briefly for acknowledgements, which make room in the queue. (It sleeps, because polling the client with a
+    /// timeout busy-waits for the last millisecond.)
     pub(crate) fn make_room(&self) {
         std::thread::sleep(ROOM_WAIT);
         self.serve();
     }
 
-    /// Waits until every record is acknowledged or failed, and calls `look` again and again meanwhile. After a signal
-    /// it waits a few seconds only; what is not acknowledged then has failed.
+    /// Waits until every record is acknowledged or failed, and calls `look` regularly meanwhile. After a signal it
+    /// waits only a few seconds; records not acknowledged by then have failed.
     pub(crate) fn finish(&self, mut look: impl FnMut()) {
         let mut stopping_since = None;
         while self.producer.flush(FLUSH_PIECE).is_err() {
@@ -220,7 +222,7 @@ impl Sender {
                 && stopping_since.get_or_insert_with(Instant::now).elapsed() >= STOP_GRACE
             {
                 self.producer.purge(PurgeConfig::default().queue().inflight());
-                // The purge settles every record at once; this takes the reports.
+                // The purge completes every record immediately; this collects the reports.
                 while self.producer.flush(FLUSH_PIECE).is_err() && self.producer.in_flight_count() > 0 {}
                 return;
             }

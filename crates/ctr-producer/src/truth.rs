@@ -1,14 +1,14 @@
-//! What the pipeline must make of a log: the counts of every product and window, and the dead letters.
+//! The expected results of a log: the counts of every product and window, and the dead letters.
 //!
-//! This follows the rules for one Kafka partition after the other: a record that breaks a rule is a dead letter and
-//! nothing more; a record whose window its own partition's watermark has passed for good is a dead letter `TOO_LATE`;
-//! the rest counts. Window and watermark arithmetic is the pipeline's; the bookkeeping is not, so that it can prove the
-//! pipeline's.
+//! The rules are applied to each Kafka partition separately: a record that violates a rule is a dead letter and has no
+//! other effect; a record whose window its own partition's watermark has passed permanently is a dead letter `TOO_LATE`;
+//! all others count. Window and watermark arithmetic is the pipeline's; the bookkeeping is separate, so that it can
+//! verify the pipeline's.
 //!
-//! It holds under two assumptions. This producer is the only writer of its topics, from their first record on:
-//! [`Truth::foreign`] counts the offsets that it did not write. And a partition is not left alone by its twin for so
-//! long that the pipeline lets a window go early (`idle-hold-ms`): such dead letters do not follow from one log alone.
-//! Kafka timestamps are not assumed: the brokers tell them with each acknowledgement.
+//! This is valid under two assumptions. This producer is the only writer of its topics, from their first record on:
+//! [`Truth::foreign`] counts the offsets that it did not write. And the other partition of a pair is never silent for so
+//! long that the pipeline closes a window early (`idle-hold-ms`): such dead letters do not follow from one log alone.
+//! Kafka timestamps are not assumed: the brokers return them with each acknowledgement.
 
 mod report;
 
@@ -21,48 +21,48 @@ use ctr_domain::rules::{Deduplication, Rules};
 
 use crate::record::{EventFact, Fact, Stream};
 
-/// Where a record ended in the log.
+/// The position of a record in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position {
-    /// Stands for the topic.
+    /// Identifies the topic.
     pub(crate) stream: Stream,
     /// The Kafka partition.
     pub(crate) partition: i32,
     /// Its offset there.
     pub(crate) offset: i64,
-    /// The record's Kafka timestamp, epoch ms; none where the broker gave none.
+    /// The record's Kafka timestamp, epoch ms; none if the broker returned none.
     pub(crate) timestamp: Option<i64>,
 }
 
-/// Why the truth about a log cannot be told.
+/// Why the truth about a log cannot be determined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TruthError {
-    /// An acknowledgement came after that of a later record.
+    /// An acknowledgement arrived after that of a later record.
     #[error(
         "{stream:?} partition {partition}: offset {offset} was acknowledged after offset {last}, so the order \
          of the log is not known"
     )]
     OffsetWentBack {
-        /// Stands for the topic.
+        /// Identifies the topic.
         stream: Stream,
         /// The Kafka partition.
         partition: i32,
-        /// The offset acknowledged.
+        /// The acknowledged offset.
         offset: i64,
-        /// The one acknowledged before it.
+        /// The previously acknowledged one.
         last: i64,
     },
-    /// A record is in the log, but the broker did not say where (it was sent twice, and the first answer got lost).
+    /// A record is in the log, but its offset is unknown (it was sent twice, and the first response was lost).
     #[error("{stream:?} partition {partition}: a record was acknowledged without its offset; run it again")]
     UnknownOffset {
-        /// Stands for the topic.
+        /// Identifies the topic.
         stream: Stream,
         /// The Kafka partition.
         partition: i32,
     },
 }
 
-/// A record that must not be counted, by its place and code.
+/// A record that must not be counted, by position and code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct DeadLetter {
     stream: Stream,
@@ -71,17 +71,17 @@ struct DeadLetter {
     code: &'static str,
 }
 
-/// What has been read of one partition.
+/// The state of one partition.
 #[derive(Debug, Default)]
 struct Partition {
     next_offset: i64,
-    /// The largest event time, as far as the records' Kafka timestamps let it grow.
+    /// The largest event time, as far as the records' Kafka timestamps allow it to advance.
     maximum: Option<i64>,
-    /// By window end: the event ids counted. A window that has been passed takes no more events, and is forgotten.
+    /// By window end: the counted event IDs. A window that has been passed accepts no more events, and is dropped.
     counted_ids: BTreeMap<i64, HashSet<u64>>,
 }
 
-/// What became of all records.
+/// The outcomes of all records.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Totals {
     sent: u64,
@@ -104,7 +104,7 @@ pub(crate) struct Truth {
 }
 
 impl Truth {
-    /// The truth about empty topics. Of the rules, those that only decide when a row is shown are not used.
+    /// The truth about empty topics. Rules that only affect when a row is visible are not used.
     pub(crate) fn new(rules: Rules) -> Self {
         Self {
             rules,
@@ -117,7 +117,7 @@ impl Truth {
     }
 
     /// Offsets before and between the records seen: records of other writers (or of an earlier run). They may have
-    /// moved the watermark, so with any of them the truth may be wrong.
+    /// moved the watermark, so if there are any the truth may be wrong.
     pub(crate) fn foreign(&self) -> u64 {
         self.foreign
     }
@@ -125,6 +125,7 @@ impl Truth {
     /// Takes the next record of a partition.
     ///
     /// # Errors
+    ///
     /// If the order of the log is unknown: then the truth is unknown, too.
     pub(crate) fn record(&mut self, position: Position, fact: Fact) -> Result<(), TruthError> {
         let Position { stream, partition, offset, .. } = position;

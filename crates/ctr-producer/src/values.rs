@@ -1,11 +1,11 @@
-//! The forms in which numbers are given on the command line.
+//! The formats of numbers on the command line.
 
 use std::time::Duration;
 
 /// The units of a duration, and their length in milliseconds. Longer names come before the names they end in.
 const UNITS: [(&str, f64); 5] = [("ms", 1.0), ("s", 1_000.0), ("m", 60_000.0), ("h", 3_600_000.0), ("d", 86_400_000.0)];
 
-/// Reads a part of the whole: `0.05` or `5%`, from nothing to all.
+/// Parses a share: `0.05` or `5%`, from nothing to all.
 pub(crate) fn share(text: &str) -> Result<f64, String> {
     let (number, whole) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
     match number.trim().parse::<f64>() {
@@ -14,7 +14,7 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Reads a duration: a number and its unit, such as `500ms`, `30s`, `5m`, `2h`, `1d`.
+/// Parses a duration: a number and its unit, such as `500ms`, `30s`, `5m`, `2h`, `1d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "not a duration; use a number with a unit: 500ms, 30s, 5m, 2h, 1d".to_owned();
     let (number, unit) = UNITS.iter().find_map(|(unit, ms)| Some((text.strip_suffix(unit)?, ms))).ok_or_else(wrong)?;
@@ -22,7 +22,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * unit / 1_000.0).map_err(|_| wrong())
 }
 
-/// Reads a number of events per second: 0 (no bound) or more.
+/// Parses a number of events per second: 0 (unlimited) or more.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate.is_finite() && rate >= 0.0 => Ok(rate),
@@ -30,12 +30,12 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Reads an event time: epoch milliseconds, `YYYY-MM-DD HH:MM:SS` (UTC) or RFC 3339, as in the events themselves.
+/// Parses an event time: epoch milliseconds, `YYYY-MM-DD HH:MM:SS` (UTC) or RFC 3339, as in the events themselves.
 pub(crate) fn time(text: &str) -> Result<i64, String> {
     ctr_domain::timestamp::parse_text(text).map_err(|error| error.to_string())
 }
 
-/// Reads `key=value`.
+/// Parses `key=value`.
 pub(crate) fn property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),

@@ -21,7 +21,7 @@ const EVERYTHING: &str = "both --rate 0 --seed 7 --start-time 2000-01-02T00:00:0
 const ACKNOWLEDGED_AT: i64 = 1_234;
 const SKEW: i64 = 978_307_200_000;
 
-/// The rules once more, in the plainest way: what the log that was read says.
+/// The rules again, in their simplest form: the results of the log that was read.
 fn truth_of(log: &[Read], deduplicate: bool) -> Vec<Value> {
     let mut windows: BTreeMap<(String, i64), (u64, u64)> = BTreeMap::new();
     let mut letters = BTreeMap::new();
@@ -101,7 +101,7 @@ fn the_truth_knows_repeated_event_ids_also_without_keys() {
 
 #[test]
 fn the_same_seed_fills_the_topics_with_the_same_records() {
-    // Records without a key go anywhere: of the bad ones every other.
+    // Records without a key go anywhere: of the invalid ones every other.
     let keyed_only = format!("{} --count 20000", EVERYTHING.replace("--bad 4%", ""));
     let fill = || {
         let brokers = Brokers::start();
@@ -113,7 +113,7 @@ fn the_same_seed_fills_the_topics_with_the_same_records() {
     assert!(first == fill(), "two runs differ");
 }
 
-/// The partition of a key is the one that Java's clients choose: murmur2 of the key, its sign cut off, modulo
+/// The partition of a key is the one that Java's clients choose: murmur2 of the key without its sign, modulo
 /// partitions.
 #[test]
 fn keys_go_where_javas_clients_put_them() {
@@ -126,7 +126,7 @@ fn keys_go_where_javas_clients_put_them() {
     }
 }
 
-/// As `org.apache.kafka.common.utils.Utils.murmur2`.
+/// Like `org.apache.kafka.common.utils.Utils.murmur2`.
 fn murmur2(data: &[u8]) -> u32 {
     const M: u32 = 0x5BD1_E995;
     let mix = |word: u32| {

@@ -1,4 +1,4 @@
-//! What the brokers and the group's coordinator say of a world.
+//! The responses of the brokers and the group's coordinator in a simulated world.
 
 use ctr_domain::recovery::{FreshStart, LogBounds};
 use ctr_domain::shell::{CommittedOffset, PartitionFacts, Presence};
@@ -6,7 +6,7 @@ use ctr_domain::task::Side;
 
 use crate::world::World;
 
-/// The group gives one process all partitions that are there.
+/// The group assigns all existing partitions to one process.
 pub(crate) fn assignment(worlds: &[World]) -> Vec<(Side, i32)> {
     let mut partitions = Vec::new();
     for (partition, world) in (0i32..).zip(worlds) {
@@ -15,7 +15,7 @@ pub(crate) fn assignment(worlds: &[World]) -> Vec<(Side, i32)> {
     partitions
 }
 
-/// What is committed for some partitions of both topics, and what their logs hold.
+/// The commits for some partitions of both topics, and the bounds of their logs.
 pub(crate) fn facts(worlds: &[World], partitions: &[i32]) -> Vec<PartitionFacts> {
     let mut facts = Vec::new();
     for &partition in partitions {

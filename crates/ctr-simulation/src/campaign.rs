@@ -8,19 +8,19 @@ use crate::{Kind, Mutation, Subject, run};
 /// Which histories to run.
 #[derive(Debug, Clone)]
 pub struct Campaign {
-    /// What is under test.
+    /// The implementation under test.
     pub subject: Subject,
-    /// What the histories are made of.
+    /// The kind of histories.
     pub kind: Kind,
-    /// One history each.
+    /// One history for each seed.
     pub seeds: Range<u64>,
-    /// At once; at least one.
+    /// Number of threads; at least one.
     pub threads: usize,
     /// A rule to break.
     pub mutation: Option<Mutation>,
 }
 
-/// How far a campaign is: may be looked at while it runs, and shared by several.
+/// The progress of a campaign: can be read while it runs, and shared by several.
 #[derive(Debug, Default)]
 pub struct Tally {
     histories: AtomicU64,
@@ -28,7 +28,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Histories that have held.
+    /// Histories that passed.
     #[must_use]
     pub fn histories(&self) -> u64 {
         self.histories.load(Ordering::Relaxed)
@@ -41,17 +41,17 @@ impl Tally {
     }
 }
 
-/// A history that has shown a defect.
+/// A history that failed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Failure {
     /// The history's seed.
     pub seed: u64,
-    /// What was wrong.
+    /// The defect.
     pub defect: String,
 }
 
 impl Campaign {
-    /// Runs them all, or up to a failure: of several that are met at once, the one with the smallest seed.
+    /// Runs all of them, or up to a failure: if several occur, the one with the smallest seed.
     #[must_use]
     pub fn run(&self, tally: &Tally) -> Option<Failure> {
         let (next, is_over) = (AtomicU64::new(self.seeds.start), AtomicBool::new(false));

@@ -1,4 +1,4 @@
-//! What must hold at the end of a history.
+//! What must be true at the end of a history.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +12,11 @@ use crate::truth::{Verdict, window_end};
 use crate::world::{Checked, Kind, World};
 
 pub(crate) fn at_the_end(world: &World) -> Checked<()> {
-    // Without a proof nothing may have been closed early.
+    // Without a proof no window may have been closed early.
     if world.kind.is_early() && !world.proofs.is_empty() { early(world) } else { exact(world) }
 }
 
-/// Every letter of the records before a position was sent.
+/// Every dead letter of the records before a position was sent.
 pub(crate) fn letters_before(world: &World, side: Side, position: i64) -> Checked<()> {
     let new = letters_of(world, side).into_iter().filter(|(_, _, offset)| *offset < position);
     match new.into_iter().find(|id| !world.letters.0.contains_key(id)) {
@@ -25,15 +25,15 @@ pub(crate) fn letters_before(world: &World, side: Side, position: i64) -> Checke
     }
 }
 
-/// The letters that this era's records of a side must come to.
+/// The expected dead letters of a side's records in this era.
 fn letters_of(world: &World, side: Side) -> Vec<LetterId> {
     let new = world.truth.verdicts[side].range(world.era.reach[side].position..);
     let letters = new.filter(|(_, verdict)| verdict.is_letter());
     letters.map(|(offset, _)| (side, world.logs[side].incarnation, *offset)).collect()
 }
 
-/// Table and letters are what the log says, to the last record. Of windows that an earlier era has written, the larger
-/// count stays.
+/// Table and dead letters match the log, to the last record. For windows that an earlier era has written, the larger
+/// count is kept.
 fn exact(world: &World) -> Checked<()> {
     let before = &world.tables_before;
     let keys: BTreeSet<_> = world.tables.raw.keys().chain(world.truth.counts.keys()).chain(before.raw.keys()).collect();
@@ -60,8 +60,8 @@ fn exact(world: &World) -> Checked<()> {
     }
 }
 
-/// The tables say nothing that the log does not; what they lack is in the letters for windows closed early. Only an old
-/// owner that has read less of one log and more of the other can hide more, and only in `ctr_results_raw`.
+/// The tables contain nothing that is not in the log; what they lack is in the dead letters of windows closed early.
+/// Only an old owner that has read less of one log and more of the other can hide more, and only in `ctr_results_raw`.
 fn early(world: &World) -> Checked<()> {
     let mut in_letters: BTreeMap<(u8, i64), Count> = BTreeMap::new();
     for ((side, _, offset), reason) in &world.letters.0 {

@@ -1,6 +1,6 @@
-//! Seeded randomness that is the same for ever: a seed printed today fails tomorrow too.
+//! Seeded randomness that never changes: a seed printed today fails tomorrow too.
 
-/// `SplitMix64` (Steele, Lea, Flood 2014), written out so that no library's update changes what a seed means.
+/// `SplitMix64` (Steele, Lea, Flood 2014), implemented here so that no library update changes the meaning of a seed.
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -16,7 +16,7 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number in `0..bound`; 0 where that is empty.
+    /// A number in `0..bound`; 0 if that is empty.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         if bound == 0 { 0 } else { (self.roll() % bound as u64) as usize }
     }

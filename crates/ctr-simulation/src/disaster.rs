@@ -1,4 +1,5 @@
-//! What may happen to a log outside the protocol, while nobody reads it: each case of the crash table in docs/delivery.md.
+//! Events that can affect a log outside the protocol while nobody reads it: each case of the crash table in
+//! docs/delivery.md.
 
 use ctr_domain::checkpoint::PartitionCheckpoint;
 use ctr_domain::shell::Counter;
@@ -12,7 +13,7 @@ use crate::truth::{Reach, newest_window};
 use crate::world::{Checked, World};
 
 impl<C: Counter<Broken = Option<Mutation>>> History<C> {
-    /// Stops the owner, does something to one side or both, and starts the next owner.
+    /// Stops the owner, changes one side or both, and starts the next owner.
     pub(crate) fn disaster(&mut self) -> Checked<()> {
         self.stop_quietly()?;
         let world = &mut self.world;
@@ -44,14 +45,14 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
     }
 }
 
-/// Retention removes the beginning. Returns the closed mark that this side goes on with.
+/// Retention removes the beginning. Returns the closed mark with which this side continues.
 fn cut(world: &mut World, side: Side, commit: &PartitionCheckpoint) -> Option<i64> {
     let bounds = world.logs[side].bounds();
     let start = world.dice.between(bounds.start, bounds.end);
     world.logs[side].cut(start);
     if start > commit.position {
         world.era.reach[side].lost.push(commit.position..start);
-        // What zombies said of records after the gap was said with other knowledge.
+        // Decisions of zombies about records after the gap were based on other knowledge.
         world.logs[side].incarnation += 1;
     }
     if start <= commit.low_offset {
@@ -60,13 +61,13 @@ fn cut(world: &mut World, side: Side, commit: &PartitionCheckpoint) -> Option<i6
     commit.closed.max(newest_window(&world.logs[side], &world.truth.verdicts[side], commit.position))
 }
 
-/// The topic is deleted and made again with other records, of the same days or later ones.
+/// The topic is deleted and recreated with other records, of the same days or later ones.
 fn make_anew(world: &mut World, side: Side, commit: &PartitionCheckpoint) -> Option<i64> {
     let Some(anchor) = commit.anchor else { return commit.closed };
     for _ in 0..4 {
         let incarnation = world.logs[side].incarnation + 1;
         let mut log = Log::random(&mut world.dice, &world.traffic, incarnation);
-        // A log with the very same record mark, or a hole there, cannot be told from the old one.
+        // A log with the very same record mark, or a gap there, cannot be distinguished from the old one.
         let is_told = match log.get(anchor.offset) {
             Some(record) => record.timestamp != anchor.timestamp,
             None => log.full_end() <= anchor.offset,
@@ -81,7 +82,7 @@ fn make_anew(world: &mut World, side: Side, commit: &PartitionCheckpoint) -> Opt
     commit.closed
 }
 
-/// Somebody sets the group's offset with Kafka's own tool.
+/// An operator sets the group's offset with Kafka's own tool.
 fn reset(world: &mut World, side: Side) -> Option<i64> {
     let log = &mut world.logs[side];
     let bounds = log.bounds();

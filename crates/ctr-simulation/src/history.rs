@@ -1,4 +1,4 @@
-//! A history: processes that come, go and overlap, at the mercy of the dice, until all is read and shown.
+//! A history: processes that start, stop and overlap at random, until everything is read and written.
 
 use ctr_domain::shell::{Counter, ShellSettings};
 use ctr_domain::task::{BySide, Side};
@@ -10,20 +10,20 @@ use crate::settings;
 use crate::table::{Commits, Committed};
 use crate::world::{Checked, Kind, World};
 
-/// More steps than this and the history is brought to its end.
+/// After this many steps the history is brought to its end.
 const STEPS: usize = 1_500;
 const TWO_DAYS: i64 = 2 * 86_400_000;
 
 pub(crate) struct History<C: Counter> {
     pub(crate) world: World,
-    /// The first is the one that Kafka means; the others do not know yet that they should be dead.
+    /// The first is the rightful owner for Kafka; the others do not know yet that they should be dead.
     pub(crate) owners: Vec<Process<C>>,
     settings: ShellSettings,
     crashes: usize,
     disasters: usize,
 }
 
-/// Runs one history to its end; `Ok` says how many records were read in it.
+/// Runs one history to its end; `Ok` holds the number of records read in it.
 pub(crate) fn run<C: Counter<Broken = Option<Mutation>>>(
     seed: u64,
     kind: Kind,
@@ -47,7 +47,7 @@ pub(crate) fn run<C: Counter<Broken = Option<Mutation>>>(
 }
 
 impl<C: Counter<Broken = Option<Mutation>>> History<C> {
-    /// Another process takes the partitions over: the one that Kafka means from now on.
+    /// Another process takes the partitions over: it is the rightful owner from now on.
     pub(crate) fn begin(&mut self) -> Checked<()> {
         let worlds = std::slice::from_mut(&mut self.world);
         self.owners.insert(0, Process::join(worlds, self.settings, Surroundings::CALM)?);
@@ -72,7 +72,7 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
         if self.world.kind == Kind::CalmEarly { Ok(()) } else { self.adversity() }
     }
 
-    /// One process does one thing.
+    /// One process performs one step.
     fn act(&mut self, index: usize) -> Checked<()> {
         let what = self.world.dice.below(100);
         let orderly = self.world.is_sink_orderly();
@@ -89,7 +89,7 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
             82..87 => owner.on_time(worlds)?,
             87..92 => self.commit(index)?,
             92..96 => owner.answer_end(worlds),
-            // For once everything answers at once.
+            // For once everything responds immediately.
             _ => {
                 while owner.fire(worlds)? {}
                 owner.drain(worlds, orderly)?;
@@ -103,14 +103,14 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
     fn read(&mut self, index: usize) -> Checked<()> {
         let side = self.world.dice.pick(&Side::BOTH);
         let records = 1 + self.world.dice.below(8);
-        // To wait for the other side keeps memory small; that is all it may matter.
+        // Waiting for the other side keeps memory small; it must have no other effect.
         if !self.owners[index].may_read(0, side) && self.world.dice.chance(90) {
             return Ok(());
         }
         self.owners[index].read(std::slice::from_mut(&mut self.world), 0, side, records)
     }
 
-    /// A commit goes to the broker. It may be lost, or arrive when nobody waits for it any more; so may its answer.
+    /// A commit goes to the broker. It may be lost, or arrive when nobody waits for it any more; so may its result.
     fn commit(&mut self, index: usize) -> Checked<()> {
         let (worlds, owner) = (std::slice::from_mut(&mut self.world), &mut self.owners[index]);
         if owner.commits.is_empty() {
@@ -156,7 +156,7 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
         Ok(())
     }
 
-    /// A commit that was on its way arrives, or an older one is the last to be kept.
+    /// A commit in flight arrives, or an older one is the last to be kept.
     fn turn_back_commits(&mut self) {
         let (dice, commits) = (&mut self.world.dice, &mut self.world.commits);
         let from = if dice.chance(50) { &mut commits.delayed } else { &mut commits.past };
@@ -166,7 +166,8 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
         }
     }
 
-    /// The last owner reads what there is. Whoever waits for the other side gets its turn, or the two wait for ever.
+    /// The last owner reads all records. A side that waits for the other one gets its turn; otherwise the two would
+    /// wait forever.
     fn read_all(&mut self) -> Checked<()> {
         let (worlds, owner) = (std::slice::from_mut(&mut self.world), &mut self.owners[0]);
         let mut was_read = false;
@@ -176,7 +177,7 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
                     owner.read(worlds, 0, side, 40)?;
                 }
             }
-            // Read to the end twice: the second time the consumer says that it is the end.
+            // Read to the end twice: the second time the consumer reports the end.
             if was_read && owner.shell.replaying() == 0 {
                 return Ok(());
             }
@@ -200,7 +201,7 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
         }
         self.finish_owner()?;
         if self.world.kind != Kind::CalmEarly && self.world.dice.chance(30) {
-            // Another comes and reads again, from any commit there ever was.
+            // Another process reads again, from any earlier commit.
             self.turn_back_commits();
             self.owners.remove(0).die(std::slice::from_mut(&mut self.world))?;
             self.begin()?;
@@ -221,7 +222,7 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
         Ok(())
     }
 
-    /// Lets time pass until everything read is committed, and says what is.
+    /// Advances time until everything read is committed, and returns the commits.
     fn commit_all(&mut self) -> Checked<BySide<Committed>> {
         let (worlds, owner) = (std::slice::from_mut(&mut self.world), &mut self.owners[0]);
         // Twice: a checkpoint that was due before the last rows were acknowledged goes first.
@@ -236,7 +237,8 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
             Some(checkpoint)
                 if Side::BOTH.iter().all(|side| {
                     let committed = checkpoint.partitions[*side as usize].position;
-                    // The next offset to read may lie below the position of an earlier life: what lies between has gone.
+                    // The next offset to read may be below the position of an earlier run: the records in between are
+                    // gone.
                     committed >= positions[*side]
                 }) =>
             {

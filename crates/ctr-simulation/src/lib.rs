@@ -1,13 +1,13 @@
-//! The recovery protocol, driven through histories of everything that can go wrong. A seed decides a history.
+//! Drives the recovery protocol through histories of everything that can go wrong. A seed determines a history.
 //!
 //! ```text
 //! world (logs, clock, tables, commits) <── history ──> processes ──> the shell that ships ──> the task, or a model of it
 //!        └──> truth, by force                    └──> check: tables, letters, ledgers are what the truth says
 //! ```
 //!
-//! [`run`] runs one history; a [`Campaign`] runs many, on as many threads as it is given. A [`Mutation`] is a rule that is
-//! broken on purpose: the histories of its [`Kind`] must catch it, or they prove nothing about the rule. Histories make up
-//! their events; bytes are read by other tests.
+//! [`run`] runs one history; a [`Campaign`] runs many, on the given number of threads. A [`Mutation`] is a rule that is
+//! broken on purpose: the histories of its [`Kind`] must catch it, or they prove nothing about the rule. Histories generate
+//! parsed events; other tests cover parsing.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -39,19 +39,20 @@ pub use campaign::{Campaign, Failure, Tally};
 pub use mutation::Mutation;
 pub use world::Kind;
 
-/// What is under test.
+/// The implementation under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// The task of `ctr-domain`.
     Task,
-    /// The protocol once more, as short as it can be said: so that rules inside it can be broken.
+    /// A second, minimal implementation of the protocol, so that rules inside it can be broken.
     Model,
 }
 
-/// Runs one history to its end, and says how many records were read in it.
+/// Runs one history to its end, and returns the number of records read in it.
 ///
 /// # Errors
-/// The defect that the history has shown, in words.
+///
+/// The defect that the history has found, as text.
 pub fn run(seed: u64, subject: Subject, kind: Kind, mutation: Option<Mutation>) -> Result<u64, String> {
     match (kind, subject) {
         (Kind::Shell, Subject::Task) => shell_history::run::<Mutable>(seed, mutation),

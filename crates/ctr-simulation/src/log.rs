@@ -1,4 +1,4 @@
-//! The log of one partition: made up once, shown to the readers bit by bit.
+//! The log of one partition: generated once, revealed to the readers step by step.
 
 use std::borrow::Cow;
 
@@ -10,15 +10,15 @@ use crate::dice::Dice;
 
 pub(crate) const PRODUCTS: [&str; 3] = ["p0", "p1", "p2"];
 
-/// When the logs begin.
+/// The start time of the logs.
 const EPOCH: i64 = 1_700_000_000_000;
 
-/// Steps and delays that meet the ends of windows, and the ends of their lateness, to the millisecond.
+/// Steps and delays that hit the ends of windows, and the ends of their lateness, to the millisecond.
 const ON_TIME: &[i64] = &[0, 0, 500, 1_000, 7_000, 8_500];
 
 const BAD: [RejectionCode; 3] = [RejectionCode::Tombstone, RejectionCode::InvalidJson, RejectionCode::MissingTimestamp];
 
-/// One record as its producer meant it.
+/// One record as intended by its producer.
 #[derive(Debug)]
 pub(crate) enum Content {
     Bad(RejectionCode),
@@ -33,7 +33,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// What parsing gives.
+    /// The result of parsing.
     pub(crate) fn event(&self) -> Result<Event<'_>, Rejection> {
         match &self.content {
             Content::Bad(code) => Err(Rejection::new(*code, String::new())),
@@ -47,7 +47,7 @@ impl Record {
     }
 }
 
-/// Who stamps records.
+/// Who sets the records' timestamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stamps {
     /// The broker, as it appends (`LogAppendTime`).
@@ -58,7 +58,7 @@ enum Stamps {
     Absent,
 }
 
-/// What the producers of one history are like.
+/// The behavior of the producers of one history.
 pub(crate) struct Traffic {
     stamps: Stamps,
     steps: &'static [i64],
@@ -100,14 +100,14 @@ impl Traffic {
     }
 }
 
-/// The records of one partition by offset; `None` is a hole (a transaction marker, a record compaction removed).
+/// The records of one partition by offset; `None` is a gap (a transaction marker, a record removed by compaction).
 pub(crate) struct Log {
-    /// Tells a topic from the one made anew under its name.
+    /// Distinguishes a topic from one recreated under its name.
     pub(crate) incarnation: u32,
     entries: Vec<Option<Record>>,
     start: i64,
     end: i64,
-    /// Where what can be read ends, while somebody's transaction is open.
+    /// The end of the readable part, while a transaction is open.
     held_at: Option<i64>,
 }
 
@@ -125,7 +125,7 @@ impl Log {
                 clock += 90_000;
             }
             if set_back == Some(number) {
-                // The broker's clock was set, or another broker with another clock leads now.
+                // The broker's clock was set, or another broker with another clock is now the leader.
                 clock -= dice.pick(&[500, 9_000, 60_000]);
             }
             while dice.chance(traffic.holes) {
@@ -139,7 +139,7 @@ impl Log {
         Self { incarnation, entries, start: 0, end: 0, held_at: None }
     }
 
-    /// What a broker says of it now.
+    /// The bounds currently reported by a broker.
     pub(crate) const fn bounds(&self) -> LogBounds {
         LogBounds { start: self.start, end: self.end }
     }
@@ -148,7 +148,7 @@ impl Log {
         self.end == self.full_end()
     }
 
-    /// Where the log ends when everything is written.
+    /// The end of the log when everything is written.
     pub(crate) const fn full_end(&self) -> i64 {
         self.entries.len() as i64
     }
@@ -158,19 +158,19 @@ impl Log {
         self.end = (self.end + entries).min(self.full_end());
     }
 
-    /// Somebody opens a transaction: what is written from now on cannot be read.
+    /// A producer opens a transaction: records written from now on cannot be read.
     pub(crate) const fn hold(&mut self) {
         if self.held_at.is_none() {
             self.held_at = Some(self.end);
         }
     }
 
-    /// It is over.
+    /// The transaction ends.
     pub(crate) const fn release(&mut self) {
         self.held_at = None;
     }
 
-    /// Where what can be read ends: the stable end.
+    /// The end of the readable part: the stable end.
     pub(crate) fn readable_end(&self) -> i64 {
         self.held_at.unwrap_or(self.end)
     }
@@ -185,12 +185,12 @@ impl Log {
         (from.max(self.start)..self.readable_end()).find_map(|offset| Some((offset, self.get(offset)?)))
     }
 
-    /// The record at an offset, also one that is not there yet, or not any more.
+    /// The record at an offset, even if it has not been written yet or has been removed.
     pub(crate) fn get(&self, offset: i64) -> Option<&Record> {
         self.entries.get(offset as usize)?.as_ref()
     }
 
-    /// Every record there was, is and will be.
+    /// Every past, present and future record.
     pub(crate) fn all(&self) -> impl Iterator<Item = (i64, &Record)> {
         self.entries.iter().enumerate().filter_map(|(offset, entry)| Some((offset as i64, entry.as_ref()?)))
     }

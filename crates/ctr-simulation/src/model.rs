@@ -1,6 +1,8 @@
-//! The protocol once more, as short as it can be said, so that rules inside it can be broken without touching the product.
+//! A second, minimal implementation of the protocol, so that rules inside it can be broken without changing the
+//! product.
 //!
-//! It fires whatever has changed whenever it is asked, never closes early, and looks at no clock: none of that may matter.
+//! It fires everything that has changed on each call, never closes windows early, and uses no clock: none of that may
+//! affect the result.
 
 use std::collections::{BTreeMap, BTreeSet};
 

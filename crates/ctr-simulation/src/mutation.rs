@@ -10,10 +10,10 @@ use ctr_domain::shell::Flaw;
 use crate::Subject;
 use crate::world::Kind;
 
-/// One rule, broken.
+/// One broken rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutation {
-    // Broken in what lies around the task: commits, acknowledgements, tables, what is handed in.
+    // Broken around the task: commits, acknowledgements, tables, inputs.
     /// Rows count as acknowledged when they are handed out.
     LetGoFirst,
     /// The position is committed instead of the low offset.
@@ -22,58 +22,58 @@ pub enum Mutation {
     LateMaximum,
     /// The table keeps the last row instead of the largest.
     LastRowWins,
-    /// A replay builds closed windows again from the records it happens to see.
+    /// A replay rebuilds closed windows from the records it happens to read.
     RebuildClosed,
     /// The closed mark is what both watermarks have passed, which a silent partition holds back.
     MarkByWatermark,
-    /// Records for windows closed beside a silent partition are dropped without a letter.
+    /// Records for windows closed early because of a silent partition are dropped without a dead letter.
     SilentEarly,
-    /// A commit does not wait for the letters.
+    /// A commit does not wait for the dead letters.
     ForgetLetters,
-    /// The anchor is not looked at, so another log is taken for the old one.
+    /// The anchor is not checked, so another log is taken for the old one.
     NoAnchor,
-    /// What the newest window was is forgotten, so a cut log's windows are built from what is left of them.
+    /// The newest window is forgotten, so a cut log's windows are built from the remaining records.
     NoNewest,
-    /// After a cut the replay goes on with the maximum before the low offset.
+    /// After a cut the replay continues with the maximum before the low offset.
     OldMaximumAfterCut,
-    /// What was known of a log's end before the question counts as its answer.
+    /// What was known about a log's end before the request counts as its result.
     OldProof,
-    /// The position is not committed: a replay takes everything for new.
+    /// The position is not committed: a replay treats all records as new.
     NoPosition,
-    /// A batch is taken as durable because a later one is.
+    /// A batch counts as durable because a later one is.
     AcknowledgeAny,
     /// The two partitions are committed one by one.
     SplitCommit,
-    /// A replay waits for the record before the position, which may be a hole.
+    /// A replay waits for the record before the position, which may be a gap.
     WaitForPosition,
-    /// A window takes events for a millisecond longer.
+    /// A window accepts events for a millisecond longer.
     LongerLateness,
     /// The future begins a millisecond later.
     LaterFuture,
-    /// Event time moves the maximum beyond the broker's clock, and nothing is ever in the future.
+    /// Event time advances the maximum beyond the broker's clock, and nothing is ever in the future.
     TrustEventTime,
 
     // Broken inside: in the model.
     /// The low offset covers only the windows that this partition has not passed.
     OwnWindows,
-    /// Too late is decided by the minimum over the task's partitions, so by who was read first.
+    /// Lateness is judged by the minimum over the task's partitions, so by which one was read first.
     TaskWatermark,
-    /// A window is let go when one partition has passed it.
+    /// A window is released when one partition has passed it.
     LetGoByOne,
-    /// After a replay the windows that were due already count as shown.
+    /// After a replay the windows that were already due count as sent.
     NotResent,
-    /// Event ids of replayed records are not remembered.
+    /// Event IDs of replayed records are not remembered.
     ForgetIds,
-    /// A replaying task gives checkpoints, at the offset it has come to.
+    /// A replaying task returns checkpoints, at the offset it has reached.
     CommitWhileReplaying,
 
-    // Broken around a group's first meeting with a partition.
-    /// Partitions that were added begin at their end, as the strategy says of a first start.
+    // Broken when a group first encounters a partition.
+    /// Added partitions start at their end, as the strategy requires for a first start.
     AddedAtEnd,
     /// A group's first start at the end is not committed before anything is read.
     NotPinned,
 
-    // Broken in the shell: what earlier versions did.
+    // Broken in the shell: bugs of earlier versions.
     /// [`Flaw::FailingOutlivesItsLetters`].
     FailingOutlivesItsLetters,
     /// [`Flaw::RefusedLettersOutliveTheirTask`].
@@ -82,7 +82,7 @@ pub enum Mutation {
     AnyAnswerIsTheLast,
     /// [`Flaw::AsksWithoutEnd`].
     AsksWithoutEnd,
-    /// A log ends where it can be read to, whatever an open transaction holds back.
+    /// The readable end counts as the end of a log, even if an open transaction holds records back.
     TrustStableEnd,
 }
 
@@ -134,7 +134,7 @@ impl Mutation {
         }
     }
 
-    /// What it is broken in.
+    /// The implementation in which it is broken.
     #[must_use]
     pub const fn subject(self) -> Subject {
         match self {
@@ -161,7 +161,7 @@ impl Mutation {
         }
     }
 
-    /// Breaks what is committed.
+    /// Changes what is committed.
     pub(crate) fn alter_checkpoint(self, checkpoint: &mut Checkpoint) {
         let rules = Rules::default();
         let watermarks = checkpoint.partitions.map(|partition| rules.watermark(partition.maximum_at_position));
@@ -186,7 +186,7 @@ impl Mutation {
         }
     }
 
-    /// Breaks the numbers that the counter decides by.
+    /// Changes the numbers on which the counter bases its decisions.
     pub(crate) const fn alter_rules(self, rules: &mut Rules) {
         match self {
             Self::LongerLateness => rules.allowed_lateness_ms += 1,
@@ -195,7 +195,7 @@ impl Mutation {
         }
     }
 
-    /// Breaks what a commit is understood to say.
+    /// Changes the interpretation of a commit.
     pub(crate) fn alter_start(self, start: &mut PartitionStart) {
         match self {
             Self::RebuildClosed => start.closed = None,
@@ -205,7 +205,7 @@ impl Mutation {
     }
 }
 
-/// The name in words with hyphens.
+/// The name as words with hyphens.
 impl fmt::Display for Mutation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, letter) in format!("{self:?}").char_indices() {

@@ -1,4 +1,4 @@
-//! One process: the shell that ships, and a driver for it whose brokers and sinks answer late, twice, wrongly or never.
+//! One process: the shipped shell, with a driver whose brokers and sinks respond late, twice, wrongly or never.
 
 mod answers;
 mod place;
@@ -19,7 +19,7 @@ use crate::world::{Checked, World};
 use answers::write_letter;
 use place::{Batch, Place};
 
-/// What a letter takes of memory, in these worlds.
+/// The memory usage of a dead letter in these worlds.
 const LETTER_BYTES: usize = 100;
 
 /// A dead letter on its way.
@@ -50,14 +50,14 @@ pub(crate) struct PendingCommit {
     pub(crate) content: Vec<(i32, BySide<Committed>)>,
 }
 
-/// What the process' surroundings are like at the moment.
+/// The current state of the process's environment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Surroundings {
     pub(crate) sink_available: bool,
-    /// Row batches that the sink takes before one is written.
+    /// Row batches that the sink accepts before one is written.
     pub(crate) sink_room: usize,
     pub(crate) letters_taken: bool,
-    /// Whether questions for facts are answered at once.
+    /// Whether requests for facts are answered immediately.
     pub(crate) prompt: bool,
 }
 
@@ -71,21 +71,21 @@ pub(crate) struct Process<C: Counter> {
     pub(crate) around: Surroundings,
     places: Vec<Place>,
     delivered: BySide<u64>,
-    /// Letters that the producer has and has not answered for.
+    /// Dead letters that the producer has accepted but not acknowledged.
     producer: Vec<Outgoing>,
     facts: Vec<FactsId>,
     asked_for: BTreeMap<FactsId, Vec<i32>>,
     ends: Vec<(EndOffsetQuestion, i64, i64)>,
     pub(crate) commits: Vec<PendingCommit>,
-    /// Those that the broker keeps, and whose answer is on its way.
+    /// Those that the broker keeps, and whose result is in flight.
     pub(crate) unanswered: Vec<PendingCommit>,
-    /// What the broker has said it keeps, or kept for a while.
+    /// What the broker has reported as kept, or kept for a while.
     acknowledged: BTreeMap<i32, Vec<BySide<Committed>>>,
     settings: ShellSettings,
 }
 
 impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
-    /// A process to which the group has given all partitions.
+    /// A process to which the group has assigned all partitions.
     pub(crate) fn join(worlds: &mut [World], settings: ShellSettings, around: Surroundings) -> Checked<Self> {
         let (rules, mutation, now) = (worlds[0].rules, worlds[0].mutation, worlds[0].now);
         let mut process = Self {
@@ -107,7 +107,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         Ok(process)
     }
 
-    /// Does what the shell says.
+    /// Executes the shell's commands.
     pub(crate) fn pump(&mut self, worlds: &mut [World]) -> Checked<()> {
         loop {
             let commands = self.shell.take_commands();
@@ -158,7 +158,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         }
     }
 
-    /// The oldest question for facts is answered, or fails.
+    /// The oldest request for facts is answered, or fails.
     pub(crate) fn answer_facts(&mut self, worlds: &mut [World], well: bool) -> Checked<()> {
         let Some(id) = (!self.facts.is_empty()).then(|| self.facts.remove(0)) else { return Ok(()) };
         let answer: Result<Vec<PartitionFacts>, String> = match self.asked_for.remove(&id) {
@@ -169,13 +169,13 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         self.pump(worlds)
     }
 
-    /// The question is lost, and nobody ever answers it.
+    /// The request is lost, and is never answered.
     pub(crate) fn lose_questions(&mut self) {
         self.facts.clear();
         self.ends.clear();
     }
 
-    /// The group takes everything back, and gives it again.
+    /// The group revokes everything, and assigns it again.
     pub(crate) fn rebalance(&mut self, worlds: &mut [World]) -> Checked<()> {
         self.shell.on_revoked();
         self.pump(worlds)?;
@@ -196,7 +196,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         self.shell.has_joined()
             && self.places.iter().all(|place| {
                 let logs = &worlds[place.partition as usize].logs;
-                // To the last record, and heard that it was.
+                // Up to the last record, and the end was reported.
                 Side::BOTH.into_iter().all(|side| {
                     let end = logs[side].bounds().end;
                     place.next[side] >= end && place.said_end[side] == Some(end)
@@ -214,13 +214,13 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
             .on_sink(SinkView { is_available: self.around.sink_available, has_room: waiting < self.around.sink_room });
     }
 
-    /// Whether a side may be read; why not must be true.
+    /// Whether a side may be read; the reason why not must be true.
     pub(crate) fn may_read(&mut self, index: usize, side: Side) -> bool {
         self.tell_sink();
         self.shell.may_read(index, side).is_ok()
     }
 
-    /// Reads up to `records` records of a side; at the end the consumer says so.
+    /// Reads up to `records` records of a side; at the end the consumer reports it.
     pub(crate) fn read(&mut self, worlds: &mut [World], index: usize, side: Side, records: usize) -> Checked<()> {
         let Some(place) = self.places.get_mut(index) else { return Ok(()) };
         let world = &mut worlds[place.partition as usize];
@@ -233,7 +233,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
             && world.logs[side].read(place.next[side]).is_none()
             && place.said_end[side] == Some(world.logs[side].readable_end());
         if is_silent {
-            // Nothing lies in the queue: the end is said once.
+            // The queue is empty: the end is reported once.
             let end = world.logs[side].bounds().end;
             if !world.is_mutated(Mutation::TrustStableEnd) {
                 self.shell.on_log_end(place.partition, side, end);
@@ -282,7 +282,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         place.doubt.take_if(|_| !counter.is_any_replaying()).map_or(Ok(()), Err)
     }
 
-    /// The queue of a partition shows something that its task cannot go on after.
+    /// The queue of a partition contains a condition after which its task cannot continue.
     pub(crate) fn upset(&mut self, worlds: &mut [World], index: usize, side: Side, upset: Upset) -> Checked<()> {
         if upset == Upset::AnotherLog && !worlds[0].kind.has_disasters() {
             return Err(format!("{side:?} was taken for another log"));
@@ -291,7 +291,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         self.pump(worlds)
     }
 
-    /// Asks for the rows that are due.
+    /// Requests the rows that are due.
     pub(crate) fn fire(&mut self, worlds: &mut [World]) -> Checked<bool> {
         self.tell_sink();
         let mut rows = Vec::new();
@@ -323,7 +323,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         Ok(true)
     }
 
-    /// Time passes for the shell.
+    /// Advances the shell's time.
     pub(crate) fn on_time(&mut self, worlds: &mut [World]) -> Checked<()> {
         self.shell.on_time(worlds[0].now);
         self.pump(worlds)
@@ -349,7 +349,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         words
     }
 
-    /// The end of this life, at any moment: what is on its way may still arrive, in part.
+    /// Ends this run, at any moment: what is in flight may still arrive, in part.
     pub(crate) fn die(mut self, worlds: &mut [World]) -> Checked<()> {
         self.drop_places(worlds)?;
         for letter in std::mem::take(&mut self.producer) {
@@ -361,7 +361,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         self.close_ledger()
     }
 
-    /// Every record that was handed in is accounted for, once.
+    /// Every record that was handed in is accounted for, exactly once.
     pub(crate) fn close_ledger(&self) -> Checked<()> {
         let account = self.shell.account();
         for side in Side::BOTH {

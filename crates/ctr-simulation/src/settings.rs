@@ -1,4 +1,5 @@
-//! When the shells of a history do things: far more often than in production, so that a short history has many of each.
+//! The intervals of the shells in histories: far shorter than in production, so that a short history has many of each
+//! event.
 
 use ctr_domain::shell::ShellSettings;
 

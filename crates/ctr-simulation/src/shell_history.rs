@@ -1,7 +1,8 @@
 //! A history of one worker with several pairs: everything around it misbehaves for a while, then nothing does.
 //!
-//! Safety is what every history asks: tables, letters and ledgers. Liveness is asked here: once the faults are over, within a
-//! bounded time of the world's clock all is read, shown, acknowledged and committed, without anybody starting the process again.
+//! Every history checks safety: tables, dead letters and ledgers. This kind also checks liveness: once the faults are
+//! over, within a bounded time of the world's clock everything is read, written, acknowledged and committed, without a
+//! restart of the process.
 
 use ctr_domain::shell::{Counter, PartitionError, Upset};
 use ctr_domain::task::Side;
@@ -16,11 +17,11 @@ use crate::world::{Checked, Kind, World};
 /// Steps with faults.
 const STEPS: usize = 400;
 
-/// How long everything may take after the faults, ms of the world's clock: retries, timeouts, and the pause after which a
-/// partition that could not be read is tried again.
+/// How long everything may take after the faults, ms of the world's clock: retries, timeouts, and the delay after which
+/// an unreadable partition is retried.
 const PATIENCE: i64 = 20 * 60_000;
 
-/// How long nothing must have been shown: longer than silence needs to show the last windows.
+/// How long nothing must have been sent: longer than the idle timeout needs to send the last windows.
 const QUIET: i64 = 5 * 60_000;
 
 const TWO_DAYS: i64 = 2 * 86_400_000;
@@ -29,13 +30,13 @@ struct ShellHistory<C: Counter> {
     worlds: Vec<World>,
     process: Process<C>,
     dice: Dice,
-    /// Processes that may still be killed.
+    /// How many processes may still be killed.
     kills: usize,
-    /// Since when nothing was shown.
+    /// Since when nothing was sent.
     quiet_since: i64,
 }
 
-/// Runs one history to its end; `Ok` says how many records were read in it.
+/// Runs one history to its end; `Ok` holds the number of records read in it.
 pub(crate) fn run<C: Counter<Broken = Option<Mutation>>>(seed: u64, mutation: Option<Mutation>) -> Checked<u64> {
     let mut dice = Dice::new(seed);
     let pairs = 1 + dice.below(3) as u64;
@@ -84,7 +85,7 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
         Ok(())
     }
 
-    /// One clock for all; producers write.
+    /// Advances the common clock; producers write.
     fn pass_time(&mut self) {
         self.worlds[0].tick();
         let now = self.worlds[0].now;
@@ -103,7 +104,7 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
         Ok(())
     }
 
-    /// The sink writes the rows of one pair, and says so.
+    /// The sink writes the rows of one pair, and reports it.
     fn write_one(&mut self) -> Checked<()> {
         if self.process.around.sink_available && self.process.pairs() > 0 {
             let index = self.dice.below(self.process.pairs());
@@ -129,7 +130,7 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
             // Lost on the way, or refused.
             0..15 => Ok(()),
             15..25 => self.process.answer_commit(&mut self.worlds, &commit, false),
-            // Kept, but its answer comes late.
+            // Kept, but its result arrives late.
             25..50 => {
                 self.process.apply(&mut self.worlds, &commit);
                 self.process.unanswered.push(commit);
@@ -169,24 +170,24 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
                 let error = if error { PartitionError::OutOfRange(words) } else { PartitionError::Gone(words) };
                 self.process.upset(&mut self.worlds, index, side, Upset::Error(error))?;
             }
-            // The process sleeps for minutes, and everything it knows grows old.
+            // The process is suspended for minutes, and all its information becomes old.
             11 => self.worlds[0].now += self.dice.between(30_000, 300_000),
             _ => {}
         }
         Ok(())
     }
 
-    /// The process is killed; another begins from the commits.
+    /// The process is killed; another one starts from the commits.
     fn begin_anew(&mut self) -> Checked<()> {
         let around = Surroundings { sink_available: true, ..self.process.around };
         let next = Process::join(&mut self.worlds, settings::quick(&mut self.dice), around)?;
         std::mem::replace(&mut self.process, next).die(&mut self.worlds)
     }
 
-    /// The faults are over. Nobody does anything but what they must; the process comes to the end of everything by itself.
+    /// The faults are over. Everyone does only what is required; the process must reach the end by itself.
     fn recover(&mut self) -> Checked<()> {
         self.process.around = Surroundings { sink_room: self.process.around.sink_room, ..Surroundings::CALM };
-        // A partition that the group has never given comes with a rebalance, as it does in a group whose topics grow.
+        // A partition that the group has never assigned arrives with a rebalance, as in a group whose topics grow.
         let known = self.process.shell.pairs().len() + self.process.shell.without_twin().len();
         for world in &mut self.worlds {
             world.present.0 = [true; 2];
@@ -200,7 +201,7 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
             self.process.rebalance(&mut self.worlds)?;
         }
         self.live(PATIENCE, Self::has_read_all)?;
-        // Silence: event time goes on with the clock, so the last windows are shown.
+        // Silence: event time advances with the clock, so the last windows are sent.
         self.worlds[0].now += TWO_DAYS;
         self.quiet_since = self.worlds[0].now;
         self.live(PATIENCE, Self::is_settled)?;
@@ -209,7 +210,7 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
         self.process.close_ledger()
     }
 
-    /// Everybody does what they must until something is reached, or the time is over.
+    /// Everyone does what is required until a condition is met, or the time is over.
     fn live(&mut self, patience: i64, is_reached: impl Fn(&mut Self) -> Checked<bool>) -> Checked<()> {
         let deadline = self.worlds[0].now + patience;
         let mut step = 50;
@@ -254,7 +255,7 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
     fn is_settled(&mut self) -> Checked<bool> {
         let owed = self.process.shell.owed();
         if !self.has_read_all()? {
-            // Taken over again meanwhile: everything is shown once more, and silence is counted from then on.
+            // Taken over again meanwhile: everything is sent again, and the silence starts over.
             self.quiet_since = self.worlds[0].now;
         }
         Ok(!owed.letters && !owed.rows_or_letters_unacknowledged && self.worlds[0].now - self.quiet_since > QUIET)

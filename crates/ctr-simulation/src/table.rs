@@ -1,4 +1,4 @@
-//! What outlives every process: the tables, the dead letter topic, the group's commits.
+//! Everything that outlives the processes: the tables, the dead letter topic, the group's commits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,7 @@ pub(crate) struct Row {
     pub(crate) count: Count,
 }
 
-/// Both ways in which the schema keeps the largest.
+/// The two ways in which the schema keeps the largest.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tables {
     /// `ctr_results_raw`.
@@ -71,7 +71,7 @@ impl Tables {
     }
 }
 
-/// The identity of a dead letter; the number tells a topic from the one made anew under its name.
+/// The identity of a dead letter; the number distinguishes a topic from one recreated under its name.
 pub(crate) type LetterId = (Side, u32, i64);
 
 #[derive(Debug, Clone)]
@@ -85,7 +85,7 @@ pub(crate) struct Letter {
 pub(crate) struct DeadLetters(pub(crate) BTreeMap<LetterId, DeadLetterReason>);
 
 impl DeadLetters {
-    /// Keeps a letter. One that is there already must be the same.
+    /// Keeps a dead letter. An existing one must be identical.
     pub(crate) fn send(&mut self, letter: &Letter) -> Result<(), String> {
         match self.0.get(&letter.id) {
             Some(known) if *known != letter.reason => {
@@ -103,7 +103,7 @@ impl DeadLetters {
 /// The commit of one partition, as Kafka keeps it.
 pub(crate) type Committed = Option<(i64, String)>;
 
-/// The group's commits, and those that are on their way.
+/// The group's commits, and those in flight.
 #[derive(Debug, Default)]
 pub(crate) struct Commits {
     pub(crate) current: BySide<Committed>,

@@ -1,4 +1,5 @@
-//! What the log says: the rules of docs/delivery.md, counted by force, without any code of the domain but its names.
+//! What follows from the log: the rules of docs/delivery.md, counted by brute force, with only the names of the
+//! domain's code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -15,13 +16,13 @@ const DISORDER: i64 = 2_000;
 const LATENESS: i64 = 5_000;
 const SKEW: i64 = 300_000;
 
-/// What must become of one record, whoever reads it.
+/// The required outcome of one record, whoever reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Counted,
     Duplicate,
     TooLate,
-    /// Its own partition would count it, but its window is closed and must not be built from half of its records.
+    /// Its own partition would count it, but its window is closed and must not be rebuilt from part of its records.
     ClosedEarly,
     Rejected(RejectionCode),
 }
@@ -32,25 +33,25 @@ impl Verdict {
     }
 }
 
-/// Which records of a partition decide, since the last time something outside the protocol happened to its log.
+/// Which records of a partition count, since the last event outside the protocol affected its log.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reach {
     /// The first record that was ever read.
     pub(crate) first: i64,
-    /// Removed by retention before anybody read them.
+    /// Removed by retention before they were read.
     pub(crate) lost: Vec<Range<i64>>,
-    /// From here on the closed mark is asked.
+    /// From here on the closed mark applies.
     pub(crate) position: i64,
 }
 
-/// Both partitions' reach, and the closed mark they go on with.
+/// Both partitions' ranges, and the closed mark with which they continue.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Era {
     pub(crate) reach: BySide<Reach>,
     pub(crate) mark: Option<i64>,
 }
 
-/// What every record of a pair of logs comes to.
+/// The outcome of every record of a pair of logs.
 pub(crate) struct Truth {
     pub(crate) verdicts: BySide<BTreeMap<i64, Verdict>>,
     /// Of the windows after the closed mark.

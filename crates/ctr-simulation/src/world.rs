@@ -1,4 +1,4 @@
-//! Everything around the owners of a pair of partitions: logs, clock, tables, commits, and what is true.
+//! Everything around the owners of a pair of partitions: logs, clock, tables, commits, and the expected results.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,25 +14,25 @@ use crate::mutation::Mutation;
 use crate::table::{Commits, DeadLetters, LetterId, Tables};
 use crate::truth::{Era, Reach, Truth};
 
-/// What was asked for, or the defect that a history has shown, in words.
+/// The result, or the defect that a history has found, as text.
 pub(crate) type Checked<T> = Result<T, String>;
 
-/// What a history is made of.
+/// The kind of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Windows are let go only when both partitions have passed them: everything must be exact.
+    /// Windows are released only when both partitions have passed them: everything must be exact.
     Exact,
-    /// End offsets are proved, so windows are let go beside a silent partition.
+    /// End offsets are proved, so windows are closed early beside a silent partition.
     Early,
-    /// Early, with one owner that never dies: what is missing in the table is in the letters, record by record.
+    /// Early, with one owner that never dies: what is missing in the table is in the dead letters, record by record.
     CalmEarly,
-    /// Things outside the protocol: logs cut by retention, topics made anew, offsets set by a tool.
+    /// Events outside the protocol: logs cut by retention, recreated topics, offsets set by a tool.
     Disaster,
-    /// A group that begins at the end of its topics, and partitions that it meets for the first time: at its first start,
-    /// or because they were added while it ran or was stopped.
+    /// A group that starts at the end of its topics, and partitions that it encounters for the first time: at its first
+    /// start, or because they were added while it was running or stopped.
     Added,
-    /// One process with several pairs, whose brokers, sinks, coordinator and clock misbehave as real ones do; then they do not,
-    /// and everything must come to its end.
+    /// One process with several pairs, whose brokers, sinks, coordinator and clock misbehave like real ones; then they
+    /// stop misbehaving, and everything must complete.
     Shell,
 }
 
@@ -62,7 +62,8 @@ impl fmt::Display for Kind {
     }
 }
 
-/// An end offset that the broker gave as proof: of a side, for windows up to an end, asked when the log ended there.
+/// An end offset that the broker returned as proof: for a side, for windows up to an end, requested when the log ended
+/// there.
 pub(crate) struct Proof {
     pub(crate) side: Side,
     pub(crate) up_to: i64,
@@ -83,19 +84,19 @@ pub(crate) struct World {
     pub(crate) proofs: Vec<Proof>,
     pub(crate) era: Era,
     pub(crate) truth: Truth,
-    /// The tables and the letters at the beginning of this era.
+    /// The tables and the dead letters at the beginning of this era.
     pub(crate) tables_before: Tables,
     pub(crate) letters_before: BTreeSet<LetterId>,
-    /// Where a partition begins that has no commit.
+    /// Where a partition without a commit starts.
     pub(crate) fresh: FreshStart,
     /// Whether the partition of each topic exists.
     pub(crate) present: BySide<bool>,
-    /// Whether the next batch of each cannot be unpacked.
+    /// Whether the next batch of each cannot be decompressed.
     pub(crate) unreadable: BySide<bool>,
     pub(crate) records_read: u64,
-    /// How many of a hundred rows and letters on their way still arrive when their sender dies.
+    /// How many of a hundred rows and dead letters in flight still arrive when their sender dies.
     pub(crate) arriving: usize,
-    /// How many of a hundred row batches are written out of their order, or again.
+    /// How many of a hundred row batches are written out of order, or again.
     pub(crate) shuffled: usize,
     /// In how many steps of a hundred producers write.
     pace: usize,
@@ -148,7 +149,7 @@ impl World {
         world
     }
 
-    /// Of a group that begins at the end: the first start pins every partition there is, before it reads anything. One
+    /// For a group that starts at the end: the first start pins every existing partition before it reads anything. One
     /// without a commit was added since, and is read from its beginning.
     fn meet_partitions(&mut self) {
         let is_first_start = self.dice.chance(50);
@@ -177,7 +178,7 @@ impl World {
         self.truth = Truth::of(&self.logs, &self.era, self.rules.deduplication == Deduplication::EventId);
     }
 
-    /// Time goes on, now and then by a lot: a process that was stopped, a clock that was set.
+    /// Advances time, occasionally by a lot: a suspended process, a clock that was set.
     pub(crate) fn tick(&mut self) {
         self.now += match self.dice.below(100) {
             0 => self.dice.between(60_000, 600_000),
@@ -186,12 +187,12 @@ impl World {
         };
     }
 
-    /// Whether the sink mostly writes batches in their order.
+    /// Whether the sink mostly writes batches in order.
     pub(crate) const fn is_sink_orderly(&self) -> bool {
         self.shuffled < 50
     }
 
-    /// Producers write, now and then; for long spells mostly those of one side.
+    /// Producers write occasionally; for long periods mostly those of one side.
     pub(crate) fn grow(&mut self) {
         if !self.dice.chance(self.pace) {
             return;

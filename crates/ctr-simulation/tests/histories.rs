@@ -1,5 +1,5 @@
-//! The claims, each held against many histories. `CTR_HISTORIES=1000000 cargo test --release -p ctr-simulation` runs more of
-//! them; `ctr-verify simulate` does, with a line about how far it is, and runs a single one again.
+//! The guarantees, each checked with many histories. `CTR_HISTORIES=1000000 cargo test --release -p ctr-simulation`
+//! runs more of them; `ctr-verify simulate` does too, with a progress line, and can repeat a single one.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and tells its rate")]
 
 use std::time::Instant;

@@ -3,7 +3,7 @@
 
 use ctr_simulation::{Campaign, Mutation, Tally};
 
-/// A rule that takes more histories than this to be missed is not tested by the ordinary run.
+/// A rule that needs more histories than this to be caught is not tested by the default run.
 const LIMIT: u64 = 3_000;
 
 fn is_caught(mutation: Mutation) {

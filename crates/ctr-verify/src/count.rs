@@ -1,5 +1,5 @@
-//! Counting a log by the rules of docs/delivery.md once more: a small implementation of its own, that shares no code with
-//! the one it checks. Plain on purpose: no recovery, no firing, no holding, because none of these may change a number.
+//! Counts a log by the rules of docs/delivery.md: a second, small implementation that shares no code with the one it
+//! checks. Deliberately simple: no recovery, no firing, no holding, because none of these may change a number.
 
 mod code;
 mod event;
@@ -17,11 +17,11 @@ pub(crate) use log_count::{Known, LogCount, Verdict};
 pub(crate) use recount::Recount;
 pub(crate) use rules::Rules;
 
-/// One record as the log has it.
+/// One record of the log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Record<'a> {
     pub(crate) offset: i64,
-    /// The record's Kafka timestamp, epoch ms; `None` where it has none.
+    /// The record's Kafka timestamp, epoch ms; `None` if it has none.
     pub(crate) timestamp: Option<i64>,
     pub(crate) value: Option<&'a [u8]>,
 }
@@ -41,12 +41,12 @@ impl Counts {
         }
     }
 
-    /// The version of a row: of two the larger stays in `ctr_results_raw`.
+    /// The version of a row: `ctr_results_raw` keeps the larger of two.
     pub(crate) const fn version(self) -> u64 {
         self.impressions + self.clicks
     }
 
-    /// Whether neither count is above the other's.
+    /// Whether neither count exceeds the other's.
     pub(crate) const fn is_within(self, other: Self) -> bool {
         self.impressions <= other.impressions && self.clicks <= other.clicks
     }
@@ -65,7 +65,7 @@ impl std::ops::Add for Counts {
     }
 }
 
-/// Changes the value of a product, which is made where there is none. A key is allocated only then.
+/// Changes the value of a product, which is created if missing. Only then is a key allocated.
 fn change<V: Default>(products: &mut HashMap<Box<str>, V, RandomState>, product: &str, by: impl FnOnce(&mut V)) {
     if let Some(value) = products.get_mut(product) {
         by(value);

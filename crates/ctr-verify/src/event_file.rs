@@ -9,13 +9,13 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::Deserialize;
 
-/// The topics' names in files, by their number.
+/// The topics' names in files, by index.
 pub(crate) const SIDES: [&str; 2] = ["impressions", "clicks"];
 
 /// A record of a file.
 #[derive(Debug)]
 pub(crate) struct FileRecord {
-    /// The topic, as a place in [`SIDES`].
+    /// The topic, as an index of [`SIDES`].
     pub(crate) side: usize,
     pub(crate) offset: i64,
     /// Its Kafka timestamp, epoch ms.
@@ -23,7 +23,7 @@ pub(crate) struct FileRecord {
     pub(crate) value: Option<String>,
 }
 
-/// A file that was read.
+/// A parsed file.
 #[derive(Debug, Default)]
 pub(crate) struct EventFile {
     pub(crate) records: Vec<FileRecord>,
@@ -48,7 +48,8 @@ impl EventFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// With the number of the line that is wrong.
+    ///
+    /// With the number of the invalid line.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let mut file = Self::default();
@@ -80,7 +81,7 @@ mod tests {
     use super::*;
     use crate::count::{Counts, Known, LogCount, Record, Rules};
 
-    /// Counts a golden file and compares it with the rows and letters that stand in it.
+    /// Counts a golden file and compares it with the rows and dead letters in it.
     fn check(path: &Path) {
         let file = EventFile::read(path).unwrap();
         let rules = Rules { ids_count_once: file.ids_count_once, ..Rules::default() };

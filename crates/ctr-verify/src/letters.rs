@@ -1,4 +1,4 @@
-//! Dead letters by their identity, eight bytes each: the offset and the code of a record in one partition.
+//! Dead letters by identity, eight bytes each: the offset and the code of a record in one partition.
 
 use crate::count::Code;
 
@@ -7,7 +7,7 @@ use crate::count::Code;
 pub(crate) struct Letter {
     pub(crate) offset: i64,
     pub(crate) code: Code,
-    /// Its topic keeps letters for a limited time, and this one may be older.
+    /// Its topic keeps dead letters for a limited time, and this one may be older.
     pub(crate) may_be_gone: bool,
 }
 
@@ -16,7 +16,7 @@ const CODE_MASK: u64 = (1 << CODE_BITS) - 1;
 const GONE: u64 = 1 << CODE_BITS;
 
 impl Letter {
-    /// Offset, a bit, code: so that the order of the numbers is that of the offsets. Kafka's offsets are never negative.
+    /// Offset, a bit, code: so the numbers sort by offset. Kafka's offsets are never negative.
     fn pack(self) -> u64 {
         let gone = if self.may_be_gone { GONE } else { 0 };
         (self.offset.unsigned_abs() << (CODE_BITS + 1)) | gone | self.code as u64
@@ -30,7 +30,7 @@ impl Letter {
     }
 }
 
-/// The letters of one partition.
+/// The dead letters of one partition.
 #[derive(Debug, Default)]
 pub(crate) struct PartitionLetters(Vec<u64>);
 
@@ -39,7 +39,7 @@ impl PartitionLetters {
         self.0.push(letter.pack());
     }
 
-    /// Puts letters that came in any order, some of them twice, in the order of the log; returns how many were repeated.
+    /// Sorts dead letters by offset and removes repetitions; returns how many were repeated.
     pub(crate) fn sort(&mut self) -> usize {
         let before = self.0.len();
         self.0.sort_unstable();
@@ -47,7 +47,7 @@ impl PartitionLetters {
         before - self.0.len()
     }
 
-    /// In the order in which they are kept.
+    /// In the order in which they are stored.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Letter> {
         self.0.iter().filter_map(|packed| Letter::unpack(*packed))
     }
@@ -56,7 +56,7 @@ impl PartitionLetters {
         self.0.len()
     }
 
-    /// What stands in only one of two sorted lists: `self` says what must be there.
+    /// The elements of only one of two sorted lists: `self` is the expected one.
     pub(crate) fn mismatches(&self, found: &Self) -> Vec<Mismatch> {
         let mut mismatches = Vec::new();
         let mut found = found.iter().peekable();
@@ -81,16 +81,16 @@ impl PartitionLetters {
     }
 }
 
-/// A letter that only one of two sides has.
+/// A dead letter that only one of the two sides has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mismatch {
-    /// It must be there, and is not.
+    /// It is expected, but missing.
     Missing(Letter),
-    /// It is there, and must not.
+    /// It exists, but is not expected.
     Unexpected(Letter),
 }
 
-/// Ascending offsets, kept as runs of neighbours.
+/// Ascending offsets, stored as runs of consecutive ones.
 #[derive(Debug, Default)]
 pub(crate) struct OffsetRuns(Vec<(i64, i64)>);
 

@@ -1,7 +1,7 @@
-//! `ctr-verify`: is what the tables say what the log says? Counted by code of its own, not by the pipeline's.
+//! `ctr-verify`: checks whether the tables match the log, with its own counting code, not the pipeline's.
 //!
-//! In reading order: [`cli`] (what can be asked for); [`count`] (the rules, written a second time); [`reconcile`],
-//! which compares; [`windows`], which explains; [`load`], which asks; [`simulate`], which makes histories up.
+//! In reading order: [`cli`] (the commands); [`count`] (a second implementation of the rules); [`reconcile`], which compares
+//! results; [`windows`], which explains them; [`load`], which runs queries; [`simulate`], which simulates histories.
 
 mod cli;
 mod clickhouse;
@@ -24,9 +24,9 @@ use ctr_pipeline::config::{self, Config};
 
 use crate::cli::{Cli, Command, Source};
 
-/// Something does not agree.
+/// There are differences.
 const DIFFERS: u8 = 1;
-/// Wrong usage or settings, or something that cannot be reached: nothing was found out. As clap's own.
+/// Wrong usage or settings, or a service that cannot be reached: no result. The same as clap's own.
 const NOT_USABLE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(DIFFERS),
         Err(error) => {
-            // Nobody listening is no reason to fail otherwise.
+            // A closed pipe is not a reason to fail.
             let _ = writeln!(io::stderr(), "ctr-verify: {error:#}");
             ExitCode::from(NOT_USABLE)
         }
@@ -51,7 +51,7 @@ fn settings(source: &Source) -> anyhow::Result<Config> {
     Ok(Config::load(source.config.as_deref(), &config::environment())?)
 }
 
-/// A point in time (epoch ms) as RFC 3339 in UTC; beyond the calendar the number.
+/// A point in time (epoch ms) as RFC 3339 in UTC; the number itself outside the calendar.
 fn time(millis: i64) -> String {
     match DateTime::from_timestamp_millis(millis) {
         Some(time) => time.to_rfc3339_opts(SecondsFormat::AutoSi, true),

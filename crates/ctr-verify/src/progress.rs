@@ -1,9 +1,10 @@
-//! How far a long piece of work is: on standard error, one line that is rewritten on a terminal, otherwise a line now and then.
+//! Progress of a long operation, on standard error: on a terminal one line that is rewritten, otherwise a line now and
+//! then.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
-/// The line about one piece of work.
+/// The progress line of one operation.
 pub(crate) struct Progress {
     what: &'static str,
     is_terminal: bool,
@@ -12,12 +13,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Begins; `what` is what is counted.
+    /// Starts; `what` is the unit.
     pub(crate) fn begin(what: &'static str) -> Self {
         Self { what, is_terminal: io::stderr().is_terminal(), started: Instant::now(), shown: None }
     }
 
-    /// Shows how much was done, if it is time to.
+    /// Shows the progress, if it is due.
     pub(crate) fn show(&mut self, done: u64) {
         let every = Duration::from_secs(if self.is_terminal { 1 } else { 5 });
         if self.shown.unwrap_or(self.started).elapsed() < every {
@@ -30,7 +31,7 @@ impl Progress {
             rate(done, self.started.elapsed()),
             self.started.elapsed().as_secs()
         );
-        // Nobody looking on is no reason to fail.
+        // A closed pipe is not a reason to fail.
         let _ =
             if self.is_terminal { write!(io::stderr(), "\r\x1b[K{line}") } else { writeln!(io::stderr(), "{line}") };
     }
@@ -43,7 +44,7 @@ impl Progress {
     }
 }
 
-/// So many a second.
+/// The rate per second.
 #[allow(clippy::cast_precision_loss, reason = "for people")]
 pub(crate) fn rate(count: u64, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64().max(1e-9)

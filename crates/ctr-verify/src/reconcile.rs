@@ -1,4 +1,4 @@
-//! `ctr-verify reconcile`: counts the log once more and compares every product, window, source partition and dead letter
+//! `ctr-verify reconcile`: counts the log again and compares every product, window, source partition and dead letter
 //! with what is in ClickHouse and in the dead letter topic.
 //!
 //! ```text
@@ -33,10 +33,11 @@ use topic_count::TopicCount;
 /// Time between two comparisons, while the job is given time.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Compares, and says whether everything agrees.
+/// Compares, and returns whether everything matches.
 ///
 /// # Errors
-/// Where Kafka or ClickHouse cannot be read.
+///
+/// If Kafka or ClickHouse cannot be read.
 pub(crate) fn run(config: &Config, args: &ReconcileArgs) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut reconciliation = runtime.block_on(Reconciliation::begin(config, args))?;
@@ -71,12 +72,12 @@ impl<'a> Reconciliation<'a> {
         Ok(Self { config, args, rules, compared, clickhouse, letters, recounts, topics, started, comparisons: 0 })
     }
 
-    /// Compares until everything agrees, or the time is over.
+    /// Compares until everything matches, or the time is over.
     async fn until_equal(&mut self) -> anyhow::Result<Report> {
         let mut deadline = None;
         loop {
             self.read_on()?;
-            // The job gets its time from here: what was read before it began may have been much.
+            // The job's time starts here: reading before this point may have taken long.
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + Duration::from_secs(self.args.wait));
             let report = self.compare().await?;
             if report.is_equal() || Instant::now() + PAUSE > deadline {
@@ -87,8 +88,8 @@ impl<'a> Reconciliation<'a> {
         }
     }
 
-    /// Reads logs and letters to the ends of now. What was closed early is known from letters alone: if one is new, the
-    /// logs are counted again from the beginning.
+    /// Reads logs and dead letters up to their current ends. What was closed early is known only from dead letters: if
+    /// there is a new one, the logs are counted again from the beginning.
     fn read_on(&mut self) -> anyhow::Result<()> {
         loop {
             count_on(&mut self.topics)?;
@@ -121,7 +122,8 @@ impl<'a> Reconciliation<'a> {
         tables::rows(&self.clickhouse, &self.compared, |row| rows.push(row)).await?;
         let sums = tables::window_sums(&self.clickhouse, &self.compared).await?;
         let kafka = &self.config.kafka;
-        // After the tables were read: a log that has not grown since it was counted is all that they can be about.
+        // After the tables were read: a log that has not grown since it was counted contains everything they can
+        // reflect.
         let grown = [self.topics[0].grown()?, self.topics[1].grown()?];
         let [impressions, clicks] = &mut self.topics;
         let mut logs = Logs {
@@ -162,7 +164,7 @@ fn begin_topics(
     Ok([begin(0, &topics.impression)?, begin(1, &topics.click)?])
 }
 
-/// Counts both topics to the ends of now, each on a thread of its own: they have no say in one another.
+/// Counts both topics up to their current ends, each on a separate thread: they are independent.
 fn count_on(topics: &mut [TopicCount; 2]) -> anyhow::Result<()> {
     let records = AtomicU64::new(0);
     let mut progress = Progress::begin("records counted");

@@ -32,20 +32,20 @@ impl ConsumerContext for Quiet {}
 pub(crate) struct Progress {
     /// The first offset that is read.
     pub(crate) begin: i64,
-    /// Whether records were before it that are gone, or that nobody has looked at.
+    /// Whether earlier records are gone, or were not read.
     pub(crate) is_cut: bool,
     /// The next offset to read.
     pub(crate) next: i64,
     /// The offset to read to, exclusive.
     pub(crate) end: i64,
-    /// The broker has nothing more below `end`: markers of transactions and compaction leave holes before it.
+    /// The broker has nothing more below `end`: transaction markers and compaction leave gaps before it.
     is_drained: bool,
-    /// Since `end` was asked, the log was looked at from `next` on.
+    /// Since `end` was requested, the log was read from `next` on.
     is_looked_at_anew: bool,
 }
 
 impl Progress {
-    /// Nothing read yet of a log that begins there.
+    /// Nothing has been read yet of a log that begins there.
     fn at(low: i64) -> Self {
         Self { begin: low, is_cut: low > 0, next: low, end: low, is_drained: false, is_looked_at_anew: false }
     }
@@ -64,7 +64,7 @@ pub(crate) struct TopicReader {
 }
 
 impl TopicReader {
-    /// Looks where the partitions begin: at the first record there is, or at the first with `from` as its Kafka time.
+    /// Determines where the partitions start: at the first record, or at the first one with `from` as its Kafka time.
     pub(crate) fn open(kafka: &KafkaConfig, topic: &str, from: Option<i64>) -> anyhow::Result<Self> {
         let consumer: BaseConsumer<Quiet> = consumer_config(kafka)
             .create_with_context(Quiet)
@@ -80,7 +80,7 @@ impl TopicReader {
         Ok(reader)
     }
 
-    /// Reads every partition to the end that it has now.
+    /// Reads every partition to its current end.
     pub(crate) fn read_on(
         &mut self,
         mut take: impl FnMut(usize, &BorrowedMessage<'_>) -> anyhow::Result<()>,
@@ -90,7 +90,7 @@ impl TopicReader {
             progress.end = end;
             progress.is_looked_at_anew = false;
         }
-        // Set while nothing comes; the clock is not read for every record.
+        // Set while no records arrive; the clock is not read for every record.
         let mut silent_since = None;
         while !self.partitions.iter().all(Progress::is_done) {
             match self.consumer.poll(Duration::from_millis(100)) {
@@ -113,8 +113,8 @@ impl TopicReader {
         Ok(())
     }
 
-    /// The client came to the end of a partition: perhaps before `end` was asked, as records that it had taken up then. Only who
-    /// looks from here on, and comes to the end again, has seen all there is.
+    /// The client reached the end of a partition: perhaps before `end` was requested, and at records that it had
+    /// fetched by then. Only reading from here on and reaching the end again proves that all records were seen.
     fn come_to_end(&mut self, partition: i32) -> anyhow::Result<()> {
         let progress = &mut self.partitions[usize::try_from(partition)?];
         if progress.is_done() {
@@ -129,14 +129,15 @@ impl TopicReader {
         self.consumer.seek(&self.topic, partition, next, ANSWER).with_context(|| self.trouble())
     }
 
-    /// Whether partitions have got records since they were read.
+    /// Whether partitions have new records since they were read.
     pub(crate) fn grown(&self) -> anyhow::Result<Vec<bool>> {
         let ends = self.offsets(Offset::End)?;
         Ok(ends.into_iter().zip(&self.partitions).map(|(end, partition)| end > partition.end).collect())
     }
 
-    /// One offset of each partition: of the beginning, of the end, or of the first record with a Kafka time or a later one; where
-    /// there is none, of the end. One question for all of them: a broker answers it only when the fetch before it is over.
+    /// One offset of each partition: of the beginning, of the end, or of the first record at or after a Kafka time; of
+    /// the end if there is none. One request for all of them: a broker answers it only when the previous fetch is
+    /// complete.
     fn offsets(&self, at: Offset) -> anyhow::Result<Vec<i64>> {
         let place = || format!("{}: reading the offsets of its partitions", self.topic);
         let mut asked = TopicPartitionList::new();
@@ -150,7 +151,7 @@ impl TopicReader {
             found.error().with_context(place)?;
             match found.offset() {
                 Offset::Offset(offset) => Ok(offset),
-                // No record is as young as that.
+                // No record is that recent.
                 Offset::End if at != Offset::End => {
                     if ends.is_none() {
                         ends = Some(self.offsets(Offset::End)?);

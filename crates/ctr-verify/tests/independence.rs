@@ -1,4 +1,5 @@
-//! What checks the pipeline must not be the pipeline: no rule of `ctr-domain`, and of `ctr-pipeline` the settings alone.
+//! The verifier must not share code with the pipeline: no rule of `ctr-domain`, and only the settings of
+//! `ctr-pipeline`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The fields of an event as JSON wrote them, and the rules they must keep.
+//! The fields of an event as JSON text, and the rules for their values.
 
 use std::borrow::Cow;
 
@@ -6,11 +6,11 @@ use super::{Event, EventKind};
 use crate::rejection::{Rejection, RejectionCode, quote};
 use crate::timestamp;
 
-/// The longest product id and event id, in bytes of UTF-8. Both are kept for as long as their window: a bound on them is a
-/// bound on what a window, a row and a firing can weigh.
+/// The longest product ID and event ID, in bytes of UTF-8. Both are stored as long as their window, so this bounds the
+/// size of a window, a row and a firing.
 pub const MAX_ID_BYTES: usize = 1_024;
 
-/// A field that means something to us.
+/// A known field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
     EventType,
@@ -35,8 +35,8 @@ impl Field {
         }
     }
 
-    /// The field whose key and closing quote the text begins with, and how many bytes these are. Constants are compared
-    /// without looking for the end of the key first.
+    /// The field whose key and closing quote are at the beginning of the text, and the number of bytes they take. Keys
+    /// are compared as constants, without searching for the end of the key first.
     #[inline]
     pub(super) fn at_start_of(text: &[u8]) -> Option<(Self, usize)> {
         let is = |key: &[u8]| text.starts_with(key);
@@ -59,23 +59,23 @@ impl Field {
     }
 }
 
-/// The known fields of an object, each as the JSON text of its value: a string with its quotes and escapes. Where the
-/// object has a key twice, the last value. All of it is valid JSON: who fills this in has seen to that.
+/// The known fields of an object, each as the JSON text of its value: a string with its quotes and escapes. If a key
+/// occurs twice, the last value counts. The caller guarantees that the text is valid JSON.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Fields<'a> {
     json: [Option<&'a str>; 6],
-    /// No string has an escape, so the search for one can be left out.
+    /// No string has an escape, so searching for one can be skipped.
     without_escapes: bool,
 }
 
 impl<'a> Fields<'a> {
-    /// For values of which no string will have an escape.
+    /// For objects in which no string has an escape.
     #[inline]
     pub(super) fn without_escapes() -> Self {
         Self { without_escapes: true, ..Self::default() }
     }
 
-    /// Notes the value of a field, in the place of one before it.
+    /// Stores the value of a field, replacing an earlier one.
     #[inline]
     pub(super) fn set(&mut self, field: Field, json: &'a str) {
         self.json[field as usize] = Some(json);
@@ -87,17 +87,17 @@ impl<'a> Fields<'a> {
         self.json[field as usize].filter(|json| *json != "null")
     }
 
-    /// Checks the rules in the order that [`Event::parse`] promises.
+    /// Checks the rules in the order documented at [`Event::parse`].
     #[inline]
     pub(super) fn validate(&self) -> Result<Event<'a>, Rejection> {
-        // First, because every rejection says the event's time if it can.
+        // First, because every rejection includes the event time if it can be read.
         let timestamp = self.timestamp();
         let event_time = timestamp.as_ref().ok().copied();
         let kind = self.kind().map_err(|rejection| rejection.at(event_time))?;
         let product_id = self.product_id().map_err(|rejection| rejection.at(event_time))?;
         let timestamp = timestamp?;
         let event_id = self.event_id().map_err(|rejection| rejection.at(event_time))?;
-        // These two are not used: that they are strings is all that is asked of them.
+        // These two are not used; they only have to be strings.
         for (name, field) in [("user_id", Field::UserId), ("session_id", Field::SessionId)] {
             if let Some(json) = self.get(field).filter(|json| !json.starts_with('"')) {
                 return Err(invalid_field(name, json).at(event_time));
@@ -157,8 +157,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The text of a JSON string; `None` for all other types, and for a string that is no text because an escape in it is
-    /// half of a surrogate pair.
+    /// The text of a JSON string; `None` for all other types, and for a string that is not valid text because an escape
+    /// in it is half of a surrogate pair.
     #[inline]
     fn text(&self, json: &'a str) -> Option<Cow<'a, str>> {
         let inner = json.strip_prefix('"')?.strip_suffix('"')?;
@@ -171,7 +171,7 @@ impl<'a> Fields<'a> {
 
 #[inline]
 fn is_blank(text: &str) -> bool {
-    // A product's name begins with a letter or a digit: then no more needs to be looked at.
+    // A product ID usually begins with a letter or a digit: then nothing else has to be checked.
     !text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric) && text.trim().is_empty()
 }
 

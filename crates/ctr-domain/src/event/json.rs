@@ -10,8 +10,8 @@ use super::beginning;
 use super::fields::{Field, Fields};
 use crate::rejection::{Rejection, RejectionCode, quote};
 
-/// The most objects and arrays that may lie within each other, the event itself included: `serde_json`'s own limit.
-/// It skips ignored values without a limit, so the limit is kept here, to be the same for all values.
+/// Maximum nesting depth of objects and arrays, including the event itself: `serde_json`'s own limit. It skips ignored
+/// values without a limit, so the limit is enforced here for all values.
 pub const MAX_NESTING: usize = 127;
 
 /// Reads the known fields of a JSON object.
@@ -38,7 +38,7 @@ pub(super) fn read(text: &str) -> Result<Fields<'_>, Rejection> {
     Ok(fields)
 }
 
-/// How deep objects and arrays lie within each other in a valid JSON text.
+/// The nesting depth of objects and arrays in a valid JSON text.
 fn nesting(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut bytes = text.bytes();
@@ -61,14 +61,14 @@ fn skip_string(bytes: &mut std::str::Bytes<'_>) {
     while let Some(byte) = bytes.next() {
         match byte {
             b'"' => return,
-            // What is escaped ends nothing.
+            // An escaped character does not end the string.
             b'\\' => drop(bytes.next()),
             _ => {}
         }
     }
 }
 
-/// A key, copied only if it is written with escapes.
+/// A key, copied only if it contains escapes.
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -91,7 +91,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
         let mut fields = Fields::default();
         while let Some(Key(key)) = map.next_key()? {
             match Field::named(key.as_bytes()) {
-                // Values are kept as they are written: a number too large for 64 bits is still JSON.
+                // Values are kept as raw text: a number too large for 64 bits is still JSON.
                 Some(field) => fields.set(field, map.next_value::<&RawValue>()?.get()),
                 None => drop(map.next_value::<IgnoredAny>()?),
             }

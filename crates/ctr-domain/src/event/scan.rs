@@ -37,7 +37,7 @@ struct Cursor<'a> {
 }
 
 impl Cursor<'_> {
-    /// The next byte that is not a space. A line break or a tab is unusual, and nobody asks for one.
+    /// The next byte that is not a space. A line break or a tab is unusual and makes the fast parser give up.
     #[inline]
     fn next(&mut self) -> Option<u8> {
         loop {
@@ -65,7 +65,7 @@ impl Cursor<'_> {
         Some(None)
     }
 
-    /// A string, an integer that is not negative, or a word of JSON: where it stands.
+    /// The range of a string, a non-negative integer, or a JSON literal.
     #[inline]
     fn value(&mut self) -> Option<Range<usize>> {
         let first = self.next()?;
@@ -80,9 +80,9 @@ impl Cursor<'_> {
         Some(start..end)
     }
 
-    /// Advances past the closing quote of the string, and returns its position. Eight bytes at a time: strings are so short
-    /// that calling a search for each costs more than searching. An unusual byte after the quote only sends the text the
-    /// complete way.
+    /// Advances past the closing quote of the string, and returns its position. Eight bytes at a time: the strings are
+    /// so short that calling a search function costs more than searching. An unusual byte after the quote only sends
+    /// the text to the complete parser.
     #[inline]
     fn rest_of_string(&mut self) -> Option<usize> {
         while let Some(block) = self.bytes.get(self.position..)?.first_chunk() {
@@ -126,15 +126,17 @@ impl Cursor<'_> {
     }
 }
 
-/// Eight bytes of text, the first in the lowest place. Asked all at once, by the arithmetic of "Bit Twiddling Hacks"
-/// (Anderson): a difference borrows from the highest bit of just those bytes that were too small, the lowest of them first.
+/// Eight bytes of text, the first in the lowest place, tested all at once with the arithmetic of "Bit Twiddling Hacks"
+/// (Anderson): a subtraction borrows from the highest bit of exactly the bytes that were too small, the lowest of them
+/// first.
 struct Block(u64);
 
 impl Block {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHEST_BITS: u64 = Self::ONES << 7;
 
-    /// A bit for the lowest byte that is less than `limit` (at most 128), and none if there is none. Above it, some more.
+    /// A bit for the lowest byte that is less than `limit` (at most 128), or no bit if there is none. Higher bits may
+    /// be set too.
     #[inline]
     const fn below(bytes: u64, limit: u8) -> u64 {
         bytes.wrapping_sub(Self::ONES * limit as u64) & !bytes & Self::HIGHEST_BITS
@@ -148,7 +150,7 @@ impl Block {
         Self::below(self.0, b' ') | Self::below(backslashes_are_zero, 1) != 0
     }
 
-    /// Where the first quote is.
+    /// The position of the first quote.
     #[inline]
     const fn first_quote(&self) -> Option<usize> {
         let quotes_are_zero = self.0 ^ (Self::ONES * b'"' as u64);

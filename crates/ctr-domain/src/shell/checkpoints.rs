@@ -1,4 +1,4 @@
-//! Checkpoints: asynchronous commits, one at a time, each with a number of its own.
+//! Checkpoints: asynchronous commits, one at a time, each with its own number.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use super::{Command, Notice, Shell, TaskId};
 use crate::checkpoint::Checkpoint;
 use crate::task::Side;
 
-/// One commit. A number is never used twice, so a late answer is never taken for that of a later commit.
+/// One commit. Numbers are never reused, so a late result is never attributed to a later commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CommitId(
     /// The number.
@@ -21,7 +21,7 @@ pub struct CommitId(
 pub enum CommitWait {
     /// Dead letters that are not durable yet.
     DeadLetters,
-    /// The broker's answer.
+    /// The broker's response.
     Broker,
 }
 
@@ -36,30 +36,30 @@ impl CommitWait {
     }
 }
 
-/// A commit that has ended. Times are those of the shell's clock, ms.
+/// A completed commit. Times are those of the shell's clock, ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PastCommit {
-    /// When the answer came, or was given up.
+    /// When the result arrived, or the commit was abandoned.
     pub ended: i64,
-    /// Whether the broker took it.
+    /// Whether the broker accepted it.
     pub completed: bool,
-    /// Pairs of partitions in it.
+    /// Number of pairs of partitions in it.
     pub pairs: usize,
     /// How long it waited for dead letters to be durable.
     pub waited_for_letters: i64,
-    /// How long the broker took to answer.
+    /// How long the broker took to respond.
     pub waited_for_broker: i64,
 }
 
-/// When checkpoints are made, and what became of them.
+/// When checkpoints are taken, and their outcomes.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoints {
-    /// No checkpoint is taken before.
+    /// No checkpoint is taken before this time.
     next: i64,
     in_flight: Option<InFlight>,
-    /// Commits that have ended and were not asked for yet.
+    /// Completed commits that have not been retrieved yet.
     past: VecDeque<PastCommit>,
-    /// When all there was to commit was last known to be committed.
+    /// When everything was last known to be committed.
     current_at: i64,
     /// Whether nothing is left to commit after a stop.
     pub(super) is_final: bool,
@@ -75,14 +75,14 @@ struct InFlight {
 }
 
 impl Checkpoints {
-    /// A checkpoint may be taken at once.
+    /// Allows the next checkpoint immediately.
     pub(super) fn make_due(&mut self, now: i64) {
         self.next = self.next.min(now);
     }
 }
 
 impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
-    /// Takes a checkpoint of every task when it is time, and commits those whose dead letters are durable.
+    /// Takes a checkpoint of every task when it is due, and commits those whose dead letters are durable.
     pub(super) fn advance_checkpoints(&mut self, now: i64) {
         if let Some(in_flight) = &self.checkpoints.in_flight {
             if now - in_flight.begun < self.settings.checkpoint_timeout {
@@ -120,7 +120,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         }
     }
 
-    /// Commits what may be committed and differs from what was; false where there is nothing.
+    /// Commits the checkpoints that may be committed and have changed; false if there are none.
     fn commit(&mut self, now: i64) -> bool {
         let (mut partitions, mut pairs, mut taken) = (Vec::new(), Vec::new(), now);
         for pair in &mut self.pairs {
@@ -144,7 +144,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         true
     }
 
-    /// The answer to a commit: taken, or why not. One to a commit that was given up says nothing about the one in flight.
+    /// Handles the result of a commit. The result of an abandoned commit says nothing about the one in flight.
     pub fn on_commit_answer(&mut self, id: CommitId, answer: Result<(), String>, now: i64) {
         let is_its_own = self.checkpoints.in_flight.as_ref().is_some_and(|in_flight| in_flight.id == id);
         if is_its_own || self.breaks(Flaw::AnyAnswerIsTheLast) {
@@ -155,7 +155,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
     fn end_commit(&mut self, completed: bool, now: i64, failure: Option<String>) {
         let Some(in_flight) = self.checkpoints.in_flight.take() else { return };
         if let Some(reason) = failure {
-            // Expected while partitions move; the next one follows, and until then the last one stands.
+            // Expected while partitions move; the next commit follows, and until then the previous one remains valid.
             self.commands.push(Command::Tell(Notice::CommitFailed { reason }));
         }
         let pause = if self.is_stopping && !completed { self.settings.retry_delay / 10 } else { 0 };
@@ -181,7 +181,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         }
     }
 
-    /// The next commit that has ended and was not asked for yet.
+    /// The next completed commit that has not been retrieved yet.
     pub fn next_past_commit(&mut self) -> Option<PastCommit> {
         self.checkpoints.past.pop_front()
     }
@@ -195,19 +195,19 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         self.pairs.iter().any(|pair| pair.due.is_some()).then_some(CommitWait::DeadLetters)
     }
 
-    /// When all there was to commit was last committed: one pair that waits makes all of it old.
+    /// When everything was last committed: one waiting pair makes the whole age.
     #[must_use]
     pub fn committed_at(&self) -> i64 {
         let oldest_due = self.pairs.iter().filter_map(|pair| pair.due.map(|due| due.taken)).min();
         oldest_due.unwrap_or(i64::MAX).min(self.checkpoints.current_at)
     }
 
-    /// Whether a commit is not answered yet.
+    /// Whether a commit is in flight.
     pub(super) const fn is_committing(&self) -> bool {
         self.checkpoints.in_flight.is_some()
     }
 
-    /// The committed offset of a side of a pair in this life.
+    /// The committed offset of a side of a pair in this lifetime.
     #[must_use]
     pub fn low_offset(&self, index: usize, side: Side) -> Option<i64> {
         let committed = self.pairs.get(index)?.committed?;

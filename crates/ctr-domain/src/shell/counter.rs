@@ -1,4 +1,4 @@
-//! What counts the records of a pair, as the shell sees it.
+//! The interface of a pair's counter, as the shell uses it.
 
 use crate::checkpoint::{Checkpoint, RecordMark};
 use crate::counts::CtrResult;
@@ -9,26 +9,28 @@ use crate::rejection::Rejection;
 use crate::rules::Rules;
 use crate::task::{BySide, EndOffsetRequest, Firings, Outcome, RowBatch, Side, Task};
 
-/// A rule of the shell that a test may break: each is what an earlier version did. The histories must catch it, or they prove
-/// nothing about the rule.
+/// A rule of the shell that a test may break: each was a bug of an earlier version. The histories must catch it, or
+/// they prove nothing about the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
-    /// That letters cannot be written is remembered when the letters are not: nothing is read, so none can ever succeed.
+    /// Failing to write dead letters is remembered after the letters are forgotten: nothing is read, so none can ever
+    /// succeed.
     FailingOutlivesItsLetters,
-    /// Whatever answer comes is taken for that of the commit in flight.
+    /// Any commit result is attributed to the commit in flight.
     AnyAnswerIsTheLast,
-    /// Every interval asks where a log ends, whether the last question was answered or not.
+    /// Every interval requests the end of a log, whether the previous request was answered or not.
     AsksWithoutEnd,
-    /// What a refused letter belongs to is not asked: it waits for a task that is gone.
+    /// A refused dead letter is not checked for its task: it waits for a dropped task.
     RefusedLettersOutliveTheirTask,
 }
 
-/// Counts the records of one pair of partitions. See [`Task`], which ships, for what each of these means.
+/// Counts the records of one pair of partitions. See [`Task`], the shipped implementation, for the meaning of each
+/// method.
 pub trait Counter: Sized {
-    /// What a test breaks; `()` in the counter that ships.
+    /// The rule that a test breaks; `()` in the shipped counter.
     type Broken: Copy + std::fmt::Debug;
 
-    /// Whether the shell is to break one of its rules.
+    /// Whether the shell should break one of its rules.
     #[must_use]
     fn breaks(_broken: Self::Broken, _flaw: Flaw) -> bool {
         false

@@ -1,34 +1,35 @@
-//! Where logs end: asked where only the broker's word lets windows go, one question for a pair at a time.
+//! End offsets of logs: requested when only the broker's response allows closing windows, one request per pair at a
+//! time.
 
 use super::counter::{Counter, Flaw};
 use super::outbox::OutgoingLetter;
 use super::{Command, Shell, TaskId};
 use crate::task::{EndOffsetRequest, Side};
 
-/// A question to the broker of one log.
+/// A request for the end offset of one log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndOffsetQuestion {
-    /// Its number: no other question has it.
+    /// Its number, which is unique.
     pub id: u64,
-    /// The task that asks.
+    /// The requesting task.
     pub task: TaskId,
     /// The partition of both topics.
     pub partition: i32,
-    /// What is asked.
+    /// The request of the task.
     pub request: EndOffsetRequest,
 }
 
-/// An answer; `None` where the broker could not be asked, which proves nothing.
+/// A result; `None` if the broker could not be queried, which proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndOffsetAnswer {
-    /// The question.
+    /// The request.
     pub question: EndOffsetQuestion,
-    /// The offset the next record will get: the high watermark, open transactions included.
+    /// The offset of the next record: the high watermark, including open transactions.
     pub end_offset: Option<i64>,
 }
 
 impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
-    /// Asks for proofs. A pair whose question is not answered asks no other, or an outage would gather questions without end.
+    /// Requests proofs. A pair with a pending request sends no other; otherwise requests would pile up in an outage.
     pub(super) fn ask_for_ends(&mut self, now: i64) {
         if now < self.next_ask || self.is_stopping {
             return;
@@ -49,7 +50,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         }
     }
 
-    /// The broker has said where a log ends, or has not. However late: it was true after the question was asked.
+    /// Handles the broker's response, or its failure. However late, it was true after the request was sent.
     pub fn on_end_offset(&mut self, answer: EndOffsetAnswer) {
         let EndOffsetAnswer { question, end_offset } = answer;
         let Some(pair) = self.pair_of(question.task) else { return };
@@ -59,8 +60,8 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         }
     }
 
-    /// A log was seen to end at this offset: its high watermark, what open transactions hold back included. To be told now and
-    /// then for every partition that is read.
+    /// A log was seen to end at this offset: its high watermark, including records held back by open transactions. To
+    /// be called regularly for every partition being read.
     pub fn on_log_end(&mut self, partition: i32, side: Side, end_offset: i64) {
         if let Some(pair) = self.pairs.iter_mut().find(|pair| pair.partition == partition) {
             pair.counter.on_log_end(side, end_offset);

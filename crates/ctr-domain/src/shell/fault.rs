@@ -1,13 +1,13 @@
-//! Faults: whose they are, and what they end.
+//! Faults: their origin, and what they stop.
 //!
-//! | whose | example | what follows |
+//! | origin | example | consequence |
 //! |---|---|---|
 //! | the record's | it is not an event | a dead letter; reading continues with the next one |
 //! | the log's | truncated, recreated, or the consumer moved back | all partitions are taken over again; not a failure |
 //! | the partition's | a batch that cannot be decompressed | reading of it stops; the others continue |
-//! | the world's | brokers, ClickHouse or a topic is unavailable | waiting, with the reason |
+//! | the environment's | brokers, ClickHouse or a topic is unavailable | waiting, with the reason |
 //! | the worker's | an unexpected error | the worker is restarted, a few times |
-//! | the settings' | another window size | the process ends |
+//! | the settings' | another window size | the process exits |
 
 use super::counter::Counter;
 use super::outbox::OutgoingLetter;
@@ -15,14 +15,14 @@ use super::{Command, Notice, Shell};
 use crate::recovery::RecoveryError;
 use crate::task::Side;
 
-/// Something in a partition's queue that its task cannot go on after.
+/// A condition in a partition's queue after which its task cannot continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Upset {
     /// The consumer position moved back.
     Rewind {
-        /// To this offset.
+        /// The new position.
         offset: i64,
-        /// The next offset that was to be read.
+        /// The expected offset.
         expected: i64,
     },
     /// The log is not the one that the commit refers to.
@@ -31,12 +31,12 @@ pub enum Upset {
     Error(PartitionError),
 }
 
-/// What an error in a partition's queue means, with its words for people.
+/// The meaning of an error in a partition's queue, with its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PartitionError {
-    /// The next offset is outside of the log: retention has cut it, or a leader has lost its end.
+    /// The next offset is outside the log: retention has removed it, or a leader has lost the end of its log.
     OutOfRange(String),
-    /// The topic, or this partition of it, does not exist.
+    /// The topic, or this partition, does not exist.
     Gone(String),
     /// A batch cannot be decompressed, or is damaged.
     Unreadable(String),
@@ -44,33 +44,33 @@ pub enum PartitionError {
     Other(String),
 }
 
-/// What ends a worker.
+/// An error that stops a worker.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// A commit must not be continued: the process ends, because a restart would fail in the same way.
+    /// A commit that must not be continued: the process exits, because a restart would fail in the same way.
     #[error("{source}")]
     Recovery {
-        /// Of which topic.
+        /// Its topic.
         side: Side,
         /// The partition.
         partition: i32,
-        /// Why not.
+        /// The reason.
         source: RecoveryError,
     },
     /// A partition has an unexpected error: restarting the worker may help.
     #[error("{reason}")]
     Partition {
-        /// Of which topic.
+        /// Its topic.
         side: Side,
         /// The partition.
         partition: i32,
-        /// In the client's words.
+        /// The client's message.
         reason: String,
     },
 }
 
 impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
-    /// A partition's queue holds something that its task cannot go on after.
+    /// Handles a condition after which a partition's task cannot continue.
     pub fn on_upset(&mut self, index: usize, side: Side, upset: Upset, now: i64) {
         let Some(pair) = self.pairs.get_mut(index) else { return };
         let partition = pair.partition;

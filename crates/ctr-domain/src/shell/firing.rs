@@ -12,26 +12,26 @@ pub struct Fired {
     pub task: TaskId,
     /// The number to acknowledge with [`Shell::on_rows_acknowledged`].
     pub batch: u64,
-    /// How many rows.
+    /// The number of rows.
     pub rows: usize,
-    /// The end of the newest window in it, epoch ms, where it shows a window completely for the first time.
+    /// The end of the newest window in it, epoch ms, if it shows a window completely for the first time.
     pub shown_first: Option<i64>,
 }
 
-/// Which pairs have had their turn. A round is over when all have.
+/// Which pairs have had their turn. A round ends when all have.
 #[derive(Debug, Default)]
 pub(super) struct FiringRound {
     /// When the next round begins.
     next: i64,
-    /// How many pairs are left in this one.
+    /// Number of pairs left in this one.
     left: usize,
-    /// Whose turn it is: behind the one that was served last, also where the sink had no room for all.
+    /// Whose turn it is: the pair after the one served last, even if the sink had no room for all.
     turn: usize,
 }
 
 impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
-    /// Hands out the rows of the next pair that has any, while the sink has room. `None` where nothing is due any more: the
-    /// next round begins after the fire interval. Call it until then, and tell [`Shell::on_sink`] in between.
+    /// Hands out the rows of the next pair that has any, while the sink has room. `None` if nothing is due any more:
+    /// the next round begins after the fire interval. Call it until then, and call [`Shell::on_sink`] in between.
     pub fn fire(&mut self, now: i64, mut row: impl FnMut(CtrResult<'_>)) -> Option<Fired> {
         if self.firing.left == 0 {
             if now < self.firing.next {
@@ -42,12 +42,12 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         }
         while self.firing.left > 0 {
             if !self.sink.has_room {
-                // Whoever is left comes first in the next round.
+                // The pairs that are left come first in the next round.
                 self.firing.left = 0;
                 return None;
             }
             self.firing.left -= 1;
-            // Pairs may have gone since the last round.
+            // Pairs may have been dropped since the last round.
             let index = self.firing.turn % self.pairs.len().max(1);
             self.firing.turn = index + 1;
             let limit = self.settings.rows_per_firing;
@@ -59,7 +59,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
             });
             let Some(batch) = fired else { continue };
             if batch.rows == limit {
-                // There is more: go on with the next round, after reading.
+                // There is more: continue in the next round, after reading.
                 self.firing.next = now;
             }
             let shown_first = (pair.counter.firings().on_time > on_time).then_some(newest_end);

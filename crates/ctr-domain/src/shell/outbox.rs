@@ -1,28 +1,28 @@
-//! Dead letters on their way out: in order, never dropped while their task lives, and never a reason to wait for nothing.
+//! The outbox of dead letters: in order, never dropped while their task exists, and never blocking without a reason.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use super::counter::{Counter, Flaw};
 use super::{Command, Notice, Shell, TaskId};
 
-/// A dead letter, as far as the shell must know it.
+/// A dead letter, as far as the shell needs to know it.
 pub trait OutgoingLetter {
     /// The task that issued it.
     fn task(&self) -> TaskId;
     /// Its number within the task.
     fn number(&self) -> u64;
-    /// What it takes of memory.
+    /// Its memory usage in bytes.
     fn bytes(&self) -> usize;
 }
 
-/// The letters of a worker that are not in their topic's producer yet.
+/// The dead letters of a worker that have not been handed to the producer yet.
 #[derive(Debug)]
 pub(super) struct Outbox<L> {
     waiting: VecDeque<L>,
     waiting_bytes: usize,
-    /// Nothing is sent before: a letter has just failed.
+    /// Nothing is sent before this time, because a dead letter has just failed.
     not_before: i64,
-    /// Letters that were refused and are not durable yet. As long as there is one, letters cannot be written.
+    /// Dead letters that were refused and are not durable yet. As long as there is one, dead letters cannot be written.
     refused: BTreeSet<(TaskId, u64)>,
 }
 
@@ -41,8 +41,8 @@ impl<L: OutgoingLetter> Outbox<L> {
         self.waiting.push_front(letter);
     }
 
-    /// The tasks are gone. Their letters are forgotten, and so is that letters could not be written: with nothing to send,
-    /// nothing could ever show that they can be again. Their records were not committed and are read again.
+    /// Forgets the dead letters of dropped tasks, and that dead letters could not be written: with nothing to send,
+    /// nothing could ever show that they can be written again. Their records were not committed and are read again.
     pub(super) fn forget_all(&mut self) {
         self.waiting.clear();
         self.waiting_bytes = 0;
@@ -60,8 +60,8 @@ impl<L: OutgoingLetter> Outbox<L> {
 }
 
 impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
-    /// The next letter to hand to the producer. Letters of a task that replays wait: an owner shows nothing before it has
-    /// passed its positions. Those of a task that is gone are forgotten.
+    /// The next dead letter for the producer. Those of a replaying task wait: an owner writes nothing before it has
+    /// passed its positions. Those of a dropped task are forgotten.
     pub fn next_letter(&mut self, now: i64) -> Option<L> {
         if now < self.outbox.not_before {
             return None;
@@ -79,15 +79,15 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         None
     }
 
-    /// The producer has no room for a letter now. It goes first the next time.
+    /// The producer has no room for a dead letter now. It goes first the next time.
     pub fn on_letter_not_taken(&mut self, letter: L) {
         self.outbox.put_back(letter);
     }
 
-    /// A letter is durable.
+    /// A dead letter is durable.
     pub fn on_letter_acknowledged(&mut self, task: TaskId, number: u64) {
         if self.outbox.is_failing() {
-            // One that works shows that others will.
+            // A success indicates that others will succeed.
             self.outbox.refused.clear();
             self.commands.push(Command::Tell(Notice::LettersWork));
         }
@@ -96,8 +96,8 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         }
     }
 
-    /// A letter comes back: its topic has not taken it. It is sent again after a while; until a letter is taken nothing is
-    /// read, because nothing could be committed. One of a task that is gone says nothing about letters that are owed.
+    /// Takes back a dead letter that its topic refused. It is sent again after a delay; until one is accepted nothing
+    /// is read, because nothing could be committed. One of a dropped task does not affect pending ones.
     pub fn on_letter_refused(&mut self, letter: L, reason: &str, now: i64) {
         let is_gone = self.pair_of(letter.task()).is_none();
         if is_gone && !self.breaks(Flaw::RefusedLettersOutliveTheirTask) {
@@ -111,26 +111,27 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         self.outbox.put_back(letter);
     }
 
-    /// Whether letters cannot be written at the moment.
+    /// Whether dead letters currently cannot be written.
     #[must_use]
     pub fn letters_fail(&self) -> bool {
         self.outbox.is_failing()
     }
 
-    /// Letters that wait.
+    /// Number of waiting dead letters.
     #[must_use]
     pub fn letters_waiting(&self) -> usize {
         self.outbox.len()
     }
 
-    /// Whether a letter waits that may be sent: those of a task that replays may not, and are issued again by the next life.
+    /// Whether a dead letter is waiting that may be sent: those of a replaying task may not, and the next run issues
+    /// them again.
     pub(super) fn letters_owed(&self) -> bool {
         let owes =
             |letter: &L| self.pairs.iter().any(|pair| pair.id == letter.task() && !pair.counter.is_any_replaying());
         self.outbox.waiting.iter().any(owes)
     }
 
-    /// Whether more records may be read: letters that are not written hold up reading before they fill the memory.
+    /// Whether more records may be read: unwritten dead letters pause reading before they fill the memory.
     pub(super) fn letters_have_room(&self) -> bool {
         self.outbox.waiting_bytes < self.settings.max_waiting_bytes && !self.outbox.is_failing()
     }

@@ -1,4 +1,4 @@
-//! A pair of partitions at work: its counter, and what it waits for.
+//! A pair of partitions being read: its counter, and what it waits for.
 
 use std::collections::BTreeSet;
 
@@ -14,15 +14,15 @@ pub struct Pair<T> {
     pub(super) partition: i32,
     pub(super) counter: T,
     pub(super) letters: LetterReceipts,
-    /// A checkpoint that waits for dead letters, or for its turn.
+    /// A checkpoint that waits for dead letters, or for the previous commit.
     pub(super) due: Option<Due>,
-    /// What the group has of this life.
+    /// The group's commits of this lifetime.
     pub(super) committed: Option<Checkpoint>,
-    /// Whether the first commit is still owed: it pins the start of partitions that had none.
+    /// Whether the first commit is still pending: it pins the start of partitions that had none.
     pub(super) is_new: bool,
-    /// The number of the one question about a log's end that is not answered, and when it was asked.
+    /// The number of the pending request for a log's end, and when it was sent.
     pub(super) question: Option<(u64, i64)>,
-    /// Why a side is read no further.
+    /// Why reading of a side has stopped.
     pub(super) stopped: BySide<Option<String>>,
 }
 
@@ -48,7 +48,7 @@ impl<T: Counter> Pair<T> {
         }
     }
 
-    /// This life of the pair.
+    /// This lifetime of the pair.
     #[must_use]
     pub const fn id(&self) -> TaskId {
         self.id
@@ -60,32 +60,32 @@ impl<T: Counter> Pair<T> {
         self.partition
     }
 
-    /// What counts its records.
+    /// The counter of its records.
     #[must_use]
     pub const fn counter(&self) -> &T {
         &self.counter
     }
 
-    /// What the group has of this life; `None` before the first commit.
+    /// The group's commits of this lifetime; `None` before the first one.
     #[must_use]
     pub const fn committed(&self) -> Option<&Checkpoint> {
         self.committed.as_ref()
     }
 
-    /// Why a side is read no further, although it is ours; `None` where it is.
+    /// Why reading of an assigned side has stopped; `None` if it has not.
     #[must_use]
     pub const fn stopped(&self) -> &BySide<Option<String>> {
         &self.stopped
     }
 
-    /// A letter is durable.
+    /// A dead letter is durable.
     pub(super) fn acknowledge(&mut self, number: u64) {
         let letters = self.letters.note(number);
         self.counter.on_letters_acknowledged(letters);
     }
 }
 
-/// The dead letters of one task that are acknowledged: in which order they come is the broker's business.
+/// The acknowledged dead letters of one task: they may arrive in any order.
 #[derive(Debug, Default)]
 pub(super) struct LetterReceipts {
     contiguous: u64,
@@ -93,7 +93,7 @@ pub(super) struct LetterReceipts {
 }
 
 impl LetterReceipts {
-    /// Notes one; returns how many, counted from the first without a gap, are acknowledged now.
+    /// Records one; returns how many, counted from the first without a gap, are now acknowledged.
     fn note(&mut self, number: u64) -> u64 {
         if number > self.contiguous {
             self.beyond.insert(number);

@@ -1,4 +1,4 @@
-//! Reading: whether a partition may be read now, and what its records do.
+//! Reading: whether a partition may be read now, and how its records are handled.
 
 use super::counter::Counter;
 use super::fault::Upset;
@@ -11,25 +11,25 @@ use crate::event::Event;
 use crate::rejection::Rejection;
 use crate::task::{Outcome, Side};
 
-/// Why a partition is not read although it is ours. Waiting means not to drain its queue.
+/// Why an assigned partition is not read. Waiting means not draining its queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitReason {
-    /// ClickHouse does not answer.
+    /// ClickHouse does not respond.
     SinkUnavailable,
     /// Too many rows wait for ClickHouse.
     SinkFull,
     /// Dead letters cannot be written.
     DeadLetters,
-    /// It is more than `max-drift` ahead of its twin.
+    /// It is more than `max-drift` ahead of its counterpart.
     Drift,
-    /// Something in it cannot be read; the other partitions are.
+    /// A record in it cannot be read; the other partitions continue.
     Unreadable,
-    /// The worker stops.
+    /// The worker is stopping.
     Stopping,
 }
 
 impl WaitReason {
-    /// All of them, in the order of every array by reason.
+    /// All of them, in the order of all arrays by reason.
     pub const ALL: [Self; 6] =
         [Self::SinkUnavailable, Self::SinkFull, Self::DeadLetters, Self::Drift, Self::Unreadable, Self::Stopping];
 
@@ -46,7 +46,7 @@ impl WaitReason {
         }
     }
 
-    /// For machines: a label's value.
+    /// For machines: the label value.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -60,16 +60,16 @@ impl WaitReason {
     }
 }
 
-/// What a record has come to, for the driver.
+/// The outcome of a record, for the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// It made a count grow.
     Counted,
-    /// Its event id had been counted already.
+    /// Its event ID had already been counted.
     Duplicate,
-    /// It is accounted for by an earlier life.
+    /// An earlier run accounted for it.
     Replayed,
-    /// It must be kept as a dead letter: make one for this task with this number, and give it to [`Reading::keep`].
+    /// It must be kept as a dead letter: create one for this task with this number, and pass it to [`Reading::keep`].
     Keep {
         /// The task that issues it.
         task: TaskId,
@@ -78,7 +78,7 @@ pub enum Step {
         /// Why it is not counted.
         reason: DeadLetterReason,
     },
-    /// Nothing more can be read here: tell [`Shell::on_upset`].
+    /// Nothing more can be read here: call [`Shell::on_upset`].
     Upset(Upset),
 }
 
@@ -94,11 +94,12 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
     /// Whether a side of a pair may be read now.
     ///
     /// # Errors
-    /// Why not.
+    ///
+    /// The reason why not.
     pub fn may_read(&self, index: usize, side: Side) -> Result<(), WaitReason> {
         let Some(pair) = self.pairs.get(index) else { return Err(WaitReason::Stopping) };
         if let Some(reason) = self.waits_for() {
-            // What a replay reads makes no letters, and it must get on for letters to be sent at all.
+            // A replay issues no dead letters, and it must progress before dead letters can be sent at all.
             if reason != WaitReason::DeadLetters || !pair.counter.is_replaying(side) {
                 return Err(reason);
             }
@@ -106,7 +107,8 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         if pair.stopped[side].is_some() {
             return Err(WaitReason::Unreadable);
         }
-        // A side that replays does not wait for one that waits for letters: the letters of the pair wait for the replay.
+        // A replaying side does not wait for one that waits for dead letters: the pair's dead letters wait for the
+        // replay.
         let is_waited_for = pair.counter.is_replaying(side) && !self.letters_have_room();
         if pair.counter.is_ahead(side) && !is_waited_for {
             return Err(WaitReason::Drift);
@@ -114,7 +116,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         Ok(())
     }
 
-    /// What keeps the whole worker from reading.
+    /// What prevents the whole worker from reading.
     #[must_use]
     pub fn waits_for(&self) -> Option<WaitReason> {
         if self.is_stopping {
@@ -130,7 +132,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         }
     }
 
-    /// Takes a batch of one side that arrived at `now`. `None` if the pair is gone.
+    /// Takes a batch of one side that arrived at `now`. `None` if the pair was dropped.
     pub fn read(&mut self, index: usize, side: Side, now: i64) -> Option<Reading<'_, L, T>> {
         let pair = self.pairs.get_mut(index)?;
         pair.counter.on_arrival(side, now);
@@ -155,12 +157,12 @@ impl<L: OutgoingLetter, T: Counter> Reading<'_, L, T> {
         }
     }
 
-    /// Everything before this offset has been read, and there is nothing more that may be seen yet.
+    /// Everything before this offset has been read, and nothing more is visible yet.
     pub fn end(&mut self, offset: i64) {
         self.pair.counter.on_partition_end(self.side, offset);
     }
 
-    /// Takes a letter that was asked for.
+    /// Takes a dead letter that was requested.
     pub fn keep(&mut self, letter: L) {
         self.outbox.push(letter);
     }

@@ -1,4 +1,4 @@
-//! A stop: what is still owed.
+//! Stopping: the work that is still pending.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use super::Shell;
 use super::counter::Counter;
 use super::outbox::OutgoingLetter;
 
-/// What a stopping worker still owes.
+/// The pending work of a stopping worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Owed {
-    /// Letters that are not durable.
+    /// Dead letters that are not durable.
     pub letters: bool,
     /// Rows that were handed out and are not durable.
     pub rows_or_letters_unacknowledged: bool,
-    /// The last commit, or its answer.
+    /// The last commit, or its result.
     pub commit: bool,
 }
 
@@ -31,13 +31,13 @@ impl fmt::Display for Owed {
 }
 
 impl Owed {
-    /// Whether it owes nothing and may end.
+    /// Whether nothing is pending, so the worker may exit.
     #[must_use]
     pub const fn is_nothing(self) -> bool {
         !self.letters && !self.rows_or_letters_unacknowledged && !self.commit
     }
 
-    /// Whether everything is durable but the last commit: so little is left that it is worth a little more time.
+    /// Whether everything but the last commit is durable: so little is left that it is worth waiting a little longer.
     #[must_use]
     pub const fn is_only_the_commit(self) -> bool {
         self.commit && !self.letters && !self.rows_or_letters_unacknowledged
@@ -45,7 +45,7 @@ impl Owed {
 }
 
 impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
-    /// From now on nothing is read and nothing is taken over. What was read goes out, and is committed at the end.
+    /// From now on nothing is read and nothing is taken over. Everything read is written, and committed at the end.
     pub fn on_stop(&mut self, now: i64) {
         if !self.is_stopping {
             self.is_stopping = true;
@@ -55,7 +55,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         }
     }
 
-    /// What is still to be done before the worker may end.
+    /// The work that is still pending before the worker may exit.
     #[must_use]
     pub fn owed(&self) -> Owed {
         Owed {
@@ -65,7 +65,8 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         }
     }
 
-    /// Whether everything that was handed out is durable. A pair that replays owes nothing: it has shown nothing.
+    /// Whether everything that was handed out is durable. A replaying pair has nothing pending: it has not written
+    /// anything.
     pub(super) fn is_settled(&self) -> bool {
         let Owed { letters, rows_or_letters_unacknowledged, .. } = self.owed();
         !letters && !rows_or_letters_unacknowledged

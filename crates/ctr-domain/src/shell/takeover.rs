@@ -1,7 +1,7 @@
-//! Taking over: from what the group gives to pairs at work.
+//! Takeover: from the group's assignment to pairs being read.
 //!
-//! The group says which partitions are ours; the brokers say what was committed for them and what their logs hold. Both are
-//! asked without waiting, so a worker that takes over still polls, answers and stops.
+//! The group assigns the partitions; the brokers return their commits and log bounds. Both are requested without
+//! waiting, so a worker still polls, responds and stops during a takeover.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,111 +13,112 @@ use super::{Command, Notice, Shell, TaskId};
 use crate::recovery::{Commit, FreshStart, LogBounds, PartitionStart, RecoveryNotice, made_anew, recover};
 use crate::task::{BySide, Side};
 
-/// The topic whose partitions decide which pairs are ours. While both topics have the same partitions it makes no difference;
-/// while one has more, the group may give the partitions of a pair to two members, and exactly one of them must read both.
+/// The topic whose partitions decide which pairs are ours. While both topics have the same partitions it makes no
+/// difference; while one has more, the group may assign the partitions of a pair to two members, and exactly one of
+/// them must read both.
 const DECIDING: Side = Side::Clicks;
 
-/// All partitions taken over again twice within this time: not at once, but after the retry delay.
+/// If all partitions are taken over twice within this time, the second takeover waits for the retry delay.
 const SOON: i64 = 10_000;
 
-/// After which a partition that could not be read is tried again, with all others: they replay, so not often. Whatever was wrong
-/// may have gone: retention has removed the batch, or somebody has set the group's offset behind it.
+/// Time after which an unreadable partition is retried, together with all others: they replay, so not often. The cause
+/// may be gone by then: retention has removed the batch, or an operator has set the group's offset past it.
 const TRY_AGAIN: i64 = 10 * 60_000;
 
-/// How often, in retry delays, partitions that are not there are looked for again.
+/// How often, in retry delays, missing partitions are checked again.
 const PATIENCE: i64 = 3;
 
-/// One question for facts.
+/// One request for facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FactsId(
     /// The number.
     pub u64,
 );
 
-/// What a group has committed for a partition.
+/// The group's commit for a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommittedOffset {
     /// The committed offset.
     pub offset: i64,
-    /// Its metadata; empty where there is none.
+    /// Its metadata; empty if it has none.
     pub metadata: String,
 }
 
-/// What the brokers say of a partition.
+/// The brokers' facts about a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionFacts {
-    /// Of which topic.
+    /// Its topic.
     pub side: Side,
     /// Its number.
     pub partition: i32,
-    /// Whether it is there.
+    /// Whether it exists.
     pub presence: Presence,
 }
 
-/// Whether a partition is there.
+/// Whether a partition exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Presence {
-    /// It is.
+    /// It exists.
     There {
-        /// What the group has committed for it.
+        /// The group's commit for it.
         commit: Option<CommittedOffset>,
-        /// What its log holds, open transactions included.
+        /// The bounds of its log, including open transactions.
         log: LogBounds,
     },
-    /// The topic, or this partition of it, does not exist.
+    /// The topic, or this partition, does not exist.
     Absent,
 }
 
 /// A pair to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairStart {
-    /// Its life.
+    /// Its lifetime.
     pub task: TaskId,
     /// The partition of both topics.
     pub partition: i32,
-    /// Where each side begins.
+    /// Where each side starts.
     pub starts: BySide<PartitionStart>,
 }
 
-/// How far taking over is.
+/// Progress of the takeover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Stage {
-    /// The group has given nothing.
+    /// The group has not assigned anything.
     #[default]
     None,
-    /// Facts are to be asked for.
+    /// Facts have to be requested.
     Due { at: i64 },
-    /// They are.
+    /// Facts have been requested.
     Asked { id: FactsId, at: i64 },
-    /// The pairs that are there are read.
+    /// The existing pairs are being read.
     Done,
-    /// They are, and it is asked whether those that were absent are there now.
+    /// They are being read, and the missing ones have been requested again.
     Looking { id: FactsId, at: i64 },
 }
 
-/// Which partitions are ours, and what is known of them.
+/// The assigned partitions, and the known facts about them.
 #[derive(Debug, Default)]
 pub(super) struct Takeover {
     stage: Stage,
     began: i64,
     assigned: Vec<i32>,
-    /// Pairs of which one partition is not there.
+    /// Pairs with one missing partition.
     without_twin: Vec<i32>,
     look_again: i64,
     taken_again: Option<i64>,
-    /// When partitions that could not be read are tried again.
+    /// When unreadable partitions are retried.
     try_again: Option<i64>,
-    /// With which commits the pairs began.
+    /// The commits with which the pairs started.
     begun_with: BTreeMap<i32, BySide<Option<CommittedOffset>>>,
-    /// Pairs that go on with the commits they began with: later ones may already speak of the new log, and to take one side from
-    /// one commit and the other from another would mix two checkpoints.
+    /// Pairs that continue with the commits they started with: later ones may already refer to the new log, and taking
+    /// each side from a different commit would mix two checkpoints.
     kept: BTreeMap<i32, BySide<Option<CommittedOffset>>>,
-    /// Partitions whose log was found to be another one than their commit speaks of.
+    /// Partitions whose log turned out to be a different one than their commit refers to.
     recreated: BTreeSet<(Side, i32)>,
 }
 
 impl Takeover {
-    /// Nothing is ours any more.
+    /// Nothing is assigned any more.
     pub(super) fn revoke(&mut self) {
         *self = Self::default();
     }
@@ -141,15 +142,15 @@ impl Takeover {
             let (start, notice) = made_anew(commit.offset, *log);
             return Ok((start, Some(notice)));
         }
-        // A group's first start has committed a start for every partition there was, so a partition without a commit was added
-        // since: it is read from its beginning, whatever the strategy.
+        // A group's first start has committed a start for every partition that existed, so a partition without a commit
+        // was added since: it is read from its beginning, whatever the strategy.
         let commit = commit.as_ref().map(|commit| Commit { offset: commit.offset, metadata: &commit.metadata });
         recover(commit, *log, FreshStart::Earliest, rules).map_err(|source| Fault::Recovery { side, partition, source })
     }
 }
 
 impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
-    /// The group has given us these partitions, and no others.
+    /// The group has assigned these partitions, and no others.
     pub fn on_assigned(&mut self, partitions: &[(Side, i32)], now: i64) {
         self.on_revoked();
         if self.is_stopping {
@@ -165,7 +166,8 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
 
     /// Takes all partitions over again from the last commits.
     pub(super) fn take_again(&mut self, recreated: Option<(Side, i32)>, now: i64) {
-        // What was found of a log holds until a commit of this life has taken the place of the one that spoke of another log.
+        // A finding about a log remains valid until a commit of this lifetime replaces the one that referred to another
+        // log.
         for pair in self.pairs.iter().filter(|pair| pair.committed.is_some()) {
             self.takeover.kept.remove(&pair.partition);
             self.takeover.recreated.retain(|(_, partition)| *partition != pair.partition);
@@ -216,7 +218,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         id
     }
 
-    /// The brokers have answered, or why they have not. An answer to an older question is of no interest.
+    /// Handles the brokers' response, or its failure. The response to an older request is ignored.
     pub fn on_facts(&mut self, id: FactsId, answer: Result<Vec<PartitionFacts>, String>, now: i64) {
         match (self.takeover.stage, answer) {
             (Stage::Asked { id: asked, .. }, Ok(facts)) if asked == id => self.take_over(&facts, now),
@@ -290,20 +292,20 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         Ok(PairStart { task, partition, starts })
     }
 
-    /// Whether the group has given us our partitions, be they none, and those that are there are read.
+    /// Whether the group has assigned our partitions, possibly none, and the existing ones are being read.
     #[must_use]
     pub const fn has_joined(&self) -> bool {
         matches!(self.takeover.stage, Stage::Done | Stage::Looking { .. })
     }
 
-    /// The pairs of ours that wait because one of their partitions is not there.
+    /// The assigned pairs that wait because one of their partitions does not exist.
     #[must_use]
     pub fn without_twin(&self) -> &[i32] {
         &self.takeover.without_twin
     }
 }
 
-/// The facts of a pair, if both of its partitions are there.
+/// The facts of a pair, if both of its partitions exist.
 fn both(facts: &[PartitionFacts], partition: i32) -> Option<BySide<(Option<CommittedOffset>, LogBounds)>> {
     let of = |side: Side| {
         let found = facts.iter().find(|facts| facts.side == side && facts.partition == partition)?;

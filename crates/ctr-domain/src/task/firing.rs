@@ -1,4 +1,4 @@
-//! Firing: when rows are seen.
+//! Firing: when rows become visible.
 
 use super::open_window::FiringRoom;
 use super::{Partition, Task};
@@ -11,26 +11,26 @@ use crate::watermark::{Input, Watermark, firing_watermark};
 /// [`MAX_ID_BYTES`]: crate::event::MAX_ID_BYTES
 pub const MAX_FIRING_ID_BYTES: usize = 4 << 20;
 
-/// What one call of [`Task::fire`] has handed out.
+/// The result of one call of [`Task::fire`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowBatch {
     /// The number to acknowledge with [`Task::on_rows_acknowledged`].
     pub number: u64,
-    /// How many rows it has.
+    /// The number of rows.
     pub rows: usize,
 }
 
-/// How many times windows were shown completely, by why.
+/// How many times windows were sent completely, by reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Firings {
-    /// For the first time in this life of the task: the watermark had reached them.
+    /// For the first time in this run of the task: the watermark had reached them.
     pub on_time: u64,
     /// Again, because they had changed since.
     pub late: u64,
 }
 
 impl Firings {
-    /// Adds others to these.
+    /// Adds other counts to these.
     pub fn add(&mut self, other: Self) {
         self.on_time += other.on_time;
         self.late += other.late;
@@ -42,9 +42,10 @@ impl Firings {
 }
 
 impl Task {
-    /// Hands out the rows that are due: of windows that the watermark has reached, and of windows that have changed since
-    /// they were last shown, each once however many events changed it. At most `limit` rows and [`MAX_FIRING_ID_BYTES`]; what
-    /// is left comes with the next call. `None` where nothing is due, or while the task is replaying.
+    /// Hands out the rows that are due: of windows that the watermark has reached, and of windows that have changed
+    /// since they were last sent, each once however many events changed it. At most `limit` rows and
+    /// [`MAX_FIRING_ID_BYTES`]; the rest comes with the next call. `None` if nothing is due, or while the task is
+    /// replaying.
     pub fn fire(&mut self, now: i64, limit: usize, mut row: impl FnMut(CtrResult<'_>)) -> Option<RowBatch> {
         if !self.is_replayed() {
             return None;
@@ -74,13 +75,13 @@ impl Task {
         (rows > 0).then(|| RowBatch { number: self.rows.issue(), rows })
     }
 
-    /// How many windows this life has shown.
+    /// How many windows this run has sent.
     #[must_use]
     pub const fn firings(&self) -> Firings {
         self.firings
     }
 
-    /// The watermark that decides which windows fire at `now`.
+    /// The watermark that determines which windows fire at `now`.
     fn firing_watermark(&self, now: i64) -> Watermark {
         firing_watermark(self.partitions.0.each_ref().map(|partition| self.input(partition, now)), now)
     }

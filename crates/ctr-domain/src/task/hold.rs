@@ -1,19 +1,19 @@
-//! Holding: which windows must be kept, and when they may be let go.
+//! Holding: which windows must be kept, and when they may be released.
 
 use super::{Side, Task};
 
-/// A question to the broker: where does this side's log end now? See [`Task::end_offset_request`].
+/// A request to the broker for the current end of this side's log. See [`Task::end_offset_request`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndOffsetRequest {
-    /// The side to ask about.
+    /// The side in question.
     pub side: Side,
-    /// The windows up to this end had been passed by the twin, by `idle-hold`, before the question was asked.
+    /// The counterpart had passed the windows up to this end, by `idle-hold`, before the request was sent.
     pub up_to: i64,
 }
 
 impl Task {
-    /// The end of the newest window for which nothing more can come, by the rules: both partitions have passed it, or one
-    /// has passed it by `idle-hold` and the other is proved to have been at its end after that.
+    /// The end of the newest window for which nothing more can arrive according to the rules: both partitions have
+    /// passed it, or one has passed it by `idle-hold` and the other is proved to have been at its end after that.
     pub(super) fn newest_releasable(&self) -> Option<i64> {
         self.windows.iter().map(|open| open.window.end).take_while(|end| self.is_releasable(*end)).last()
     }
@@ -30,8 +30,8 @@ impl Task {
         self.rules.has_passed(window_end.saturating_add(self.rules.idle_hold_ms), self.watermark(side))
     }
 
-    /// Lets go of the windows that nothing can change and whose last rows are acknowledged, oldest first, and moves the
-    /// closed mark. A window held back keeps all newer ones: the mark says that everything up to it is done.
+    /// Releases the windows that cannot change and whose last rows are acknowledged, oldest first, and moves the closed
+    /// mark. A window held back keeps all newer ones: the mark means that everything up to it is complete.
     pub(super) fn let_go(&mut self) {
         while let Some(oldest) = self.windows.oldest() {
             let end = oldest.window.end;
@@ -43,9 +43,10 @@ impl Task {
         }
     }
 
-    /// The question, if there is one, whose answer would let windows go: one side has passed them by `idle-hold`, the
-    /// other has been read to its end, as far as we know. Old knowledge is no proof (this process may have been stopped
-    /// for minutes), so the broker must be asked now; the answer goes to [`Task::on_end_offset`].
+    /// The request, if there is one, whose result would allow releasing windows: one side has passed them by
+    /// `idle-hold`, and the other has been read to its end as far as we know. Old information proves nothing (this
+    /// process may have been suspended for minutes), so the broker must be queried now; the result goes to
+    /// [`Task::on_end_offset`].
     #[must_use]
     pub fn end_offset_request(&self) -> Option<EndOffsetRequest> {
         Side::BOTH.into_iter().find_map(|side| {
@@ -61,8 +62,8 @@ impl Task {
         })
     }
 
-    /// The broker's answer to a request: the log of that side ends at `end_offset`. It is a proof only if everything before
-    /// that has been read.
+    /// Handles the broker's response: the log of that side ends at `end_offset`. It is a proof only if everything
+    /// before that has been read.
     pub fn on_end_offset(&mut self, request: EndOffsetRequest, end_offset: i64) {
         let partition = &mut self.partitions[request.side];
         if partition.next >= end_offset {

@@ -1,4 +1,4 @@
-//! The windows a task holds, and what is counted in them.
+//! The windows a task holds, and their counts.
 
 use std::collections::HashSet;
 
@@ -12,17 +12,17 @@ use crate::event::Event;
 use crate::rules::Deduplication;
 use crate::window::Window;
 
-/// The first record of a window in one partition: where a replay has to begin, and with which maximum.
+/// The first record of a window in one partition: where a replay must begin, and with which maximum.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FirstRecord {
     pub(super) record: RecordMark,
     pub(super) maximum_before: Option<i64>,
 }
 
-/// One window: the counts of its products, and which of them are not shown as they are now.
+/// One window: the counts of its products, and which of them have not been sent in their current state.
 ///
-/// Products keep the order of their first event. Those before `shown` have been sent at least once; of these, the ones that
-/// have changed since are in `changed`. So a window fires in one sweep, and a late event sends one row.
+/// Products keep the order of their first event. Those before `shown` have been sent at least once; of these, the ones
+/// that have changed since are in `changed`. So a window fires in one pass, and a late event sends one row.
 #[derive(Debug)]
 pub(crate) struct OpenWindow {
     pub(crate) window: Window,
@@ -31,13 +31,13 @@ pub(crate) struct OpenWindow {
     first: BySide<Option<FirstRecord>>,
     shown: usize,
     changed: Vec<usize>,
-    /// The number of the newest row batch that holds rows of this window.
+    /// The number of the newest row batch that contains rows of this window.
     pub(super) last_batch: u64,
-    /// Whether all of it was shown at some time.
+    /// Whether all of it has been sent at some time.
     pub(super) fired: bool,
 }
 
-/// How much one firing may still hand out: rows, and bytes of their product ids. (What else a row has is of fixed size.)
+/// How much one firing may still hand out: rows, and bytes of their product IDs. (The rest of a row has a fixed size.)
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FiringRoom {
     rows: usize,
@@ -45,7 +45,7 @@ pub(crate) struct FiringRoom {
 }
 
 impl FiringRoom {
-    /// Room without an end.
+    /// Unlimited room.
     pub(crate) const UNBOUNDED: Self = Self { rows: usize::MAX, id_bytes: usize::MAX };
 
     pub(crate) const fn new(rows: usize, id_bytes: usize) -> Self {
@@ -82,14 +82,14 @@ impl OpenWindow {
         }
     }
 
-    /// Notes a record of this window; the first of each side is where a replay must begin.
+    /// Records a record of this window; the first one of each side is where a replay must begin.
     pub(super) fn hold(&mut self, side: Side, record: RecordMark, maximum_before: Option<i64>) {
         if self.first[side].is_none() {
             self.first[side] = Some(FirstRecord { record, maximum_before });
         }
     }
 
-    /// Counts an event; false where its id was counted before.
+    /// Counts an event; false if its ID was counted before.
     pub(crate) fn count(&mut self, side: Side, event: &Event<'_>, deduplication: Deduplication) -> bool {
         if deduplication == Deduplication::EventId && !self.is_new(side, event) {
             return false;
@@ -114,12 +114,12 @@ impl OpenWindow {
         !self.seen[side].contains(event_id) && self.seen[side].insert(event_id.into())
     }
 
-    /// Whether every product was sent as it is now.
+    /// Whether every product was sent in its current state.
     pub(super) fn is_shown(&self) -> bool {
         self.shown == self.products.len() && self.changed.is_empty()
     }
 
-    /// Hands out the rows that were not sent as they are now, as many as `room` has; returns how many.
+    /// Hands out the rows that were not sent in their current state, as many as `room` allows; returns their number.
     pub(crate) fn show(&mut self, room: &mut FiringRoom, mut row: impl FnMut(&str, Counts)) -> usize {
         let mut sent = 0;
         while room.is_left()
@@ -149,7 +149,7 @@ impl OpenWindow {
 pub(super) struct OpenWindows(Vec<OpenWindow>);
 
 impl OpenWindows {
-    /// The window's counts, begun where there are none. Events come mostly for the newest window: look there first.
+    /// The window's counts, created if missing. Most events are for the newest window, so the search starts there.
     pub(super) fn open(&mut self, window: Window) -> &mut OpenWindow {
         let after = self.0.iter().rposition(|open| open.window.end <= window.end);
         let index = match after {

@@ -1,4 +1,4 @@
-//! One partition of a task: how far it was read, and how far its event time has come.
+//! One partition of a task: how far it was read, and how far its event time has advanced.
 
 use super::open_window::FirstRecord;
 use crate::checkpoint::{PartitionCheckpoint, RecordMark};
@@ -6,10 +6,10 @@ use crate::ledger::Ledger;
 use crate::recovery::PartitionStart;
 use crate::window::WindowSize;
 
-/// What a task knows of one of its partitions.
+/// The state of one partition of a task.
 #[derive(Debug)]
 pub(super) struct Partition {
-    // What the log decides.
+    // Determined by the log.
     /// The next offset to read.
     pub(super) next: i64,
     /// The largest event time so far, as [`crate::rules::Rules::progress`] moves it.
@@ -18,27 +18,28 @@ pub(super) struct Partition {
     pub(super) newest: Option<i64>,
     /// The last record read.
     last: Option<RecordMark>,
-    /// The account of this life.
+    /// The ledger of this run.
     pub(super) ledger: Ledger,
 
-    // What the commit said.
-    /// Records below this offset were accounted for by an earlier life.
+    // From the commit.
+    /// Records below this offset were accounted for by an earlier run.
     pub(super) silent_until: i64,
-    /// Records below this offset belong to no window held, and their event times are in the maximum already.
+    /// Records below this offset belong to no window held, and the maximum already includes their event times.
     pub(super) low_offset: i64,
-    /// The record that must be there if the log is the same.
+    /// The record that must be present if the log is the same.
     pub(super) anchor: Option<RecordMark>,
-    /// Records up to and including this offset are looked at for the two above.
+    /// Records up to and including this offset are checked for the two above.
     pub(super) check_until: i64,
 
-    // What is known of the moment.
-    /// Whether everything that could be seen has been read.
+    // Current knowledge.
+    /// Whether all visible records have been read.
     has_seen_all: bool,
-    /// Where the log was last seen to end, what open transactions hold back included.
+    /// Where the log was last seen to end, including records held back by open transactions.
     log_end: i64,
-    /// When records last arrived; at first, when the partition was assigned.
+    /// When records last arrived; initially, when the partition was assigned.
     pub(super) last_arrival: i64,
-    /// The broker has said, after the twin had passed them, that no record for windows up to this end is left unread.
+    /// The broker has confirmed, after the counterpart had passed them, that no record for windows up to this end is
+    /// unread.
     pub(super) proved_end: Option<i64>,
 }
 
@@ -72,24 +73,24 @@ impl Partition {
         self.next >= self.silent_until || self.has_seen_all
     }
 
-    /// Everything before `offset` has been read, and nothing after it can be seen.
+    /// Everything before `offset` has been read, and nothing after it is visible.
     pub(super) fn see_all(&mut self, offset: i64) {
         self.next = offset;
         self.has_seen_all = true;
     }
 
-    /// The log ends at `offset`, what cannot be seen yet included.
+    /// The log ends at `offset`, including records that are not visible yet.
     pub(super) fn note_log_end(&mut self, offset: i64) {
         self.log_end = offset;
     }
 
-    /// Whether everything there was has been read. The end of a log is its high watermark: a partition with records that an
-    /// open transaction holds back is not at its end, although nothing more can be read.
+    /// Whether all existing records have been read. The end of a log is its high watermark: a partition with records
+    /// held back by an open transaction is not at its end, although nothing more can be read.
     pub(super) fn is_at_end(&self) -> bool {
         self.has_seen_all && self.log_end <= self.next
     }
 
-    /// What to commit: the low offset of the windows held with the maximum before it, or the position where none is held.
+    /// The commit: the low offset of the windows held with the maximum before it, or the position if none is held.
     pub(super) fn checkpoint(
         &self,
         held: Option<FirstRecord>,

@@ -1,4 +1,5 @@
-//! Where we differ from Flink by design: each difference of `tests/flink/README.md` as a test that says exactly how.
+//! The differences from Flink by design: each difference of `tests/flink/README.md` as a test that specifies it
+//! exactly.
 //!
 //! Lines are those of the recording's file, in `tests/flink/differ`.
 
@@ -9,7 +10,7 @@ use ctr_domain::task::Side;
 use crate::reading::{Manner, Reader, read};
 use crate::recording::{Answers, Recording, Step, recording, recordings};
 
-/// Where the first window of every recording begins.
+/// The start of the first window of every recording.
 const START: i64 = 1_700_000_000_000;
 const SECOND_WINDOW: i64 = START + 10_000;
 
@@ -36,7 +37,7 @@ fn every_recording_of_a_difference_has_its_test() {
 }
 
 /// Flink drops what the operator's watermark, the minimum of all inputs, has passed. We drop what the record's own
-/// partition has passed, however far behind the other is.
+/// partition has passed, however far behind the other one is.
 #[test]
 fn late_is_decided_by_the_records_own_partition() {
     let (Recording { flink, .. }, ours) = differ("own_watermark");
@@ -54,7 +55,7 @@ fn late_is_decided_by_the_records_own_partition() {
     );
 }
 
-/// So two runs of Flink over the same logs may differ, and ours cannot.
+/// So two runs of Flink over the same logs may differ, and two of ours cannot.
 #[test]
 fn the_order_in_which_two_logs_are_read_decides_nothing() {
     let (turns, ours_in_turns) = differ("same_logs_in_turns");
@@ -76,8 +77,8 @@ fn the_order_in_which_two_logs_are_read_decides_nothing() {
     assert!(records(&ours_after).len() > 5, "{:?}", records(&ours_after));
 }
 
-/// In both, an idle partition holds nothing back. When it comes back, Flink drops what the others have passed; we count it,
-/// and its window shows again.
+/// In both, an idle partition holds nothing back. When it resumes, Flink drops what the others have passed; we count
+/// it, and its window fires again.
 #[test]
 fn an_idle_partition_that_comes_back_loses_nothing_that_it_had_not_passed_itself() {
     let (Recording { flink, .. }, ours) = differ("idle_and_back");
@@ -95,7 +96,8 @@ fn an_idle_partition_that_comes_back_loses_nothing_that_it_had_not_passed_itself
     assert_eq!((flink.counts(START, "shoe"), ours.counts(START, "shoe")), (Some((2, 1)), Some((2, 3))));
 }
 
-/// Only after `idle-hold` (none, here) and the broker's proof that the partition is at its end do we drop them too, and say so.
+/// Only after `idle-hold` (none, here) and the broker's proof that the partition is at its end do we drop them too, and
+/// report it.
 #[test]
 fn after_the_idle_hold_the_same_records_are_closed_early() {
     let recording = recording("differ", "idle_and_back");
@@ -105,7 +107,7 @@ fn after_the_idle_hold_the_same_records_are_closed_early() {
     assert_eq!(ours.closed_early, [9, 10]);
 }
 
-/// Flink shows the last windows of a silent stream when something comes again, or never. We let the clock go on.
+/// Flink emits the last windows of a silent stream when another record arrives, or never. Our clock advances.
 #[test]
 fn the_last_windows_of_a_silent_stream_show() {
     let (recording, ours) = differ("silence");
@@ -116,7 +118,7 @@ fn the_last_windows_of_a_silent_stream_show() {
     assert_eq!((ours.finals, ours.dropped), (recording.flink.finals, recording.flink.dropped));
 }
 
-/// The watermark that the events have left, 4000 - 2001 ms, reaches 9999 ms 8000 ms after the last of them came.
+/// The watermark of the last events, 4000 - 2001 ms, reaches 9999 ms 8000 ms after the last of them arrived.
 #[test]
 fn silence_counts_from_the_last_arrival_to_the_millisecond() {
     let recording = recording("differ", "silence");
@@ -133,7 +135,8 @@ fn silence_counts_from_the_last_arrival_to_the_millisecond() {
     }
 }
 
-/// One event ten days ahead makes Flink drop all honest ones for ten days. For us it is a dead letter, and moves nothing.
+/// One event ten days ahead makes Flink drop all correct ones for ten days. For us it is a dead letter, with no other
+/// effect.
 #[test]
 fn an_event_from_the_far_future_is_refused() {
     let (Recording { flink, .. }, ours) = differ("far_future");
@@ -146,7 +149,8 @@ fn an_event_from_the_far_future_is_refused() {
     assert_eq!(ours.finals.len(), 2, "the event from the future counts nowhere");
 }
 
-/// A clock a minute ahead is within what is accepted: its events count, but they move the maximum only to the broker's time.
+/// A clock a minute ahead is within the accepted range: its events count, but they advance the maximum only to the
+/// broker's time.
 #[test]
 fn a_clock_ahead_makes_nobody_else_late() {
     let (Recording { flink, .. }, ours) = differ("clock_ahead");
@@ -159,8 +163,8 @@ fn a_clock_ahead_makes_nobody_else_late() {
     }
 }
 
-/// A running job emits watermarks every 200 ms: what comes between two of them is not late yet. Our watermark follows every
-/// record, because how fast a log is read must not decide what counts.
+/// A running job emits watermarks every 200 ms: events between two of them are not late yet. Our watermark follows
+/// every record, because the reading speed must not affect what counts.
 #[test]
 fn the_watermark_follows_every_record() {
     let (Recording { flink, .. }, ours) = differ("periodic_watermarks");

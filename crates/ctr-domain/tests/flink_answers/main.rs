@@ -1,8 +1,8 @@
-//! Flink's own answers: what Flink 1.18.1's window operator made of recorded logs, held against ours.
+//! Flink's own answers: the results of Flink 1.18.1's window operator for recorded logs, compared with ours.
 //!
-//! `tests/flink` has the recordings, the answers and the program that asked for them; this test needs neither Java nor
-//! Flink. On one partition the two agree in every row, every moment and every record that is dropped. Where they differ they
-//! do so by design, and `differences.rs` says exactly how.
+//! `tests/flink` has the recordings, the answers and the program that generated them; this test needs neither Java nor
+//! Flink. On one partition the two agree in every row, every moment and every dropped record. Where they differ, they
+//! do so by design, and `differences.rs` specifies it exactly.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod differences;
@@ -47,7 +47,7 @@ fn on_one_partition_every_row_every_moment_and_every_drop_is_flinks() {
     }
 }
 
-/// Flink drops a window's state when the watermark passes its end and the lateness; so may we, and it changes nothing.
+/// Flink drops a window's state when the watermark passes its end and the lateness; so may we, without any effect.
 #[test]
 fn letting_go_as_early_as_flink_does_changes_nothing() {
     let rules = Rules { idle_hold_ms: 0, ..Rules::default() };
@@ -59,7 +59,7 @@ fn letting_go_as_early_as_flink_does_changes_nothing() {
     }
 }
 
-/// Flink shows a late update for each event, we show one a flush: the newest of those that Flink shows in the meantime.
+/// Flink emits a late update for each event, we emit one per flush: the newest of those that Flink emits in between.
 #[test]
 fn fewer_flushes_show_the_newest_of_flinks_rows_and_come_to_the_same() {
     for recording in recordings("agree") {
@@ -74,7 +74,7 @@ fn fewer_flushes_show_the_newest_of_flinks_rows_and_come_to_the_same() {
     }
 }
 
-/// What is shown at each flush; `None` is the end of the input.
+/// The rows of each flush; `None` is the end of the input.
 type ByFlush = BTreeMap<(Option<Line>, i64, String), (u64, u64)>;
 
 fn by_flush(shown: &[Shown]) -> ByFlush {
@@ -87,14 +87,14 @@ fn by_flush(shown: &[Shown]) -> ByFlush {
 fn newest_at_flushes(shown: &[Shown], steps: usize, flush_every: usize) -> ByFlush {
     let mut newest = ByFlush::new();
     for row in shown {
-        // Line 2 is the first step. What the last flush does not see waits for the end.
+        // Line 2 is the first step. Rows that the last flush does not see wait for the end.
         let flush = row.line.map(|line| (line - 1).next_multiple_of(flush_every)).filter(|step| *step <= steps);
         newest.insert((flush.map(|step| step + 1), row.window, row.product.clone()), row.counts);
     }
     newest
 }
 
-/// The recordings stand on the edges: a rule that is off by a millisecond gives other answers somewhere.
+/// The recordings hit the boundaries: a rule that is off by a millisecond gives a different answer somewhere.
 #[test]
 fn a_rule_off_by_one_millisecond_is_seen() {
     let right = Rules::default();
@@ -112,7 +112,7 @@ fn a_rule_off_by_one_millisecond_is_seen() {
         assert!(!agrees(Rules { max_out_of_orderness_ms, ..right }), "disorder {off:+} ms");
         let allowed_lateness_ms = right.allowed_lateness_ms + off;
         assert!(!agrees(Rules { allowed_lateness_ms, ..right }), "lateness {off:+} ms");
-        // The two together leave the moment of dropping where it is: only moments of firing tell.
+        // Together, the two leave the moment of dropping unchanged: only moments of firing reveal it.
         let together = Rules { max_out_of_orderness_ms, allowed_lateness_ms: right.allowed_lateness_ms - off, ..right };
         assert!(!agrees(together), "disorder {off:+} ms, lateness the other way");
     }

@@ -1,4 +1,4 @@
-//! A task reads a recording, and what it shows and drops is noted as Flink's answers are.
+//! A task reads a recording, and its rows and drops are recorded in the format of Flink's answers.
 
 use std::borrow::Cow;
 
@@ -13,35 +13,35 @@ use ctr_domain::window::Window;
 
 use crate::recording::{Answers, Line, Recorded, Recording, Shown, Step};
 
-/// Longer than any recording, in milliseconds of the clock that goes on when all are silent.
+/// Longer than any recording, in milliseconds of the clock that advances when all are silent.
 const LONG: i64 = 1_000_000_000_000;
 
 /// How a recording is read.
 #[derive(Clone, Copy)]
 pub(crate) struct Manner {
     pub(crate) rules: Rules,
-    /// Rows are asked for after every so many steps.
+    /// Number of steps between two requests for rows.
     pub(crate) flush_every: usize,
-    /// Rows are acknowledged, ends of logs proved, and windows let go, after every step.
+    /// Rows are acknowledged, ends of logs proved, and windows released, after every step.
     pub(crate) lets_go: bool,
 }
 
 impl Default for Manner {
-    /// As Flink does it: all that is due shows after every record.
+    /// Like Flink: everything due is emitted after every record.
     fn default() -> Self {
         Self { rules: Rules::default(), flush_every: 1, lets_go: false }
     }
 }
 
-/// What came out of it.
+/// The results.
 #[derive(Default)]
 pub(crate) struct Read {
     pub(crate) answers: Answers,
-    /// Of those dropped, the lines of records that only came after their window was let go.
+    /// Of those dropped, the lines of records that arrived only after their window was released.
     pub(crate) closed_early: Vec<Line>,
-    /// Records that broke a rule: Flink knows no such rules.
+    /// Records that violated a rule: Flink has no such rules.
     pub(crate) rejected: Vec<(Line, RejectionCode)>,
-    /// The most windows that were held at once, after a step.
+    /// Maximum number of windows held at once, after a step.
     pub(crate) most_held: usize,
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn read(recording: &Recording, manner: Manner) -> Read {
             reader.flush(Some(*line));
         }
     }
-    // Flink's end of the input; ours is that nothing comes any more.
+    // Flink's end of the input; ours is that nothing arrives any more.
     reader.end(&recording.sides);
     reader.now += LONG;
     reader.touched = None;
@@ -63,16 +63,16 @@ pub(crate) fn read(recording: &Recording, manner: Manner) -> Read {
     reader.read
 }
 
-/// A task, and what it has answered.
+/// A task, and its answers so far.
 pub(crate) struct Reader {
     pub(crate) task: Task,
-    /// Milliseconds of the clock: it stands still but for idle timeouts.
+    /// Milliseconds of the clock: it advances only for idle timeouts.
     pub(crate) now: i64,
     pub(crate) read: Read,
     manner: Manner,
-    /// What the brokers' clock shows: it is never behind an event, unless the recording says so.
+    /// The brokers' clock: it is never behind an event, unless the recording says so.
     clock: i64,
-    /// The window of the event that was read last.
+    /// The window of the last event read.
     touched: Option<Window>,
 }
 
@@ -80,7 +80,7 @@ impl Reader {
     pub(crate) fn new(recording: &Recording, manner: Manner) -> Self {
         let starts = BySide([PartitionStart::at(0); 2]);
         let mut task = Task::restore(manner.rules, 0, starts, 0);
-        // Flink's operator has one input only: so our other partition is empty, and known to be idle.
+        // Flink's operator has only one input: so our other partition is empty, and known to be idle.
         for side in Side::BOTH.into_iter().filter(|side| !recording.sides.contains(side)) {
             task.on_partition_end(side, 0);
         }
@@ -96,7 +96,7 @@ impl Reader {
         }
     }
 
-    /// These sides are read to their ends, and then the idle timeout goes by.
+    /// These sides are read to their ends, and then the idle timeout passes.
     pub(crate) fn end(&mut self, sides: &[Side]) {
         for side in sides {
             self.task.on_partition_end(*side, self.task.position(*side));
@@ -128,7 +128,7 @@ impl Reader {
         }
     }
 
-    /// Notes what is due.
+    /// Records what is due.
     pub(crate) fn flush(&mut self, line: Option<Line>) {
         let answers = &mut self.read.answers;
         let batch = self.task.fire(self.now, usize::MAX, |row| {

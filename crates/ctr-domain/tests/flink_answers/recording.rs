@@ -1,4 +1,4 @@
-//! Recordings, and what Flink answered: the files of `tests/flink`. Its README describes them.
+//! Recordings, and Flink's answers: the files of `tests/flink`. Its README describes them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,28 +28,28 @@ pub(crate) struct Recorded {
     pub(crate) side: Side,
     pub(crate) offset: i64,
     pub(crate) timestamp: i64,
-    /// The record's Kafka timestamp where it decides something; elsewhere it is later than the event.
+    /// The record's Kafka timestamp if it matters; otherwise it is later than the event.
     pub(crate) kafka_timestamp: Option<i64>,
     pub(crate) product: String,
     pub(crate) kind: EventKind,
 }
 
-/// One product of one window, as it was shown.
+/// One product of one window, as it was emitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shown {
     /// After which line; `None`: at the end of the input.
     pub(crate) line: Option<Line>,
-    /// Whether an event of the window itself made it show: an update of a window that had fired.
+    /// Whether an event of the window itself triggered it: an update of a window that had fired.
     pub(crate) late: bool,
     pub(crate) window: i64,
     pub(crate) product: String,
     pub(crate) counts: (u64, u64),
 }
 
-/// What a log comes to.
+/// The results of a log.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answers {
-    /// In order; the products of a window that shows at one moment are in the order of their names.
+    /// In order; products of a window emitted at the same moment are sorted by name.
     pub(crate) shown: Vec<Shown>,
     /// Records that were too late, by their line.
     pub(crate) dropped: BTreeMap<Line, (Side, i64)>,
@@ -58,7 +58,7 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// The products of one window and moment have no order that means anything.
+    /// The order of the products of one window and moment has no meaning.
     pub(crate) fn sort_products(&mut self) {
         let moment = |shown: &Shown| (shown.line, shown.window);
         for window in self.shown.chunk_by_mut(|a, b| moment(a) == moment(b)) {
@@ -118,7 +118,7 @@ enum AnswerLine {
     Final { r#final: bool, product: String, window: i64, impressions: u64, clicks: u64 },
 }
 
-/// All recordings of a folder, in the order of their names. Every one has its answers, and no answers are left over.
+/// All recordings of a folder, sorted by name. Each must have answers, and no answers may be left over.
 pub(crate) fn recordings(folder: &str) -> Vec<Recording> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/flink").join(folder);
     let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -193,7 +193,7 @@ fn load_answers(file: &PathBuf, name: &str) -> Answers {
     answers
 }
 
-/// The answers are about our default rules.
+/// The answers are for our default rules.
 fn check_header(header: &AnswersHeader, name: &str) {
     let rules = Rules::default();
     assert_eq!(header.recording, format!("{name}.events.jsonl"));

@@ -1,4 +1,5 @@
-//! Lives of a task over hand-written logs: a Kafka of two partitions, tables that keep the largest, and who reads and dies.
+//! Runs of a task over hand-written logs: a Kafka of two partitions, tables that keep the largest, and the owners that
+//! read and die.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ pub(crate) struct Record {
     pub(crate) value: Option<String>,
 }
 
-/// A partition: `[start, end)`, with holes where no record is.
+/// A partition: `[start, end)`, with gaps where there is no record.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Log {
     pub(crate) start: i64,
@@ -33,14 +34,14 @@ impl Log {
         self.end += 1;
     }
 
-    /// Retention removes what lies below.
+    /// Retention removes everything below.
     pub(crate) fn cut(&mut self, start: i64) {
         self.start = start;
         self.records = self.records.split_off(&start);
     }
 }
 
-/// What outlives the lives.
+/// Everything that outlives the runs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cluster {
     pub(crate) logs: BySide<Log>,
@@ -60,7 +61,7 @@ pub(crate) fn click(product: &str, at: i64) -> String {
 }
 
 impl Cluster {
-    /// Appends events of one product, each stamped by the broker with its own time.
+    /// Appends events of one product, each with its own time as the broker's timestamp.
     pub(crate) fn impressions(&mut self, product: &str, times: &[i64]) {
         times.iter().for_each(|at| self.logs[Side::Impressions].append(*at, impression(product, *at)));
     }
@@ -87,7 +88,7 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    /// Starts from the commits there are.
+    /// Starts from the existing commits.
     pub(crate) fn start(cluster: &Cluster, rules: Rules) -> Result<Self, RecoveryError> {
         let mut notices = Vec::new();
         let mut starts = BySide([PartitionStart::at(0); 2]);
@@ -115,7 +116,7 @@ impl Life {
         }
     }
 
-    /// The same start, but this side is another log.
+    /// The same start, but this side has a different log.
     pub(crate) fn anew(&self, cluster: &Cluster, side: Side, rules: Rules) -> Self {
         let mut starts = self.starts;
         let bounds = LogBounds { start: cluster.logs[side].start, end: cluster.logs[side].end };
@@ -124,7 +125,7 @@ impl Life {
         Self::at(starts, vec![notice], rules)
     }
 
-    /// Reads the records of a side below an offset; at the end of the log, hears that it is the end.
+    /// Reads the records of a side below an offset; at the end of the log, tells the task that it is the end.
     pub(crate) fn read(&mut self, cluster: &Cluster, side: Side, until: i64) {
         let log = &cluster.logs[side];
         let from = self.next[side];
@@ -143,12 +144,12 @@ impl Life {
         }
     }
 
-    /// Reads all there is of both.
+    /// Reads all records of both.
     pub(crate) fn read_all(&mut self, cluster: &Cluster) {
         Side::BOTH.into_iter().for_each(|side| self.read(cluster, side, cluster.logs[side].end));
     }
 
-    /// Time passes, and all rows that are due become durable. With enough of it, and both logs at their end, all are due.
+    /// Advances time, and all due rows become durable. With enough time, and both logs at their end, all rows are due.
     pub(crate) fn show(&mut self, cluster: &mut Cluster, elapsed: i64) {
         self.clock += elapsed;
         let (task, table) = (&mut self.task, &mut cluster.table);
@@ -178,7 +179,7 @@ impl Life {
         self.task.on_letters_acknowledged(self.sent as u64);
     }
 
-    /// Commits, if that is allowed now.
+    /// Commits, if currently allowed.
     pub(crate) fn commit(&mut self, cluster: &mut Cluster) -> bool {
         let Some(checkpoint) = self.task.checkpoint().filter(|checkpoint| self.task.may_commit(checkpoint)) else {
             return false;
@@ -187,7 +188,7 @@ impl Life {
         true
     }
 
-    /// Reads, shows and commits everything.
+    /// Reads, writes and commits everything.
     pub(crate) fn finish(&mut self, cluster: &mut Cluster) {
         self.read_all(cluster);
         self.show(cluster, 1_000_000);

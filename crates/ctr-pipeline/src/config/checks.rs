@@ -1,16 +1,16 @@
-//! Rules between settings, and what is allowed but worth a line at start.
+//! Rules between settings, and valid combinations that deserve a warning at startup.
 
 use super::error::{ConfigError, Place};
 use super::layers::Layers;
 use super::settings::{CheckpointingMode, ClickHouseConfig, JobConfig, KafkaConfig};
 
-/// The rest of the time that a member may be silent: how often it must poll.
+/// The other limit on how long a member may be silent: how often it must poll.
 const POLL: &str = "max.poll.interval.ms";
 
-/// librdkafka's default of [`POLL`]; it takes no session timeout above that.
+/// librdkafka's default of [`POLL`]; it rejects a longer session timeout.
 const MAX_POLL_INTERVAL_MS: u128 = 300_000;
 
-/// A topic that is read twice would count twice, and a dead letter that is read again would never come to rest.
+/// A topic used twice would be counted twice, and dead letters that are read again would produce new ones forever.
 pub(super) fn topics(kafka: &KafkaConfig, layers: &mut Layers<'_>) {
     let topics = [
         ("kafka.topics.impression", &kafka.topics.impression),
@@ -31,7 +31,7 @@ pub(super) fn session(kafka: &KafkaConfig, layers: &mut Layers<'_>) {
     let poll = match kafka.properties.get(POLL).map(str::parse::<u128>) {
         None => MAX_POLL_INTERVAL_MS,
         Some(Ok(poll)) => poll,
-        // librdkafka says what is wrong with it.
+        // librdkafka reports what is wrong with it.
         Some(Err(_)) => return,
     };
     if session > poll {
@@ -45,7 +45,7 @@ pub(super) fn session(kafka: &KafkaConfig, layers: &mut Layers<'_>) {
 
 const LOWER_OR_RAISE: &str = "lower the first or raise the second";
 
-/// The smaller of two limits must be the smaller.
+/// Checks that the lower of two limits is lower.
 pub(super) fn limits(clickhouse: &ClickHouseConfig, layers: &mut Layers<'_>) {
     let (min, max) = (clickhouse.backoff_min.as_millis(), clickhouse.backoff_max.as_millis());
     if min > max {
@@ -61,14 +61,14 @@ pub(super) fn limits(clickhouse: &ClickHouseConfig, layers: &mut Layers<'_>) {
     }
 }
 
-/// A setting with a mistake of its own has no place: what would be concluded from its stand-in says nothing.
+/// An invalid setting has no origin here: conclusions from its substitute value would be wrong.
 fn contradiction(places: (Option<Place>, Option<Place>), problem: String, remedy: &str, layers: &mut Layers<'_>) {
     if let (Some(first), Some(second)) = places {
         layers.errors.push(ConfigError::Contradiction { first, second, problem, remedy: remedy.to_owned() });
     }
 }
 
-/// What is allowed and may surprise.
+/// Valid settings that may be surprising.
 pub(super) fn notices(kafka: &KafkaConfig, job: &JobConfig) -> impl Iterator<Item = String> {
     let (pause, interval) = (job.checkpoint_min_pause, job.checkpoint_interval);
     let mode = (job.checkpointing_mode == CheckpointingMode::AtLeastOnce).then(|| {

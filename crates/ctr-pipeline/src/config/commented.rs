@@ -1,4 +1,5 @@
-//! The settings as a YAML file with a comment for each: the defaults (`config/application.yml`), or what is in force.
+//! The settings as a YAML file with a comment for each: the defaults (`config/application.yml`), or the effective
+//! values.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use super::settings::{SECTIONS, SETTINGS};
 use super::value::{Kind, MASK, Setting};
 use super::{Config, SettingRow};
 
-/// Comments are broken at this column.
+/// Comments are wrapped at this column.
 const COLUMNS: usize = 118;
 
 const ABOUT_DEFAULTS: &str = "\
@@ -24,11 +25,11 @@ const ABOUT_IN_FORCE: &str = "\
 # `ctr-pipeline run --config FILE`. Secrets are left out; set them in the environment.
 ";
 
-/// What a file says of one setting.
+/// The contents of a file for one setting.
 struct Line {
     /// Nothing, or one more line of comment.
     remark: String,
-    /// The YAML value; none if the setting must stay out of the file.
+    /// The YAML value; none if the setting must be left out of the file.
     value: Option<String>,
 }
 
@@ -38,8 +39,8 @@ pub fn defaults() -> String {
     write(ABOUT_DEFAULTS, |setting, _| Line { remark: String::new(), value: Some(default_literal(setting)) })
 }
 
-/// All settings as they are in force. What is left at its default is written as the default of the table, so that a process
-/// elsewhere has its own host name and not this one's.
+/// All effective settings. A setting left at its default is written with the default of the table, so that a process
+/// elsewhere uses its own host name, not this one's.
 #[must_use]
 pub fn in_force(config: &Config) -> String {
     let rows: BTreeMap<&str, &SettingRow> = config.describe().iter().map(|row| (row.key.as_str(), row)).collect();
@@ -61,7 +62,7 @@ fn given(setting: &Setting, row: &SettingRow) -> Line {
     Line { remark: from, value: Some(literal(setting.kind, &row.value)) }
 }
 
-/// The properties of librdkafka, a line each below their setting.
+/// The librdkafka properties, one per line below their setting.
 fn properties_line(setting: &Setting, rows: &BTreeMap<&str, &SettingRow>, indent: &str) -> Line {
     let prefix = format!("{}.", setting.key);
     let (mut value, mut hidden) = (String::new(), Vec::new());
@@ -127,7 +128,7 @@ fn comment(file: &mut String, indent: &str, text: &str) {
     file.push('\n');
 }
 
-/// The line below what a setting does: what it takes, and its default.
+/// The line below the description of a setting: its accepted values, and its default.
 fn range(setting: &Setting) -> String {
     let default = if setting.default.is_empty() { "empty" } else { setting.default };
     match setting.kind {
@@ -153,13 +154,13 @@ fn literal(kind: Kind, value: &str) -> String {
     }
 }
 
-/// Text for YAML: bare where every reader takes it for the same text, otherwise in quotes.
+/// Text for YAML: plain if every parser reads it as the same text, otherwise quoted.
 fn quoted(text: &str) -> String {
-    // Booleans to readers of YAML 1.1.
+    // Booleans in YAML 1.1.
     const BOOLEANS: [&str; 6] = ["on", "off", "yes", "no", "y", "n"];
     let bare = serde_yaml::from_str::<Yaml>(text).is_ok_and(|read| read.as_str() == Some(text))
         && !BOOLEANS.contains(&text.to_ascii_lowercase().as_str())
-        // A point in time to them, not text.
+        // A timestamp to these parsers, not text.
         && chrono::DateTime::parse_from_rfc3339(text).is_err()
         && !text.contains(['#', '\n', '\'', '"', '{', '}', '[', ']']);
     if bare { text.to_owned() } else { serde_json::Value::from(text).to_string() }
@@ -176,7 +177,7 @@ mod tests {
         Config::from_yaml(yaml, &env).unwrap()
     }
 
-    /// Everything but where it comes from, and what is secret, is the same after the file was used.
+    /// Everything except origins and secrets is the same after reading the file back.
     #[test]
     fn what_is_in_force_can_be_used_as_a_file() {
         let yaml = "kafka: {properties: {ssl.ca.location: 'a: b', check.crcs: 'true'}, topics: {click: '0815'}}\n\

@@ -1,4 +1,4 @@
-//! How a setting is declared: one line in [`settings`](super::settings) gives its row of the table and its typed field.
+//! How a setting is declared: one line in [`settings`](super::settings) produces its table row and its typed field.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use super::properties::Properties;
 use super::text::{EVENT_TIME, FOLDER, INSTANCE_ID, PASSWORD, TextRule};
 use super::value::{Fixed, Kind, Secret, Setting, Word};
 
-/// A setting and how its field is read. The type of the field is the type of the declaration, or it does not compile.
+/// A setting and the function that reads its field. The field's type must be the declared type, or it does not compile.
 pub(super) struct Declared<T> {
     setting: Setting,
     read: fn(&mut Layers<'_>, &Setting) -> T,
@@ -27,7 +27,8 @@ impl<T> Declared<T> {
     }
 }
 
-/// Declares all sections. The comment of a field is the help of its setting, the comment of a section is its introduction.
+/// Declares all sections. The comment of a field is the help text of its setting, the comment of a section its
+/// introduction.
 macro_rules! settings {
     ($(
         $(#[doc = $about:literal])+
@@ -48,10 +49,10 @@ macro_rules! settings {
             }
 
             impl $Section {
-                /// What the section is about.
+                /// The subject of the section.
                 pub const ABOUT: &str = concat!($($about),+).trim_ascii();
 
-                /// Takes every setting of the section out of the layers.
+                /// Reads every setting of the section from the layers.
                 pub(in crate::config) fn read(layers: &mut Layers<'_>) -> Self {
                     Self {
                         $($field: Declared::<$Type>::read(&const { $declaration }, layers),)+
@@ -63,7 +64,7 @@ macro_rules! settings {
     };
 }
 
-/// Declares the words that a setting chooses from. The first one is the default.
+/// Declares the values of a choice. The first one is the default.
 macro_rules! words {
     ($(
         $(#[$about:meta])+
@@ -99,7 +100,7 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str) -> Settin
     Setting { key, kind, default, doc: "", secret: false }
 }
 
-/// A whole number; that its default is in range is checked when this is compiled.
+/// A whole number; a default out of range is a compile error.
 const fn integer(key: &'static str, (min, max): (i64, i64), unit: &'static str, default: &'static str) -> Setting {
     let is_in_range = matches!(i64::from_str_radix(default, 10), Ok(number) if min <= number && number <= max);
     assert!(is_in_range, "the default is out of range");
@@ -122,7 +123,7 @@ pub(super) const fn mebibytes(key: &'static str, range: (i64, i64), default: &'s
     Declared { setting, read: |layers, setting| layers.take(setting, |text| Some(text.parse::<u64>().ok()? << 20)) }
 }
 
-/// A span of wall time in milliseconds.
+/// A duration of wall time in milliseconds.
 pub(super) const fn ms(key: &'static str, range: (i64, i64), default: &'static str) -> Declared<Duration> {
     let setting = integer(key, range, "ms", default);
     Declared {
@@ -131,12 +132,12 @@ pub(super) const fn ms(key: &'static str, range: (i64, i64), default: &'static s
     }
 }
 
-/// A span that is compared with event times.
+/// A duration that is compared with event times.
 pub(super) const fn event_ms(key: &'static str, range: (i64, i64), default: &'static str) -> Declared<i64> {
     count(key, range, "ms", default)
 }
 
-/// A moment of event time, as epoch milliseconds.
+/// A point in event time, as epoch milliseconds.
 pub(super) const fn event_time(key: &'static str, default: &'static str) -> Declared<i64> {
     let setting = setting(key, Kind::Text(EVENT_TIME), default);
     Declared { setting, read: |layers, setting| layers.take(setting, |text| timestamp::parse_text(text).ok()) }
@@ -152,7 +153,7 @@ pub(super) const fn choice<T: Word>(key: &'static str) -> Declared<T> {
     Declared { setting, read: |layers, setting| layers.take(setting, T::of) }
 }
 
-/// A setting of the original with the one value that is possible here.
+/// A setting of the original that accepts only one value here.
 pub(super) const fn only(key: &'static str, value: &'static str, because: &'static str) -> Declared<Fixed> {
     let setting = setting(key, Kind::Only { value, because }, value);
     Declared { setting, read: |layers, setting| layers.take(setting, |_| Some(Fixed)) }
@@ -163,7 +164,7 @@ pub(super) const fn text(key: &'static str, rule: TextRule, default: &'static st
     Declared { setting, read: |layers, setting| layers.take(setting, |text| Some(text.to_owned())) }
 }
 
-/// The name of the process; by default that of its host.
+/// The name of the process; the host name by default.
 pub(super) const fn instance_id(key: &'static str) -> Declared<String> {
     let setting = setting(key, Kind::Text(INSTANCE_ID), "");
     Declared { setting, read: |layers, setting| layers.instance_id(setting) }

@@ -13,7 +13,7 @@ use super::{original, suggest};
 /// The entries of a file: settings, and aliases of the original. Everything else goes to `errors`.
 pub(super) fn entries(text: &str, errors: &mut Vec<ConfigError>) -> BTreeMap<String, Yaml> {
     let mut entries = BTreeMap::new();
-    // An empty file, or one of comments alone, is the null document.
+    // An empty file, or one with only comments, is the null document.
     match serde_yaml::from_str::<Yaml>(text) {
         Ok(Yaml::Null) => {}
         Ok(Yaml::Mapping(root)) => flatten("", root, &mut entries, errors),
@@ -38,7 +38,8 @@ fn flatten(prefix: &str, section: Mapping, entries: &mut BTreeMap<String, Yaml>,
         match value {
             value if is_known(&key) => match entries.entry(key) {
                 Entry::Vacant(place) => drop(place.insert(value)),
-                // Nested and dotted spelling may be mixed, so one key can come twice although each map of the file has it once.
+                // Nested and dotted keys may be mixed, so a key can occur twice although it occurs only once in each
+                // map of the file.
                 Entry::Occupied(first) => {
                     let remedy = "keep one of the two".to_owned();
                     refuse(first.key(), "it is given twice, nested and with dots".to_owned(), remedy);

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration, and how it is said.
+//! Configuration errors and their messages.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use thiserror::Error;
 
-/// The layer that a value comes from.
+/// The layer of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
@@ -28,7 +28,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Where a value stands: its key or its environment variable, and the layer.
+/// The origin of a value: its key or its environment variable, and the layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The dotted key, or for [`Origin::Env`] the name of the variable.
@@ -57,7 +57,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// One mistake: where it stands, what is wrong, and the way out.
+/// One error: its origin, the problem, and the remedy.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -65,40 +65,40 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: std::io::Error,
     },
     /// The file is not YAML, or not a map of settings.
     #[error("the file is not a YAML map of settings: {problem}")]
     Syntax {
-        /// What the parser says, with line and column where it knows them.
+        /// The parser's message, with line and column if known.
         problem: String,
     },
-    /// An unknown key, or a value of the wrong type, out of range, or not possible.
+    /// An unknown key, or a value of the wrong type, out of range, or not supported.
     #[error("{place}: {problem}; {remedy}")]
     Invalid {
         /// The key or variable.
         place: Place,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
         /// What to write instead.
         remedy: String,
     },
-    /// Two values that are fine alone and not together.
+    /// Two values that are valid separately but not together.
     #[error("{first} and {second}: {problem}; {remedy}")]
     Contradiction {
-        /// The one setting.
+        /// The first setting.
         first: Place,
-        /// The other.
+        /// The second setting.
         second: Place,
-        /// Why not both.
+        /// The reason.
         problem: String,
-        /// Which to change, and how.
+        /// Which one to change, and how.
         remedy: String,
     },
 }
 
-/// Everything that is wrong with a configuration: at least one mistake.
+/// All errors of a configuration: at least one.
 #[derive(Debug)]
 pub struct ConfigErrors {
     file: Option<PathBuf>,
@@ -110,7 +110,7 @@ impl ConfigErrors {
         Self { file, errors }
     }
 
-    /// The mistakes, in the order in which they were found.
+    /// The errors, in the order in which they were found.
     #[must_use]
     pub fn errors(&self) -> &[ConfigError] {
         &self.errors

@@ -1,4 +1,4 @@
-//! The layers on top of one another: which value of a setting is in force, where it comes from, and what is wrong with it.
+//! The layers of settings: the effective value of each setting, its origin, and its errors.
 
 use std::collections::BTreeMap;
 use std::iter;
@@ -11,23 +11,23 @@ use super::original;
 use super::properties::{self, Properties};
 use super::value::{MASK, Mistake, Setting, variable};
 
-/// The variable whose value names this process where `ctr.job.instance-id` does not.
+/// The variable with the name of this process if `ctr.job.instance-id` is not set.
 pub(super) const HOST_NAME: &str = "HOSTNAME";
 
-/// One setting as it is in force, fit to be shown: secrets are masked.
+/// One effective setting, for display: secrets are masked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SettingRow {
-    /// The dotted key; for an entry of `kafka.properties` with the name of the property at its end.
+    /// The dotted key; for an entry of `kafka.properties` followed by the name of the property.
     pub key: String,
     /// The value, or `***` for a secret that is set.
     pub value: String,
-    /// Which layer it comes from.
+    /// Its layer.
     pub origin: Origin,
 }
 
-/// The file and the environment, and what was found in them so far.
+/// The file and the environment, and the findings so far.
 pub(super) struct Layers<'a> {
-    /// The entries of the file by their keys, which are known.
+    /// The entries of the file with known keys.
     pub(super) file: BTreeMap<String, Yaml>,
     pub(super) env: &'a BTreeMap<String, String>,
     pub(super) errors: Vec<ConfigError>,
@@ -44,13 +44,13 @@ impl<'a> Layers<'a> {
         Self { file, env, errors, rows: Vec::new(), places: BTreeMap::new() }
     }
 
-    /// The value of a setting in force. What is wrong in any layer is recorded, even where another layer overrides it; the value
-    /// is then a stand-in, from which nothing is concluded ([`Self::place`]).
+    /// The effective value of a setting. Errors in any layer are recorded, even if another layer overrides it; the
+    /// value is then a substitute, from which nothing is concluded ([`Self::place`]).
     pub(super) fn take<T: Default>(&mut self, setting: &Setting, typed: fn(&str) -> Option<T>) -> T {
         self.take_or(setting, setting.kind.check(setting.default), typed)
     }
 
-    /// `ctr.job.instance-id`: by default the host name.
+    /// `ctr.job.instance-id`: the host name by default.
     pub(super) fn instance_id(&mut self, setting: &Setting) -> String {
         let problem = match self.variable(HOST_NAME).map(|name| setting.kind.check(name)) {
             Some(Ok(name)) => return self.take_or(setting, Ok(name), |text| Some(text.to_owned())),
@@ -61,7 +61,7 @@ impl<'a> Layers<'a> {
         self.take_or(setting, Err(Mistake { problem, remedy }), |text| Some(text.to_owned()))
     }
 
-    /// `kafka.properties`, each by itself.
+    /// The entries of `kafka.properties`, one by one.
     pub(super) fn properties(&mut self, setting: &Setting) -> Properties {
         let variable = setting.variable();
         let env = self.variable(&variable).map(|text| (variable.as_str(), text));
@@ -73,7 +73,7 @@ impl<'a> Layers<'a> {
         chosen.into_iter().map(|(name, (value, _))| (name, value)).collect()
     }
 
-    /// Where the value of a setting stands; `None` if something is wrong with it.
+    /// The origin of a setting's value; `None` if it is invalid.
     pub(super) fn place(&self, key: &str) -> Option<Place> {
         self.places.get(key).cloned()
     }
@@ -130,12 +130,12 @@ impl<'a> Layers<'a> {
         self.agree(given.collect())
     }
 
-    /// A variable that is set to something: Compose and shells give an empty one for what is not set.
+    /// A variable with a value: Compose and shells pass unset variables as empty ones.
     fn variable(&self, name: &str) -> Option<&'a str> {
         self.env.get(name).map(String::as_str).filter(|text| !text.is_empty())
     }
 
-    /// One value out of those that a layer gives under a key and its alias; they must not differ.
+    /// The value that a layer gives under a key or its alias; they must not differ.
     fn agree(&mut self, given: Vec<(Place, Result<String, Mistake>)>) -> Option<(Place, String)> {
         let mut agreed: Option<(Place, String)> = None;
         for (place, value) in given {
@@ -164,7 +164,7 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// The names of a setting: its key, and the original's for the same.
+/// The names of a setting: its key, and the original's alias.
 fn names(setting: &Setting) -> impl Iterator<Item = &'static str> + use<> {
     iter::once(setting.key).chain(original::alias_of(setting.key))
 }

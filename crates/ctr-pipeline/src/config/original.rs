@@ -1,13 +1,13 @@
-//! The keys of the project that this one is a port of: each is honoured, or refused with the name of what replaces it.
+//! The keys of the original project: each is accepted, or rejected with the name of its replacement.
 
-/// Keys of the original that say the same as one of ours.
+/// Keys of the original that are aliases of ours.
 const ALIASES: [(&str, &str); 3] = [
     ("ctr.job.impression-topic", "kafka.topics.impression"),
     ("ctr.job.click-topic", "kafka.topics.click"),
     ("ctr.job.group-id", "kafka.group-id"),
 ];
 
-/// Keys of the original that have nothing to set here: key, why, the way out.
+/// Keys of the original without an equivalent: key, reason, remedy.
 const WITHOUT_MEANING: [(&str, &str, &str); 1] = [(
     "clickhouse.driver",
     "there is no JDBC driver to choose, the ClickHouse client is built in and uses HTTP",
@@ -24,12 +24,12 @@ pub(super) fn alias_of(key: &str) -> Option<&'static str> {
     ALIASES.iter().find(|(_, ours)| *ours == key).map(|(alias, _)| *alias)
 }
 
-/// Why a key of the original is refused, and what to do about it.
+/// Why a key of the original is rejected, and the remedy.
 pub(super) fn without_meaning(key: &str) -> Option<(&'static str, &'static str)> {
     WITHOUT_MEANING.iter().find(|(name, ..)| *name == key).map(|(_, why, remedy)| (*why, *remedy))
 }
 
-/// What to write instead of a `jdbc:` URL; its parameters, which may hold a password, are not repeated.
+/// What to write instead of a `jdbc:` URL; its parameters, which may contain a password, are not repeated.
 pub(super) fn instead_of_jdbc(url: &str) -> String {
     let address = url.split_once("://").map_or("", |(_, rest)| rest);
     let address = address.split(['?', '#']).next().unwrap_or_default();

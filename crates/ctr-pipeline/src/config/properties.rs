@@ -11,7 +11,7 @@ use super::value::{MASK, kind_of, quote};
 /// The key of the map.
 pub(super) const KEY: &str = "kafka.properties";
 
-/// Properties that another setting decides.
+/// Properties determined by another setting.
 const HAVE_A_SETTING: [(&str, &str); 8] = [
     ("bootstrap.servers", "kafka.bootstrap-servers"),
     ("metadata.broker.list", "kafka.bootstrap-servers"),
@@ -23,7 +23,7 @@ const HAVE_A_SETTING: [(&str, &str); 8] = [
     ("auto.commit.enable", "ctr.job.checkpoint-enabled"),
 ];
 
-/// Properties that the exactness of the counts and of the dead letters rests on.
+/// Properties required for exact counts and dead letters.
 const FIXED: [&str; 17] = [
     "acks",
     "client.rack",
@@ -44,8 +44,8 @@ const FIXED: [&str; 17] = [
     "transactional.id",
 ];
 
-/// Properties for group members only: a client that only looks something up, or only writes, does not get them. It would refuse
-/// them (a poll interval below its default session timeout), or collect events that nobody fetches (statistics).
+/// Properties for group members only: a client that only queries or only writes does not get them. It would reject them
+/// (a poll interval below its default session timeout), or collect events that nobody fetches (statistics).
 const OF_WORKERS: [&str; 12] = [
     "check.crcs",
     "coordinator.query.interval.ms",
@@ -61,7 +61,7 @@ const OF_WORKERS: [&str; 12] = [
     "statistics.interval.ms",
 ];
 
-/// How further names of that kind begin.
+/// Prefixes of other such names.
 const OF_WORKERS_PREFIX: &str = "queued.m";
 
 /// Parts of the names of librdkafka's properties whose values are secrets (passwords, private keys, OAuth credentials).
@@ -72,12 +72,12 @@ const SECRET_PARTS: [&str; 7] = ["password", "passphrase", "secret", "pem", "ssl
 pub struct Properties(BTreeMap<String, String>);
 
 impl Properties {
-    /// Names and values, in the order of the names.
+    /// Names and values, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The same without those for group members only: what every client gets.
+    /// The properties without those for group members only: for every client.
     pub fn of_every_client(&self) -> impl Iterator<Item = (&str, &str)> {
         self.iter().filter(|(name, _)| !OF_WORKERS.contains(name) && !name.starts_with(OF_WORKERS_PREFIX))
     }
@@ -101,13 +101,13 @@ impl fmt::Debug for Properties {
     }
 }
 
-/// The value to show for a property.
+/// The value to display for a property.
 pub(super) fn masked<'a>(name: &str, value: &'a str) -> &'a str {
     if SECRET_PARTS.iter().any(|part| name.contains(part)) { MASK } else { value }
 }
 
-/// The properties of file and environment, one by one, those of the environment over those of the file: so the address of a
-/// key store may stand in the file and its password come from the environment.
+/// The properties of file and environment, merged one by one, the environment's taking precedence: so the address of a
+/// key store may be in the file and its password in the environment.
 pub(super) fn choose(
     file: Option<&Value>,
     env: Option<(&str, &str)>,
@@ -177,7 +177,7 @@ fn of_env(variable: &str, text: &str, chosen: &mut BTreeMap<String, (String, Ori
     }
 }
 
-/// Why a property may not be set here, and the way out.
+/// Why a property may not be set here, and the remedy.
 fn refusal(name: &str) -> Option<(String, String)> {
     if name.is_empty() || name.chars().any(|letter| letter.is_whitespace() || letter == '=') {
         return Some((format!("{} is not the name of a property", quote(name)), "remove it".to_owned()));

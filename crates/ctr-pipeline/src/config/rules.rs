@@ -1,4 +1,4 @@
-//! What the settings mean for counting: the rules of the domain.
+//! Converts the settings to the rules of the domain.
 
 use anyhow::Context as _;
 use ctr_domain::rules::{Deduplication, Rules};
@@ -10,7 +10,8 @@ impl JobConfig {
     /// The rules of these settings.
     ///
     /// # Errors
-    /// Where the window size is none; the settings have been checked for that.
+    ///
+    /// If the window size is invalid, which validated settings exclude.
     pub fn rules(&self) -> anyhow::Result<Rules> {
         Ok(Rules {
             window_size: WindowSize::from_ms(self.window_size_ms)

@@ -1,4 +1,4 @@
-//! "Did you mean": the setting nearest to an unknown name.
+//! "Did you mean": the setting closest to an unknown name.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use super::original;
 use super::settings::SETTINGS;
 use super::value::{Setting, variable};
 
-/// More wrong letters than this, and the nearest name is more likely to mislead than to help.
+/// With more wrong letters than this, the closest name is more likely to mislead than to help.
 const MAX_DISTANCE: usize = 3;
 
-/// What to do about an unknown key.
+/// The remedy for an unknown key.
 pub(super) fn remedy(key: &str) -> String {
     match nearest(key) {
         Some(key) => format!("did you mean {key}?"),
@@ -19,7 +19,7 @@ pub(super) fn remedy(key: &str) -> String {
     }
 }
 
-/// The setting that was probably meant by `key`: spelt almost alike, or of the same name in another section.
+/// The setting probably meant by `key`: with a similar spelling, or with the same name in another section.
 fn nearest(key: &str) -> Option<&'static str> {
     let key = kebab(key);
     let known = || SETTINGS.iter().map(|setting| setting.key).chain(original::alias_keys());
@@ -34,8 +34,8 @@ fn nearest(key: &str) -> Option<&'static str> {
     }
 }
 
-/// A notice for each variable that looks like one of ours with a letter or two wrong. Not an error: other programs have
-/// variables that begin with `KAFKA_` too.
+/// A warning for each variable that looks like a misspelled setting. Not an error: other programs have variables that
+/// begin with `KAFKA_` too.
 pub(super) fn misspelt_variables(env: &BTreeMap<String, String>) -> Vec<String> {
     let ours: Vec<String> = SETTINGS.iter().map(Setting::variable).collect();
     let aliases: Vec<String> = original::alias_keys().map(variable).collect();
@@ -53,7 +53,7 @@ fn last_segment(key: &str) -> &str {
     key.rsplit('.').next().unwrap_or(key)
 }
 
-/// `batchSize` and `batch_size` as `batch-size`.
+/// Converts `batchSize` and `batch_size` to `batch-size`.
 fn kebab(key: &str) -> String {
     let mut kebab = String::with_capacity(key.len() + 4);
     for letter in key.chars() {

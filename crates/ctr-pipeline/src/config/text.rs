@@ -1,4 +1,4 @@
-//! The rules for settings that are text.
+//! Rules for text settings.
 
 use ctr_domain::timestamp;
 use tracing_subscriber::filter::Targets;
@@ -6,18 +6,19 @@ use tracing_subscriber::filter::Targets;
 use super::original;
 use super::value::quote;
 
-/// Kafka's limit for names of topics, also held against static members' ids (`org.apache.kafka.common.internals.Topic`).
+/// Kafka's limit for topic names, which also applies to static members' IDs
+/// (`org.apache.kafka.common.internals.Topic`).
 const MAX_KAFKA_NAME: usize = 249;
 
-/// Room for the `-63` that a worker puts after the instance id.
+/// Room for the `-63` that a worker appends to the instance ID.
 const MAX_INSTANCE_ID: usize = MAX_KAFKA_NAME - 3;
 
-/// What a text setting may hold.
+/// The kinds of text settings.
 #[derive(Debug, Clone, Copy)]
 pub struct TextRule {
-    /// What may be written.
+    /// The accepted values.
     pub(super) expects: &'static str,
-    /// The text as the setting holds it, or what is wrong with it.
+    /// The text as stored in the setting, or the error.
     check: fn(&str) -> Result<String, String>,
 }
 
@@ -27,16 +28,16 @@ pub(super) const TOPIC: TextRule = TextRule {
     expects: "a topic name of letters, digits, '.', '_' and '-', at most 249",
     check: |text| kafka_name(line(text)?, MAX_KAFKA_NAME),
 };
-/// A name in Kafka's alphabet, short enough for a worker's number behind it.
+/// A name in Kafka's alphabet, short enough to append a worker's number.
 pub(super) const INSTANCE_ID: TextRule = TextRule {
     expects: "a name of letters, digits, '.', '_' and '-', at most 246",
     check: |text| kafka_name(line(text)?, MAX_INSTANCE_ID),
 };
 pub(super) const NAME: TextRule = TextRule { expects: "a name", check: |text| Ok(line(text)?.to_owned()) };
-/// Held without user, password, parameters and final slashes.
+/// Stored without user, password, parameters and trailing slashes.
 pub(super) const HTTP_URLS: TextRule =
     TextRule { expects: "http(s)://host:port, several with commas between them", check: |text| http_urls(line(text)?) };
-/// A name that ClickHouse takes without quotes.
+/// A name that ClickHouse accepts without quotes.
 pub(super) const IDENTIFIER: TextRule = TextRule {
     expects: "a name of letters, digits and '_' that does not begin with a digit",
     check: |text| identifier(line(text)?),
@@ -49,7 +50,7 @@ pub(super) const LOG_FILTER: TextRule = TextRule {
     expects: "a level (off, error, warn, info, debug, trace), also by part: info,ctr_pipeline::sink=debug",
     check: |text| log_filter(line(text)?),
 };
-/// Held as the empty text where there is none.
+/// Stored as empty text if there is none.
 pub(super) const FOLDER: TextRule = TextRule {
     expects: "a directory, or none for no log files",
     check: |text| if matches!(text.trim(), "" | "none") { Ok(String::new()) } else { line(text).map(str::to_owned) },
@@ -59,7 +60,7 @@ pub(super) const EVENT_TIME: TextRule =
 
 impl TextRule {
     pub(super) fn check(self, text: &str) -> Result<String, String> {
-        // Taken literally, a placeholder would be a wrong password that is found out late.
+        // Taken literally, a placeholder would be a wrong password that is noticed late.
         if text.trim().starts_with("${") && text.trim().ends_with('}') {
             return Err("placeholders are not replaced here, environment variables override the file".to_owned());
         }
@@ -67,7 +68,7 @@ impl TextRule {
     }
 }
 
-/// Text of one line, without the space around it.
+/// One line of text, without surrounding space.
 fn line(text: &str) -> Result<&str, String> {
     match text.trim() {
         "" => Err("it is empty".to_owned()),
@@ -100,7 +101,7 @@ fn http_urls(text: &str) -> Result<String, String> {
     Ok(urls?.join(","))
 }
 
-/// Never repeats the URL: it may hold a password.
+/// Never repeats the URL: it may contain a password.
 fn http_url(url: &str) -> Result<String, String> {
     if url.starts_with("jdbc:") {
         return Err(format!("JDBC URLs belong to Java, this client speaks HTTP ({})", original::instead_of_jdbc(url)));
@@ -141,7 +142,7 @@ fn host(text: &str) -> Result<String, String> {
     Err(format!("{} is not a host", quote(text)))
 }
 
-/// Host and port of an address; `None` if the part after the colon is not a port. An IPv6 address stands in brackets.
+/// Host and port of an address; `None` if the part after the colon is not a port. An IPv6 address is in brackets.
 fn split_port(address: &str) -> Option<(&str, Option<u16>)> {
     let after_brackets = address.rfind(']').map_or(0, |at| at + 1);
     match address[after_brackets..].rfind(':') {
@@ -158,8 +159,8 @@ fn event_time(text: &str) -> Result<String, String> {
     timestamp::parse_text(text).map(|_| text.to_owned()).map_err(|error| format!("{} {error}", quote(text)))
 }
 
-/// `Targets` takes a misspelt level for the name of a module and then logs nothing of anything else: a bare word must be
-/// a level here.
+/// `Targets` treats a misspelled level as the name of a module and then logs nothing else: a single word must be a
+/// level here.
 fn log_filter(text: &str) -> Result<String, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     for directive in text.split(',').map(str::trim).filter(|part| !part.contains('=')) {

@@ -1,4 +1,4 @@
-//! One setting: its row of the table, what it takes, and what is wrong with a value.
+//! One setting: its row in the table, its accepted values, and the errors of a value.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde_yaml::Value as Yaml;
 
 use super::text::TextRule;
 
-/// What stands for the value of a secret that is set.
+/// Displayed instead of a secret that is set.
 pub(super) const MASK: &str = "***";
 
 /// One setting.
@@ -14,13 +14,13 @@ pub(super) const MASK: &str = "***";
 pub struct Setting {
     /// The dotted key.
     pub key: &'static str,
-    /// What it takes.
+    /// The kind of value.
     pub kind: Kind,
-    /// The value where neither file nor environment give one, as it would be written.
+    /// The default, as it would be written.
     pub default: &'static str,
-    /// What it does: one or two sentences.
+    /// Its description: one or two sentences.
     pub doc: &'static str,
-    /// Whether the value is never shown.
+    /// Whether the value is never displayed.
     pub secret: bool,
 }
 
@@ -37,27 +37,27 @@ pub(super) fn variable(key: &str) -> String {
     key.replace(['.', '-'], "_").to_ascii_uppercase()
 }
 
-/// What a setting takes.
+/// The kinds of settings.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
-    /// A whole number within bounds, both allowed.
+    /// A whole number within inclusive bounds.
     Integer {
         /// The smallest value.
         min: i64,
         /// The largest value.
         max: i64,
-        /// What is counted; empty where the number counts nothing.
+        /// The unit; empty if the number has none.
         unit: &'static str,
     },
     /// `true` or `false`.
     Boolean,
-    /// One of some words.
+    /// One of several words.
     Choice(&'static [&'static str]),
-    /// A setting of the original that has only one value here.
+    /// A setting of the original that accepts only one value here.
     Only {
         /// The value.
         value: &'static str,
-        /// Why no other is possible.
+        /// Why no other value is supported.
         because: &'static str,
     },
     /// Text that follows a rule.
@@ -66,7 +66,7 @@ pub enum Kind {
     Properties,
 }
 
-/// What is wrong with a value, and the way out.
+/// The problem with a value, and the remedy.
 #[derive(Debug)]
 pub(super) struct Mistake {
     pub(super) problem: String,
@@ -74,7 +74,7 @@ pub(super) struct Mistake {
 }
 
 impl Kind {
-    /// What may be written, to follow "write" or to stand in a table.
+    /// The accepted values, to follow "write" or for a table.
     #[must_use]
     pub fn expects(&self) -> String {
         match self {
@@ -88,7 +88,7 @@ impl Kind {
         }
     }
 
-    /// The text of a variable or a default, as the setting holds it.
+    /// Parses the text of a variable or a default.
     pub(super) fn check(&self, text: &str) -> Result<String, Mistake> {
         let word = text.trim();
         let problem = match self {
@@ -113,13 +113,13 @@ impl Kind {
         Err(self.wrong(problem))
     }
 
-    /// The value of a key in the file, as text. YAML's types are enforced: text where a number belongs is a mistake, and so is a
-    /// number where text belongs, because YAML has made 1.1 of 1.10 by then.
+    /// The value of a key in the file, as text. YAML's types are enforced: text instead of a number is an error, and so
+    /// is a number instead of text, because by then YAML has turned 1.10 into 1.1.
     pub(super) fn check_yaml(&self, value: &Yaml) -> Result<String, Mistake> {
         match (self, value) {
             (Self::Integer { .. } | Self::Only { .. }, Yaml::Number(number)) => self.check(&number.to_string()),
             (Self::Boolean | Self::Only { .. }, Yaml::Bool(value)) => self.check(&value.to_string()),
-            // YAML reads a bare `off` as text, but many people and tools write it as false.
+            // YAML reads a plain `off` as text, but many people and tools write it as false.
             (Self::Choice(words), Yaml::Bool(false)) if words.contains(&"off") => Ok("off".to_owned()),
             (Self::Choice(_) | Self::Only { .. } | Self::Text(_), Yaml::String(text)) => self.check(text),
             (Self::Text(_), Yaml::Number(_) | Yaml::Bool(_)) => {
@@ -140,7 +140,7 @@ impl Kind {
     }
 }
 
-/// A type that a word of the file chooses; the first word is the default.
+/// A type with one value per word of the file; the first word is the default.
 pub(super) trait Word: Default {
     const WORDS: &[&str];
 
@@ -151,7 +151,7 @@ pub(super) trait Word: Default {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fixed;
 
-/// Text that is never shown: `Debug` masks it.
+/// Text that is never displayed: `Debug` masks it.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(String);
 
@@ -173,7 +173,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A YAML value's type in the words of a message.
+/// The name of a YAML value's type in messages.
 pub(super) const fn kind_of(value: &Yaml) -> &'static str {
     match value {
         Yaml::Null => "nothing",
@@ -186,7 +186,7 @@ pub(super) const fn kind_of(value: &Yaml) -> &'static str {
     }
 }
 
-/// A value in a message: in quotes, cut where it is long.
+/// A value in a message: quoted, truncated if long.
 pub(super) fn quote(text: &str) -> String {
     const LONGEST: usize = 80;
     if text.chars().count() <= LONGEST {

@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn windows_that_may_have_lost_records_are_refused() {
-        // Of a record stamped at −30 min the event may be 5 min ahead: the window of that moment is not whole.
+        // The event of a record stamped at −30 min may be 5 min ahead: the window at that time is incomplete.
         let (range, refused) = divided(-HOUR, -10_000 - 20 * 60_000, Some(-30 * 60_000));
         assert_eq!(refused, [(-HOUR, -25 * 60_000 + 10_000)]);
         assert_eq!(range, Some((-25 * 60_000 + 10_000, -10_000 - 20 * 60_000)));

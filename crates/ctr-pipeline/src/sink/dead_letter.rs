@@ -1,8 +1,8 @@
 //! The producer of dead letters.
 //!
-//! Whatever a record was, the letter about it must fit: a letter that is refused as too large is this sink's own affair. It
-//! halves what it sends at once and cuts letters to that, until the topic takes them; the worker hears of it as of any other
-//! letter, when it is written. Only a topic that takes less than [`MIN_LIMIT`] needs a person.
+//! Any record's dead letter must fit: the sink itself handles one that is refused as too large. It halves its batches
+//! and cuts dead letters to that size until the topic accepts them; the worker gets the usual receipt when it is
+//! written. Only a topic that accepts less than [`MIN_LIMIT`] needs intervention.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,20 +23,21 @@ use crate::crash_point::crash_point;
 use crate::kafka_log;
 use crate::source::consumer::client_config;
 
-/// How long librdkafka tries by itself before it hands a letter back. It is sent again then; the point is to say so.
+/// How long librdkafka retries before it returns a dead letter. It is sent again then; the return only makes the
+/// failure visible.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Below this many bytes no letter is cut: its place in the log, the code and what the record was need them.
+/// Dead letters are not cut below this many bytes: position, code and description of the record need them.
 const MIN_LIMIT: usize = 1_024;
 
-/// A dead letter on its way.
+/// A dead letter in flight.
 #[derive(Debug)]
 pub struct Letter {
     /// The task that issued it.
     pub task: TaskId,
     /// Its number within the task.
     pub number: u64,
-    /// The key of the record, so that letters of a product lie together.
+    /// The key of the record, so that the dead letters of a product share a partition.
     pub key: Option<Vec<u8>>,
     /// The encoded letter.
     pub payload: Vec<u8>,
@@ -56,15 +57,15 @@ impl OutgoingLetter for Box<Letter> {
     }
 }
 
-/// What librdkafka keeps for us until the broker has answered.
+/// Context that librdkafka keeps until the broker has responded.
 struct InFlight {
     letter: Box<Letter>,
     reply: Sender<Receipt>,
-    /// The limit that it was sent with; 0 for one that came back for another reason than its size.
+    /// The limit with which it was sent; 0 if it was returned for a reason other than its size.
     limit: usize,
 }
 
-/// Letters that this sink has to send again: refused as too large, or on their way when their producer was replaced.
+/// Dead letters that this sink has to send again: refused as too large, or in flight when their producer was replaced.
 type Returned = Arc<Mutex<VecDeque<InFlight>>>;
 
 struct LetterContext {
@@ -107,20 +108,20 @@ impl ProducerContext for LetterContext {
             }
             Err((error, _)) => Receipt::Undelivered { letter, reason: error.to_string() },
         };
-        // A worker that is gone needs no receipt: it has not committed, so the letter will be issued again.
+        // A worker that has ended needs no receipt: it has not committed, so the dead letter will be issued again.
         let _ = reply.send(receipt);
     }
 }
 
-/// Whether a client or a broker refuses a record for good because of its size, or because of that of its batch.
+/// Whether a client or a broker permanently rejects a record because of its size, or its batch's.
 fn is_too_large(code: RDKafkaErrorCode) -> bool {
     matches!(code, RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge)
 }
 
-/// Why a letter was not taken; it comes back with the answer.
+/// Why a dead letter was not accepted; returned with it.
 #[derive(Debug)]
 pub enum Refused {
-    /// The queue is full: try again when letters have been acknowledged.
+    /// The queue is full: retry when dead letters have been acknowledged.
     Full(Box<Letter>),
     /// It could not be queued for another reason.
     Failed(Box<Letter>, String),
@@ -128,8 +129,8 @@ pub enum Refused {
 
 /// Writes dead letters, for all workers of the process. Never waits.
 ///
-/// The workers serve it in their rounds. A thread that waits for reports would do so in steps of whole milliseconds and turn
-/// in circles for the rest of each: 1 % of a core, all the time.
+/// The workers poll it in their rounds. A thread waiting for delivery reports would wait in steps of whole milliseconds
+/// and busy-wait for the rest of each: 1 % of a core, permanently.
 pub struct DeadLetterSink {
     topic: String,
     config: ClientConfig,
@@ -137,10 +138,10 @@ pub struct DeadLetterSink {
     returned: Returned,
 }
 
-/// The producer, and how much it sends at once.
+/// The producer, and its size limit.
 struct Line {
     producer: BaseProducer<LetterContext>,
-    /// Bytes of a letter, and of a batch of letters, at most: halved when the broker refuses them as too large.
+    /// Maximum bytes of a dead letter, and of a batch: halved when the broker rejects them as too large.
     limit: usize,
 }
 
@@ -148,7 +149,8 @@ impl DeadLetterSink {
     /// A producer for the dead letter topic.
     ///
     /// # Errors
-    /// Where librdkafka refuses the settings.
+    ///
+    /// If librdkafka rejects the settings.
     pub fn new(kafka: &KafkaConfig) -> Result<Self, KafkaError> {
         let mut config = client_config(kafka);
         config
@@ -172,14 +174,14 @@ impl DeadLetterSink {
         &self.topic
     }
 
-    /// Turns the broker's answers that have come into receipts. To be called again and again, by any worker: a report that
-    /// one takes goes to the worker that sent the letter.
+    /// Converts the broker's responses to receipts. Any worker must call it regularly: the receipt goes to the worker
+    /// that sent the dead letter.
     pub fn serve(&self) {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let before = line.producer.in_flight_count();
             line.producer.poll(Duration::ZERO);
-            // One poll takes the answer to one request.
+            // One poll returns the response to one request.
             if line.producer.in_flight_count() == before {
                 break;
             }
@@ -187,7 +189,7 @@ impl DeadLetterSink {
         self.send_returned(&mut line);
     }
 
-    /// Sends letters again that came back; where one was too large, all of them cut and in smaller batches.
+    /// Resends returned dead letters; if one was too large, all of them are cut and sent in smaller batches.
     fn send_returned(&self, line: &mut Line) {
         let returned = std::mem::take(&mut *self.returned.lock().unwrap_or_else(PoisonError::into_inner));
         if returned.iter().any(|in_flight| in_flight.limit == line.limit) {
@@ -201,14 +203,14 @@ impl DeadLetterSink {
                     self.returned.lock().unwrap_or_else(PoisonError::into_inner).push_back(waiting);
                 }
                 Err(Refused::Failed(letter, reason)) => {
-                    // As in `delivery`: who is gone needs no receipt.
+                    // As in `delivery`: a worker that has ended needs no receipt.
                     let _ = reply.send(Receipt::Undelivered { letter, reason });
                 }
             }
         }
     }
 
-    /// From now on letters and batches are half as large. What is on its way comes back to be sent again.
+    /// Halves the limit for dead letters and batches. Those in flight are returned and sent again.
     fn halve(&self, line: &mut Line) {
         let limit = (line.limit / 2).max(MIN_LIMIT);
         tracing::warn!(topic = self.topic, bytes = limit, "dead letters are too large for their topic; cutting them");
@@ -218,10 +220,11 @@ impl DeadLetterSink {
         }
     }
 
-    /// Queues a letter; the receipt comes through `reply`, for better or worse.
+    /// Queues a dead letter; the receipt is sent through `reply`, whatever the outcome.
     ///
     /// # Errors
-    /// The letter itself, with why it was not taken.
+    ///
+    /// The dead letter itself, with the reason.
     pub fn send(&self, letter: Box<Letter>, reply: &Sender<Receipt>) -> Result<(), Refused> {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         self.send_on(&mut line, letter, reply)
@@ -239,7 +242,7 @@ impl DeadLetterSink {
         let letter = record.delivery_opaque.letter;
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::QueueFull) => return Err(Refused::Full(letter)),
-            // A limit of the client's own, `message.max.bytes`: it is as good as the topic's.
+            // A limit of the client itself, `message.max.bytes`, is treated like the topic's.
             Some(code) if is_too_large(code) && line.limit > MIN_LIMIT => {
                 let before = line.limit;
                 self.halve(line);
@@ -249,8 +252,8 @@ impl DeadLetterSink {
             }
             _ => {}
         }
-        // An idempotent producer that lost its place never works again: letters in flight come back, and a new producer
-        // takes them.
+        // An idempotent producer in a fatal state never works again: dead letters in flight are returned, and a new
+        // producer takes over.
         if line.producer.client().fatal_error().is_some()
             && let Ok(fresh) = connect(&self.config, line.limit, &self.returned)
         {
@@ -260,7 +263,7 @@ impl DeadLetterSink {
     }
 }
 
-/// A producer whose batches have at most `limit` bytes, unless a single letter has more.
+/// A producer whose batches have at most `limit` bytes, unless a single dead letter is larger.
 fn connect(
     config: &ClientConfig,
     limit: usize,
@@ -271,7 +274,7 @@ fn connect(
     BaseProducer::from_config_and_context(&config, LetterContext { returned: Arc::clone(returned) })
 }
 
-/// The letter as far as `limit` bytes hold it, key included.
+/// The dead letter cut to `limit` bytes, including its key.
 fn fitted(mut letter: Box<Letter>, limit: usize) -> Box<Letter> {
     if let Some(key) = &mut letter.key {
         let end = letter_key(key).len().min(limit / 4);

@@ -1,4 +1,4 @@
-//! Assignments: librdkafka's lists of partitions as the shell sees them, and the shell's as librdkafka does.
+//! Assignments: converts between librdkafka's lists of partitions and the shell's.
 
 use std::sync::Arc;
 
@@ -27,18 +27,20 @@ impl Topics {
         Side::BOTH.into_iter().find(|side| self.0[*side] == topic)
     }
 
-    /// The partitions of a list that are ours to know.
+    /// The partitions of a list that belong to the job's topics.
     pub(crate) fn partitions(&self, list: &TopicPartitionList) -> Vec<(Side, i32)> {
         let of = |topic: &str, partition| Some((self.side(topic)?, partition));
         list.elements().iter().filter_map(|element| of(element.topic(), element.partition())).collect()
     }
 }
 
-/// Lets the consumer read these pairs, and no others. Queues are split before the assignment is made: after it, records or the
-/// one end-of-partition event could already lie in the consumer's own queue. One pair of queues for each start, in order.
+/// Makes the consumer read exactly these pairs. Queues are split before the assignment is made: after it, records or
+/// the one end-of-partition event could already be in the consumer's own queue. One pair of queues for each start, in
+/// order.
 ///
 /// # Errors
-/// Where librdkafka does not take it.
+///
+/// If librdkafka rejects the assignment.
 pub(crate) fn assign<C: ConsumerContext + 'static>(
     consumer: &Arc<BaseConsumer<C>>,
     topics: &Topics,

@@ -1,10 +1,12 @@
 //! Batch reads from the queue of one partition.
 //!
-//! Why: the crate's safe ways to read give one message at a time, at about 0.3 µs each, which is most of what a record costs
-//! here. A batch from a partition's own queue costs a tenth of that, and its topic and partition are known once for all of it.
+//! The crate's safe interfaces return one message at a time, at about 0.3 µs each, which is most of the cost of a
+//! record here. A batch from a partition's own queue costs a tenth of that, and topic and partition are known once for
+//! the whole batch.
 //!
-//! What makes the face safe: a [`PartitionQueue`] keeps its consumer, and with it the native client, alive; a [`Batch`] borrows
-//! its queue and owns its messages until it is dropped; payloads are lent for no longer than that.
+//! Why the interface is safe: a [`PartitionQueue`] keeps its consumer, and with it the native client, alive; a
+//! [`Batch`] borrows its queue and owns its messages until it is dropped; payloads are borrowed for no longer than
+//! that.
 #![allow(unsafe_code, reason = "the crate has no batch read; every call below says why it is sound")]
 
 use std::any::Any;
@@ -20,48 +22,48 @@ use rdkafka_sys as sys;
 
 use ctr_domain::checkpoint::RecordMark;
 
-/// What one entry of a batch is.
+/// One entry of a batch.
 #[derive(Debug)]
 pub enum Entry<'a> {
     /// A record of the log.
     Record(Record<'a>),
     /// Everything up to this offset has been read; the next record will have it.
     PartitionEnd(i64),
-    /// Something is wrong with this partition.
+    /// An error of this partition.
     Error {
-        /// What librdkafka calls it.
+        /// librdkafka's code.
         code: RDKafkaErrorCode,
-        /// Its words for people.
+        /// The message.
         message: String,
     },
 }
 
-/// One record, lent from its batch.
+/// One record, borrowed from its batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
-    /// Where it is, and when it was stamped.
+    /// Its offset and timestamp.
     pub mark: RecordMark,
     /// Its key, if it has one.
     pub key: Option<&'a [u8]>,
     /// Its value; `None` is a tombstone.
     pub payload: Option<&'a [u8]>,
-    /// Where its headers are looked up, which costs nothing until it is done.
+    /// Where its headers are looked up, on demand.
     message: *mut sys::rd_kafka_message_t,
 }
 
 impl<'a> Record<'a> {
-    /// The value of a header: of several with one name the last. `None` where there is none, or it has no value.
+    /// The value of a header: the last one if a name occurs several times. `None` if there is none, or it has no value.
     #[must_use]
     pub fn header(&self, name: &CStr) -> Option<&'a [u8]> {
         let mut headers = ptr::null_mut();
-        // SAFETY: the message lives for `'a`. librdkafka reads its headers when they are first asked for and keeps them with
-        // the message; a record cannot leave its thread (a pointer is not `Send`), so nobody asks at the same moment.
+        // SAFETY: the message lives for `'a`. librdkafka parses its headers on first access and keeps them with the
+        // message; a record cannot leave its thread (a pointer is not `Send`), so there is no concurrent access.
         let found = unsafe { sys::rd_kafka_message_headers(self.message, &raw mut headers) };
         if found != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
             return None;
         }
         let (mut value, mut len) = (ptr::null(), 0);
-        // SAFETY: the headers were just given; the name ends with a zero byte; both others are locals to write to.
+        // SAFETY: the headers were just obtained; the name ends with a zero byte; both others are locals to write to.
         let found = unsafe { sys::rd_kafka_header_get_last(headers, name.as_ptr(), &raw mut value, &raw mut len) };
         if found != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
             return None;
@@ -70,7 +72,7 @@ impl<'a> Record<'a> {
         unsafe { bytes(value, len) }
     }
 
-    /// All headers in their order: name and value. A name that is not UTF-8 is told as far as it is.
+    /// All headers in order: name and value. Invalid UTF-8 in a name is replaced.
     #[must_use]
     pub fn headers(&self) -> Vec<(Cow<'a, str>, Option<&'a [u8]>)> {
         let mut headers = ptr::null_mut();
@@ -81,7 +83,7 @@ impl<'a> Record<'a> {
         }
         let next = |index| {
             let (mut name, mut value, mut len) = (ptr::null(), ptr::null(), 0);
-            // SAFETY: the headers were just given; the three others are locals to write to.
+            // SAFETY: the headers were just obtained; the three others are locals to write to.
             let found =
                 unsafe { sys::rd_kafka_header_get_all(headers, index, &raw mut name, &raw mut value, &raw mut len) };
             if found != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR || name.is_null() {
@@ -96,12 +98,12 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The queue of one assigned partition, apart from the consumer's own queue. Queues that outlive an assignment are harmless,
-/// they stay empty.
+/// The queue of one assigned partition, separate from the consumer's own queue. Queues that outlive an assignment are
+/// harmless; they stay empty.
 #[derive(Debug)]
 pub struct PartitionQueue {
     queue: ptr::NonNull<sys::rd_kafka_queue_t>,
-    /// The consumer. Dropped after the queue is given back, so that its client is never gone before.
+    /// The consumer. Dropped after the queue is released, so that its client always outlives the queue.
     _consumer: Arc<dyn Any + Send + Sync>,
 }
 
@@ -109,10 +111,10 @@ pub struct PartitionQueue {
 unsafe impl Send for PartitionQueue {}
 
 impl PartitionQueue {
-    /// Takes the queue of a partition out of the consumer's own. Must be called in the rebalance callback *before* the
-    /// assignment is made: after it, records or the one end-of-partition event may already lie in the consumer's queue.
+    /// Splits the queue of a partition from the consumer's own. Must be called *before* the assignment is made: after
+    /// it, records or the one end-of-partition event may already be in the consumer's queue.
     ///
-    /// `None` where librdkafka does not know the partition.
+    /// `None` if librdkafka does not know the partition.
     pub fn split<C>(consumer: &Arc<BaseConsumer<C>>, topic: &str, partition: i32) -> Option<Self>
     where
         C: ConsumerContext + 'static,
@@ -122,12 +124,12 @@ impl PartitionQueue {
         let queue =
             unsafe { sys::rd_kafka_queue_get_partition(consumer.client().native_ptr(), topic.as_ptr(), partition) };
         let queue = ptr::NonNull::new(queue)?;
-        // SAFETY: a queue just taken is valid; forwarding to null makes it stand alone.
+        // SAFETY: a queue just obtained is valid; forwarding to null makes it independent.
         unsafe { sys::rd_kafka_queue_forward(queue.as_ptr(), ptr::null_mut()) };
         Some(Self { queue, _consumer: Arc::<BaseConsumer<C>>::clone(consumer) })
     }
 
-    /// Takes what lies in the queue, without waiting, into `buffer`.
+    /// Moves the contents of the queue to `buffer`, without waiting.
     pub fn read<'b>(&'b self, buffer: &'b mut BatchBuffer) -> Batch<'b> {
         let capacity = buffer.messages.len();
         // SAFETY: the queue is valid while `self` is, the buffer has room for `capacity` pointers, and a batch that borrows
@@ -135,19 +137,20 @@ impl PartitionQueue {
         let read = unsafe {
             sys::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, buffer.messages.as_mut_ptr(), capacity)
         };
-        // A negative count is an error of the call itself, which librdkafka has only for queues of consumers being closed.
+        // A negative count is an error of the call itself, which librdkafka returns only for queues of consumers being
+        // closed.
         Batch { len: usize::try_from(read).unwrap_or(0).min(capacity), buffer }
     }
 }
 
 impl Drop for PartitionQueue {
     fn drop(&mut self) {
-        // SAFETY: the reference that `split` was given is given back, once.
+        // SAFETY: the reference obtained by `split` is released, once.
         unsafe { sys::rd_kafka_queue_destroy(self.queue.as_ptr()) };
     }
 }
 
-/// Room for one batch, used again and again.
+/// Reusable room for one batch.
 #[derive(Debug)]
 pub struct BatchBuffer {
     messages: Vec<*mut sys::rd_kafka_message_t>,
@@ -160,7 +163,7 @@ impl BatchBuffer {
     }
 }
 
-/// The messages of one read. Dropping it gives them back to librdkafka.
+/// The messages of one read. Dropping it returns them to librdkafka.
 #[derive(Debug)]
 pub struct Batch<'b> {
     buffer: &'b mut BatchBuffer,
@@ -168,12 +171,12 @@ pub struct Batch<'b> {
 }
 
 impl Batch<'_> {
-    /// Whether nothing lay in the queue.
+    /// Whether the queue was empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The entries in the order of the log.
+    /// The entries in log order.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.buffer.messages[..self.len].iter().map(|message| {
             // SAFETY: librdkafka has filled the first `len` pointers with messages that live until they are destroyed,
@@ -186,7 +189,7 @@ impl Batch<'_> {
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
         for message in &mut self.buffer.messages[..self.len] {
-            // SAFETY: each of these messages was handed to us by the read and is destroyed exactly once, here.
+            // SAFETY: each of these messages was returned to us by the read and is destroyed exactly once, here.
             unsafe { sys::rd_kafka_message_destroy(*message) };
             *message = ptr::null_mut();
         }
@@ -205,7 +208,7 @@ unsafe fn entry<'a>(message: *mut sys::rd_kafka_message_t, _lent: PhantomData<&'
             let stamped = !matches!(kind, sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE);
             Entry::Record(Record {
                 mark: RecordMark { offset: fields.offset, timestamp: (stamped && timestamp >= 0).then_some(timestamp) },
-                // SAFETY: librdkafka gives pointer and length of bytes that live as long as the message.
+                // SAFETY: librdkafka returns pointer and length of bytes that live as long as the message.
                 key: unsafe { bytes(fields.key, fields.key_len) },
                 // SAFETY: as above.
                 payload: unsafe { bytes(fields.payload, fields.len) },

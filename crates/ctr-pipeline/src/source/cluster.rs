@@ -12,9 +12,9 @@ pub struct LogBounds {
     pub start: Option<i64>,
     /// The offset of the next record to be written.
     pub end: Option<i64>,
-    /// Where what can be read ends: before the first record of a transaction that is still open.
+    /// The end of what can be read: before the first record of a transaction that is still open.
     pub stable_end: Option<i64>,
-    /// Since when that lies before the end, epoch ms.
+    /// Since when that is before the end, epoch ms.
     pub held_since: Option<i64>,
 }
 
@@ -22,11 +22,11 @@ impl LogBounds {
     /// Records that an open transaction holds back.
     #[must_use]
     pub fn held_back(&self) -> Option<i64> {
-        // The two ends are not asked at one moment: the stable one comes later and may be larger.
+        // The two ends are not read at the same moment: the stable one is read later and may be larger.
         Some((self.end? - self.stable_end?).max(0))
     }
 
-    /// Both ends were asked: notes since when records are held back.
+    /// Both ends are known: notes since when records are held back.
     pub fn note_ends(&mut self, now: i64) {
         self.held_since = if self.held_back() > Some(0) { self.held_since.or(Some(now)) } else { None };
     }

@@ -1,7 +1,7 @@
-//! The cluster as others should see it: where the logs end, and who in the group has which partitions.
+//! Watches the cluster: where the logs end, and which member of the group has which partitions.
 //!
-//! Lag must be right for a partition that is not read, and what a consumer was told with its last fetch is not: so the ends
-//! are asked, twice a second, with one request a broker for all partitions together.
+//! Lag must be correct for a partition that is not being read, and a consumer's knowledge from its last fetch is not:
+//! so the end offsets are requested twice a second, with one request per broker for all partitions together.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,22 +16,22 @@ use crate::shutdown::Shutdown;
 use crate::source::cluster::{ClusterBoard, GroupMember, LogBounds, TopicLogs};
 use crate::wall_clock::now_ms;
 
-/// How often the ends of the logs are asked.
+/// How often the end offsets are requested.
 const ENDS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How often the rest is: the beginnings of the logs, partitions that were added, the members of the group.
+/// How often everything else is requested: the start offsets, added partitions, the members of the group.
 const MEMBERS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long one answer may take. What was answered before stands, and says how old it is.
+/// Timeout of one request. Earlier results remain valid, and their age is shown.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often a waiting thread looks whether it should end.
+/// How often a waiting thread checks whether it should stop.
 const STOP_POLL: Duration = Duration::from_millis(100);
 
-/// Asks, and shows what was answered.
+/// Sends the requests, and publishes the results.
 pub(crate) struct ClusterWatch {
     client: Arc<QuestionClient>,
-    /// One that is told where what can be read ends.
+    /// A client that is told where the readable part ends.
     stable: Arc<QuestionClient>,
     board: Arc<ClusterBoard>,
     group: String,
@@ -51,10 +51,11 @@ impl ClusterWatch {
         Self { client, stable, board, group: kafka.group_id.clone(), topics }
     }
 
-    /// Watches on a thread of its own until the process is asked to stop.
+    /// Watches on a separate thread until the process stops.
     ///
     /// # Errors
-    /// Where no thread can be started.
+    ///
+    /// If the thread cannot be started.
     pub(crate) fn start(mut self, shutdown: Shutdown) -> std::io::Result<()> {
         let watch = move || {
             let mut next_members = Instant::now();
@@ -80,7 +81,7 @@ impl ClusterWatch {
         }
     }
 
-    /// What changes seldom.
+    /// Information that rarely changes.
     fn look_around(&mut self) -> KafkaResult<()> {
         for topic in &mut self.topics {
             let metadata = self.client.fetch_metadata(Some(&topic.name), TIMEOUT)?;
@@ -114,7 +115,8 @@ impl ClusterWatch {
         Ok(())
     }
 
-    /// Asks one thing of all partitions at once. A broker answers `End` and `Beginning` where a time is asked for.
+    /// Requests one offset of all partitions at once. A broker returns `End` and `Beginning` for these special
+    /// timestamps.
     fn ask(&mut self, ends: Ends, what: Offset, set: fn(&mut LogBounds, Option<i64>)) -> KafkaResult<()> {
         let mut list = TopicPartitionList::new();
         for topic in &self.topics {
@@ -141,8 +143,8 @@ impl ClusterWatch {
     }
 }
 
-/// The partitions in a member's assignment as the consumer protocol writes it: version, then for each topic its name and
-/// its partitions, all lengths and numbers big-endian. `None` where it ends too early.
+/// The partitions in a member's assignment as encoded by the consumer protocol: version, then for each topic its name
+/// and its partitions, all lengths and numbers big-endian. `None` if it is truncated.
 fn assigned_partitions(assignment: &[u8]) -> Option<Vec<(String, Vec<i32>)>> {
     let (_version, mut rest) = assignment.split_first_chunk::<2>()?;
     let topics = take_i32(&mut rest)?;

@@ -1,8 +1,9 @@
-//! Asynchronous commits whose answer comes back, each to its own commit.
+//! Asynchronous commits whose result is returned, each to its own commit.
 //!
-//! librdkafka answers an asynchronous `rd_kafka_commit` only to a commit callback, and the crate's consumer, which works with
-//! events, sets none: the answer is lost (librdkafka 2.12, `rd_kafka_cgrp_propagate_commit_result`). Given a queue for it, the
-//! answer comes as an event. Each commit has a queue of its own, so a late answer is never taken for that of a later commit.
+//! librdkafka reports the result of an asynchronous `rd_kafka_commit` only to a commit callback, and the crate's
+//! consumer, which uses events, sets none: the result is lost (librdkafka 2.12,
+//! `rd_kafka_cgrp_propagate_commit_result`). With a queue, the result arrives as an event. Each commit has its own
+//! queue, so a late result is never attributed to a later commit.
 #![allow(unsafe_code, reason = "the crate has no commit with a queue; every call below says why it is sound")]
 
 use std::any::Any;
@@ -14,19 +15,20 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka_sys as sys;
 
-/// A commit that was begun. Dropping it gives up on its answer.
+/// A commit in flight. Dropping it abandons its result.
 #[derive(Debug)]
 pub(crate) struct PendingCommit {
     queue: ptr::NonNull<sys::rd_kafka_queue_t>,
-    /// The consumer. Dropped after the queue is given back, so that its client is never gone before.
+    /// The consumer. Dropped after the queue is released, so that its client always outlives the queue.
     _consumer: Arc<dyn Any + Send + Sync>,
 }
 
 impl PendingCommit {
-    /// Begins a commit.
+    /// Starts a commit.
     ///
     /// # Errors
-    /// Where the commit could not even be begun.
+    ///
+    /// If the commit could not be started.
     pub(crate) fn begin<C>(consumer: &Arc<BaseConsumer<C>>, offsets: &TopicPartitionList) -> KafkaResult<Self>
     where
         C: ConsumerContext + 'static,
@@ -47,12 +49,12 @@ impl PendingCommit {
         }
     }
 
-    /// The broker's answer, if it has come. Never waits.
+    /// The broker's response, if it has arrived. Never waits.
     pub(crate) fn answer(&self) -> Option<KafkaResult<()>> {
         // SAFETY: the queue is valid while `self` is; the event, if there is one, is ours and destroyed below.
         let event = unsafe { sys::rd_kafka_queue_poll(self.queue.as_ptr(), 0) };
         let event = ptr::NonNull::new(event)?;
-        // SAFETY: the event was just given; its error is read before it is destroyed, once.
+        // SAFETY: the event was just obtained; its error is read before it is destroyed, once.
         let code = unsafe {
             let code = sys::rd_kafka_event_error(event.as_ptr());
             sys::rd_kafka_event_destroy(event.as_ptr());
@@ -67,7 +69,7 @@ impl PendingCommit {
 
 impl Drop for PendingCommit {
     fn drop(&mut self) {
-        // SAFETY: the reference that `begin` was given is given back, once; a commit that is still on its way keeps its own.
+        // SAFETY: the reference obtained by `begin` is released, once; a commit still in flight keeps its own.
         unsafe { sys::rd_kafka_queue_destroy(self.queue.as_ptr()) };
     }
 }

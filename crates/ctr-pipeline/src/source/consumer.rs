@@ -1,4 +1,4 @@
-//! The consumer's settings: what the recovery protocol rests on, and what decides speed and memory.
+//! The consumer's settings: those required by the recovery protocol, and those that determine speed and memory.
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::BaseConsumer;
@@ -9,20 +9,20 @@ use crate::config::KafkaConfig;
 /// Records taken from a partition's queue at a time.
 pub const BATCH_RECORDS: usize = 1_000;
 
-/// The size of a batch that a topic takes by default, in bytes.
+/// The maximum batch size that a topic accepts by default, in bytes.
 const LARGEST_BATCH: u64 = 1_048_588;
 
-/// How a worker is known to the group: the same after a restart, so that it has its partitions back at once.
+/// The worker's identity in the group: the same after a restart, so that it gets its partitions back immediately.
 #[must_use]
 pub(crate) fn member_id(instance_id: &str, worker: usize) -> String {
     format!("{instance_id}-{worker}")
 }
 
-/// Settings every client of this process shares.
+/// Settings of every client of this process.
 #[must_use]
 pub(crate) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
     let mut config = ClientConfig::new();
-    // A broker that is back is used again within a second, not within the ten of the default.
+    // A broker that is back is used again within a second, not after the default of ten.
     config.set("reconnect.backoff.max.ms", "1000");
     for (name, value) in kafka.properties.of_every_client() {
         config.set(name, value);
@@ -35,20 +35,22 @@ pub(crate) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
 #[must_use]
 pub fn consumer_config(kafka: &KafkaConfig, member_id: &str) -> ClientConfig {
     let mut config = client_config(kafka);
-    // What decides speed and memory; `kafka.properties` may change these. The queue limits hold per partition. Without the
-    // short back-off, a partition whose queue was full is not fetched again for a whole second.
+    // These determine speed and memory; `kafka.properties` may change them. The queue limits apply per partition.
+    // Without the short back-off, a partition whose queue was full is not fetched again for a whole second.
     config
         .set("fetch.queue.backoff.ms", "2")
         .set("queued.min.messages", "5000")
         .set("queued.max.messages.kbytes", "2048")
         .set("max.partition.fetch.bytes", "131072")
-        // A batch that weighs a megabyte may hold sixty unpacked, and each partition of an answer gives at least one: so that not all
-        // partitions of a broker are unpacked at once, an answer ends with about the largest batch there may be.
+        // A batch of a megabyte may decompress to sixty, and a fetch response has at least one batch per partition: so
+        // that not all partitions of a broker are decompressed at once, the size of a response is limited to about the
+        // largest possible batch.
         .set("fetch.max.bytes", largest_answer(kafka))
-        // A trickle of events is fetched twenty times a second, not with every event: which saves a third of the CPU at 1,000 events/s.
+        // A trickle of events is fetched twenty times a second, not with every event, which saves a third of the CPU at
+        // 1,000 events/s.
         .set("fetch.min.bytes", "16384")
         .set("fetch.wait.max.ms", "50")
-        // Partitions that are added, and topics that come back, are seen within this time.
+        // Added partitions and recreated topics are detected within this time.
         .set("topic.metadata.refresh.interval.ms", "10000");
     for (name, value) in kafka.properties.iter() {
         config.set(name, value);
@@ -58,26 +60,27 @@ pub fn consumer_config(kafka: &KafkaConfig, member_id: &str) -> ClientConfig {
         .set("group.id", &kafka.group_id)
         .set("group.instance.id", member_id)
         .set("session.timeout.ms", kafka.session_timeout.as_millis().to_string())
-        // A member hears of a rebalance with its next heartbeat: often, so that a group forms in less than a second.
+        // A member learns of a rebalance with its next heartbeat; frequent ones let a group form in less than a second.
         .set("heartbeat.interval.ms", (kafka.session_timeout.as_millis() / 30).to_string())
-        // Impressions-p and clicks-p on one member: the range assignor gives both topics' partitions alike.
+        // Impressions-p and clicks-p on one member: the range assignor assigns both topics' partitions in the same way.
         .set("partition.assignment.strategy", "range")
-        // Commits are checkpoints, made by us.
+        // Commits are checkpoints, made by the worker.
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
-        // Starts are always explicit. An offset that is not there is an error to look at, never a silent jump.
+        // Starts are always explicit. A missing offset is reported as an error, never a silent jump.
         .set("auto.offset.reset", "error")
         .set("enable.partition.eof", "true");
     config
 }
 
-/// librdkafka wants an answer to be no smaller than `message.max.bytes`.
+/// librdkafka requires the maximum response size to be at least `message.max.bytes`.
 fn largest_answer(kafka: &KafkaConfig) -> String {
     let message = kafka.properties.get("message.max.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
     LARGEST_BATCH.max(message).to_string()
 }
 
-/// What librdkafka says against `kafka.properties`, by name: found by making a client of each kind, which asks nobody.
+/// librdkafka's errors about `kafka.properties`, by name: found by creating a client of each kind, which does not
+/// connect.
 #[must_use]
 pub(crate) fn refused_properties(kafka: &KafkaConfig) -> Option<String> {
     let member = consumer_config(kafka, "check").create::<BaseConsumer>().err();

@@ -1,7 +1,7 @@
-//! The broker's word on where a log ends: asked on a thread of its own, so that a worker never waits for it.
+//! End offsets from the brokers, requested on a separate thread so that a worker never waits for them.
 //!
-//! The end of a log is its high watermark. Records of a transaction that is still open lie before it, although nobody may read
-//! them yet: so these clients read what is not committed.
+//! The end of a log is its high watermark. Records of an open transaction precede it, although they cannot be read yet:
+//! so these clients use `read_uncommitted`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use super::consumer::client_config;
 use crate::config::KafkaConfig;
 use crate::kafka_log;
 
-/// How long one answer may take. No answer is no proof; the worker asks again.
+/// Timeout of one request. A missing response proves nothing; the worker requests again.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A client without a group, for questions: clones of the [`Arc`] may ask at the same time.
+/// A client without a group, for queries: clones of the [`Arc`] may be used concurrently.
 pub(crate) type QuestionClient = BaseConsumer<QuietContext>;
 
 /// Which end of a log a client is told.
@@ -29,14 +29,15 @@ pub(crate) type QuestionClient = BaseConsumer<QuietContext>;
 pub(crate) enum Ends {
     /// Of the log itself, its high watermark.
     Log,
-    /// Of what can be read: before the first record of an open transaction.
+    /// Of the readable part: before the first record of an open transaction.
     Stable,
 }
 
-/// Connects one.
+/// Creates one.
 ///
 /// # Errors
-/// Where librdkafka refuses the settings.
+///
+/// If librdkafka rejects the settings.
 pub(crate) fn question_client(kafka: &KafkaConfig, ends: Ends) -> KafkaResult<Arc<QuestionClient>> {
     let mut config = client_config(kafka);
     config.set(
@@ -49,7 +50,7 @@ pub(crate) fn question_client(kafka: &KafkaConfig, ends: Ends) -> KafkaResult<Ar
     Ok(Arc::new(BaseConsumer::from_config_and_context(&config, QuietContext)?))
 }
 
-/// Errors of such a client are for debugging: those who ask are told by the answer.
+/// Errors of such a client are for debugging: the caller sees the error in the result.
 pub(crate) struct QuietContext;
 
 impl ClientContext for QuietContext {
@@ -64,10 +65,10 @@ impl ClientContext for QuietContext {
 
 impl ConsumerContext for QuietContext {}
 
-/// A task's question, and where its answer goes.
+/// A task's request, and where its result goes.
 type Asked = (EndOffsetQuestion, Sender<EndOffsetAnswer>);
 
-/// The workers' end: clone it, send questions. The thread ends when all are gone.
+/// The workers' end: clone it to send requests. The thread ends when all clones are dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct EndOffsets {
     questions: Sender<Asked>,
@@ -77,7 +78,8 @@ impl EndOffsets {
     /// Starts the thread.
     ///
     /// # Errors
-    /// Where no thread can be started.
+    ///
+    /// If the thread cannot be started.
     pub(crate) fn start(client: Arc<QuestionClient>, topics: Topics) -> std::io::Result<Self> {
         let (questions, asked) = unbounded();
         std::thread::Builder::new()
@@ -86,14 +88,14 @@ impl EndOffsets {
         Ok(Self { questions })
     }
 
-    /// Asks. The answer comes when it comes.
+    /// Queues a request; the result arrives asynchronously.
     pub(crate) fn ask(&self, question: EndOffsetQuestion, reply: Sender<EndOffsetAnswer>) {
         // The thread lives as long as any sender does.
         let _ = self.questions.send((question, reply));
     }
 }
 
-/// All questions that wait are answered together, so that an outage gathers no more than one for each pair.
+/// All waiting requests are answered together, so that in an outage at most one per pair is pending.
 fn answer_all(client: &QuestionClient, topics: &Topics, asked: &Receiver<Asked>) {
     while let Ok(first) = asked.recv() {
         let questions: Vec<Asked> = std::iter::once(first).chain(asked.try_iter()).collect();

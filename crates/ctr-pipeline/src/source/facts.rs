@@ -1,7 +1,7 @@
-//! What is needed to take partitions over: which are there, what the group has committed for them, what their logs hold.
+//! The facts needed to take partitions over: which exist, the group's commits for them, the bounds of their logs.
 //!
-//! Asked all at once, on a thread of its own for each question, by clients that are no members: a worker never waits for it,
-//! and a question that hangs keeps no member alive.
+//! Requested all at once, on a separate thread for each request, by clients that are not group members: a worker never
+//! waits, and a request that hangs keeps no member alive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,17 +20,17 @@ use super::consumer::client_config;
 use super::end_offsets::{QuestionClient, QuietContext};
 use crate::config::KafkaConfig;
 
-/// How long the brokers may take to answer one question. A worker asks again.
+/// Timeout of one request. A worker requests again.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The answer to a question, or why there is none.
+/// The result of a request, or why it failed.
 #[derive(Debug)]
 pub(crate) struct FactsAnswer {
     pub(crate) id: FactsId,
     pub(crate) facts: Result<Vec<PartitionFacts>, String>,
 }
 
-/// Asks for facts. Clones share their clients.
+/// Requests facts. Clones share their clients.
 #[derive(Clone)]
 pub(crate) struct FactsSource {
     group: Arc<QuestionClient>,
@@ -39,10 +39,11 @@ pub(crate) struct FactsSource {
 }
 
 impl FactsSource {
-    /// A source for the group of the settings. `logs` is asked for the bounds of logs.
+    /// A source for the group of the settings. `logs` is the client for the bounds of logs.
     ///
     /// # Errors
-    /// Where librdkafka refuses the settings.
+    ///
+    /// If librdkafka rejects the settings.
     pub(crate) fn new(kafka: &KafkaConfig, topics: Topics, logs: Arc<QuestionClient>) -> KafkaResult<Self> {
         let mut config = client_config(kafka);
         // Without a subscription it is no member.
@@ -51,15 +52,16 @@ impl FactsSource {
         Ok(Self { group, logs, topics })
     }
 
-    /// Asks. The answer comes through `reply`, when it comes.
+    /// Queues a request; the result arrives through `reply`.
     ///
     /// # Errors
-    /// Where no thread can be started.
+    ///
+    /// If the thread cannot be started.
     pub(crate) fn ask(&self, id: FactsId, partitions: Vec<i32>, reply: Sender<FactsAnswer>) -> std::io::Result<()> {
         let source = self.clone();
         std::thread::Builder::new().name("facts".to_owned()).spawn(move || {
             let facts = source.look(&partitions).map_err(|error| error.to_string());
-            // A worker that is gone has no question any more.
+            // A worker that has ended needs no result.
             let _ = reply.send(FactsAnswer { id, facts });
         })?;
         Ok(())
@@ -99,14 +101,14 @@ impl FactsSource {
         Ok(facts)
     }
 
-    /// How many partitions a topic has: 0 where there is none.
+    /// The number of partitions of a topic: 0 if it does not exist.
     fn count(&self, side: Side) -> KafkaResult<i32> {
         let metadata = self.logs.fetch_metadata(Some(self.topics.name(side)), TIMEOUT)?;
         let found = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
         Ok(i32::try_from(found).unwrap_or(i32::MAX))
     }
 
-    /// One bound of all logs with one request to each broker, which answers these offsets where a time is asked for.
+    /// One bound of all logs, with one request per broker, which returns these offsets for special timestamps.
     fn bounds(&self, list: &TopicPartitionList, what: Offset) -> KafkaResult<TopicPartitionList> {
         let mut asked = list.clone();
         asked.set_all_offsets(what)?;

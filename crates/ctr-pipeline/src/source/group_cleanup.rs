@@ -9,7 +9,7 @@ use rdkafka::config::FromClientConfig;
 use super::consumer::client_config;
 use crate::config::KafkaConfig;
 
-/// How long the coordinator may take to answer.
+/// Timeout of the coordinator's response.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Deletes the group with its commits. Kafka refuses while other instances are members: the last one to stop does it.

@@ -1,11 +1,11 @@
-//! What the group has committed when a process starts, before its workers join.
+//! The group's commits when a process starts, before its workers join.
 //!
-//! Two things cannot be left to the workers, who see only their own partitions:
+//! Two things cannot be left to the workers, which see only their own partitions:
 //!
 //! - The group's **first start** with `offset-strategy: latest` is decided once, for all partitions, and committed. A worker that
-//!   finds no commit could not tell it from a partition that was added to a group at work, which is read from its beginning.
-//! - **Partitions added** while the job was stopped. A static member that returns has its old assignment back without a
-//!   rebalance, so nobody would read them. They are recognised by having no commit, and make the group assign anew.
+//!   finds no commit could not distinguish it from a partition added to a running group, which is read from its beginning.
+//! - **Partitions added** while the job was stopped. A returning static member gets its old assignment back without a
+//!   rebalance, so nobody would read them. They are recognized by their missing commit, and make the group reassign.
 
 use std::time::Duration;
 
@@ -20,31 +20,32 @@ use super::consumer::client_config;
 use super::topics::ClusterFacts;
 use crate::config::KafkaConfig;
 
-/// How long the brokers may take to answer one question.
+/// Timeout of one request.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a group that is about to be joined has committed.
+/// The commits of a group that is about to be joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GroupState {
-    /// Nothing: this is its first start.
+    /// None: this is its first start.
     New,
-    /// Something for every partition.
+    /// One for every partition.
     Complete,
-    /// Something, but not for these many partitions.
+    /// Some, but not for this many partitions.
     PartitionsAdded(usize),
 }
 
-/// The group as it is before this process joins it.
+/// The state of the group before this process joins it.
 pub(crate) struct GroupCommits {
     consumer: BaseConsumer,
     committed: TopicPartitionList,
 }
 
 impl GroupCommits {
-    /// Reads what the group has committed for all partitions of both topics.
+    /// Reads the group's commits for all partitions of both topics.
     ///
     /// # Errors
-    /// Where the brokers do not answer.
+    ///
+    /// If the brokers do not respond.
     pub(crate) fn read(kafka: &KafkaConfig, cluster: &ClusterFacts) -> KafkaResult<Self> {
         let mut config = client_config(kafka);
         config.set("group.id", &kafka.group_id).set("enable.auto.commit", "false");
@@ -73,7 +74,8 @@ impl GroupCommits {
     /// Commits the end of every partition as the group's start.
     ///
     /// # Errors
-    /// Where the brokers do not answer, or another process has just started the group: then that one decides.
+    ///
+    /// If the brokers do not respond, or another process has just started the group: then that one's commits apply.
     pub(crate) fn begin_at_latest(&self, window_size: WindowSize) -> KafkaResult<()> {
         let mut starts = TopicPartitionList::new();
         for element in self.committed.elements() {

@@ -1,4 +1,4 @@
-//! A part of a log, read from its beginning to its end, outside of any group: for commands that look back.
+//! Reads part of a log from start to end, outside of any group: for commands that look back.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,25 +13,25 @@ use super::batch::{BatchBuffer, Entry, PartitionQueue, Record};
 use super::consumer::{BATCH_RECORDS, consumer_config};
 use crate::config::KafkaConfig;
 
-/// How long the brokers may take to answer one question.
+/// Timeout of one request.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a log may give nothing before reading it has failed. Longer than a transaction that nobody ends lasts here.
+/// How long a log may return nothing before reading fails. Longer than an abandoned transaction can last here.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long to wait where nothing lies in the queue.
+/// How long to wait if the queue is empty.
 const IDLE_WAIT: Duration = Duration::from_millis(2);
 
 /// Why a log could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogError {
-    /// A question about a partition was not answered.
+    /// A request about a partition was not answered.
     #[error("{topic}-{partition}: the brokers did not answer: {source}")]
     Unanswered { topic: String, partition: i32, source: KafkaError },
     /// The partition cannot be read.
     #[error("{topic}-{partition} cannot be read: {message} ({code:?})")]
     Broken { topic: String, partition: i32, code: RDKafkaErrorCode, message: String },
-    /// Nothing came.
+    /// No records arrived.
     #[error(
         "{topic}-{partition}: nothing came for {} s at offset {offset}, although its end is {end}; are all brokers up?",
         PATIENCE.as_secs()
@@ -60,28 +60,30 @@ impl LogPart {
     }
 }
 
-/// Reads logs as the pipeline does: what a producer has taken back is not seen.
+/// Reads logs like the pipeline: records of aborted transactions are not visible.
 pub(crate) struct LogReader {
     consumer: Arc<BaseConsumer>,
     buffer: BatchBuffer,
 }
 
 impl LogReader {
-    /// A reader. Nothing is connected yet.
+    /// A reader. It does not connect yet.
     ///
     /// # Errors
-    /// Where librdkafka refuses the settings.
+    ///
+    /// If librdkafka rejects the settings.
     pub(crate) fn new(kafka: &KafkaConfig) -> Result<Self, KafkaError> {
-        // The settings name a member. Nobody hears of it: without a subscription there is no member.
+        // The settings include a member ID, which has no effect without a subscription.
         let config = consumer_config(kafka, concat!(env!("CARGO_PKG_NAME"), "-log-reader"));
         let consumer = Arc::new(BaseConsumer::from_config(&config)?);
         Ok(Self { consumer, buffer: BatchBuffer::with_capacity(BATCH_RECORDS) })
     }
 
-    /// How many partitions a topic has: 0 where there is no such topic.
+    /// The number of partitions of a topic: 0 if it does not exist.
     ///
     /// # Errors
-    /// Where no broker answers.
+    ///
+    /// If no broker responds.
     pub(crate) fn partitions(&self, topic: &str) -> Result<i32, LogError> {
         let unanswered = |source| LogError::Unanswered { topic: topic.to_owned(), partition: -1, source };
         let metadata = self.consumer.fetch_metadata(Some(topic), TIMEOUT).map_err(unanswered)?;
@@ -89,29 +91,32 @@ impl LogReader {
         Ok(i32::try_from(partitions).unwrap_or(i32::MAX))
     }
 
-    /// The first offset of a log and the one that its next record gets.
+    /// The first offset of a log and that of its next record.
     ///
     /// # Errors
-    /// Where the brokers do not answer.
+    ///
+    /// If the brokers do not respond.
     pub(crate) fn bounds(&self, topic: &str, partition: i32) -> Result<LogBounds, LogError> {
         let unanswered = |source| LogError::Unanswered { topic: topic.to_owned(), partition, source };
         let (start, end) = self.consumer.fetch_watermarks(topic, partition, TIMEOUT).map_err(unanswered)?;
         Ok(LogBounds { start, end })
     }
 
-    /// Everything that a log has now.
+    /// The whole current log.
     ///
     /// # Errors
-    /// Where the brokers do not answer.
+    ///
+    /// If the brokers do not respond.
     pub(crate) fn whole(&self, topic: &str, partition: i32) -> Result<LogPart, LogError> {
         let LogBounds { start, end } = self.bounds(topic, partition)?;
         Ok(LogPart { topic: topic.to_owned(), partition, start, end })
     }
 
-    /// The same part without what lies before the first record whose Kafka timestamp (epoch ms) is `from` or later.
+    /// The same part without the records before the first one whose Kafka timestamp (epoch ms) is `from` or later.
     ///
     /// # Errors
-    /// Where the brokers do not answer.
+    ///
+    /// If the brokers do not respond.
     pub(crate) fn since(&self, part: LogPart, from: i64) -> Result<LogPart, LogError> {
         let mut asked = TopicPartitionList::new();
         let answered = asked
@@ -121,16 +126,17 @@ impl LogReader {
         let found = answered.elements().first().map_or(Offset::End, |element| element.offset());
         let start = match found {
             Offset::Offset(offset) => offset.clamp(part.start, part.end),
-            // No record is that young.
+            // No record is that recent.
             _ => part.end,
         };
         Ok(LogPart { start, ..part })
     }
 
-    /// Shows every record of a part, in the order of the log.
+    /// Passes every record of a part to `visit`, in log order.
     ///
     /// # Errors
-    /// [`LogError`] where the part cannot be read to its end; whatever `visit` fails with, which ends the reading.
+    ///
+    /// [`LogError`] if the part cannot be read completely; any error of `visit`, which stops the reading.
     pub(crate) fn read(
         &mut self,
         part: &LogPart,
@@ -146,7 +152,7 @@ impl LogReader {
         part.assignment().and_then(|list| self.consumer.assign(&list)).map_err(|source| part.unanswered(source))?;
         let (mut next, mut heard) = (part.start, Instant::now());
         while next < part.end {
-            // The client's own events: connections lost and found again are its business, and silence is noticed below.
+            // The client's own events: it handles lost connections itself, and missing records are detected below.
             let _ = self.consumer.poll(Duration::ZERO);
             let batch = queue.read(&mut self.buffer);
             if batch.is_empty() {

@@ -1,13 +1,13 @@
-//! Errors of a partition's queue, in the shell's words.
+//! Converts errors of a partition's queue to the shell's.
 
 use ctr_domain::shell::PartitionError;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-/// What an error means for the partition it came from.
+/// The meaning of an error for its partition.
 pub(crate) fn of(code: Code, message: &str) -> PartitionError {
     let words = format!("{code}: {message}");
     match code {
-        // `auto.offset.reset=error` makes of an offset that is not there an error of its own.
+        // `auto.offset.reset=error` turns a missing offset into a separate error.
         Code::AutoOffsetReset | Code::OffsetOutOfRange => PartitionError::OutOfRange(words),
         Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => PartitionError::Gone(words),
         Code::BadCompression | Code::BadMessage | Code::InvalidMessage | Code::MessageSizeTooLarge => {

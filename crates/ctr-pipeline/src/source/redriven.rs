@@ -1,4 +1,4 @@
-//! The header of records that were put back into their topic from the dead letters.
+//! The header of redriven records.
 
 use std::ffi::CStr;
 
@@ -6,7 +6,7 @@ use ctr_domain::redriven::DeadLetterId;
 
 use super::batch::Record;
 
-/// [`ctr_domain::redriven::HEADER`], as librdkafka takes it.
+/// [`ctr_domain::redriven::HEADER`], in librdkafka's format.
 const HEADER: &CStr = c"ctr-redriven";
 
 /// The dead letter that a record of a partition was redriven from, if it was.

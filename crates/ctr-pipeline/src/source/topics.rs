@@ -1,4 +1,4 @@
-//! What the cluster says of its brokers and topics: facts for `check` and for the start.
+//! Brokers and topics of the cluster: facts for `check` and for startup.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -13,47 +13,47 @@ use super::consumer::client_config;
 use crate::config::KafkaConfig;
 use crate::kafka_log;
 
-/// How long the cluster may take to answer.
+/// Timeout of a request.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait for the reason why it did not. It mostly comes with the first connection; on a busy machine a handshake that
-/// fails may take seconds.
+/// How long to wait for the reason of a failure. It usually arrives with the first connection; on a busy machine a
+/// failing handshake may take seconds.
 const EXPLANATION: Duration = Duration::from_secs(5);
 
-/// How long to ask, and to listen, at a time.
+/// How long to request, and to listen, at a time.
 const TURN: Duration = Duration::from_millis(100);
 
-/// A cluster as it answered.
+/// The cluster's response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ClusterFacts {
     /// Brokers that are up.
     pub(crate) brokers: usize,
-    /// The topics that were asked for, in that order.
+    /// The requested topics, in that order.
     pub(crate) topics: Vec<TopicFacts>,
 }
 
-/// One topic, there or not.
+/// One topic, existing or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TopicFacts {
     /// Its name.
     pub(crate) name: String,
-    /// Its partitions; 0 where there is no such topic.
+    /// Its partitions; 0 if it does not exist.
     pub(crate) partitions: usize,
-    /// Its `message.timestamp.type`, where that may be seen.
+    /// Its `message.timestamp.type`, if readable.
     pub(crate) timestamp_type: Option<String>,
-    /// Its `retention.ms`: how long records are kept at least; `None` where that may not be seen, or is for ever.
+    /// Its `retention.ms`: the minimum retention of records; `None` if it is not readable, or unlimited.
     pub(crate) retention_ms: Option<i64>,
 }
 
-/// How long a topic that was just created may take to be known to every broker.
+/// How long a newly created topic may take to be known to every broker.
 const PROPAGATION: Duration = Duration::from_secs(3);
 
-/// The cluster did not answer, or librdkafka refuses the settings.
+/// The cluster did not respond, or librdkafka rejects the settings.
 #[derive(Debug, thiserror::Error)]
 #[error("{source}{}", .broker.as_ref().map(|broker| format!("; {broker}")).unwrap_or_default())]
 pub(crate) struct Unanswered {
     source: KafkaError,
-    /// What librdkafka said of the first connection that failed: which certificate or password was refused, say.
+    /// librdkafka's message about the first failed connection, for example which certificate or password was rejected.
     broker: Option<String>,
 }
 
@@ -77,11 +77,12 @@ impl ClientContext for AdminContext {
 
 impl ConsumerContext for AdminContext {}
 
-/// Asks the cluster about topics. One that is missing is asked for again for a moment: brokers learn of a topic that was
-/// just created one after another, and any of them may have answered.
+/// Queries topics of the cluster. A missing one is queried again for a moment: brokers learn of a newly created topic
+/// one after another, and any of them may have responded.
 ///
 /// # Errors
-/// Where no broker answers in time, or librdkafka refuses the settings.
+///
+/// If no broker responds in time, or librdkafka rejects the settings.
 pub(crate) async fn examine(kafka: &KafkaConfig, topics: &[&str]) -> Result<ClusterFacts, Unanswered> {
     let admin = AdminClient::from_config_and_context(&client_config(kafka), AdminContext::default())
         .map_err(|source| Unanswered { source, broker: None })?;
@@ -100,12 +101,12 @@ pub(crate) async fn examine(kafka: &KafkaConfig, topics: &[&str]) -> Result<Clus
     }
 }
 
-/// What librdkafka says of a connection that fails. An admin client never hears of it, so a consumer is tried.
+/// librdkafka's message about a failing connection. An admin client does not receive it, so this tries a consumer.
 fn connection_failure(kafka: &KafkaConfig) -> Option<String> {
     let consumer = BaseConsumer::from_config_and_context(&client_config(kafka), AdminContext::default()).ok()?;
     let deadline = Instant::now() + EXPLANATION;
     while consumer.context().first_failure.get().is_none() && Instant::now() < deadline {
-        // Asking makes it connect; what came of that is an event.
+        // A request makes it connect; the outcome is an event.
         drop(consumer.fetch_metadata(None, TURN));
         drop(consumer.poll(TURN));
     }
@@ -113,20 +114,20 @@ fn connection_failure(kafka: &KafkaConfig) -> Option<String> {
 }
 
 async fn ask(admin: &AdminClient<AdminContext>, topics: &[&str]) -> Result<ClusterFacts, KafkaError> {
-    // All topics, because asking a cluster for one by name may create it.
+    // All topics, because requesting one by name may create it.
     let metadata = tokio::task::block_in_place(|| admin.inner().fetch_metadata(None, TIMEOUT))?;
     let mut facts = ClusterFacts { brokers: metadata.brokers().len(), topics: Vec::new() };
     for name in topics {
         let listed =
             metadata.topics().iter().find(|topic| topic.name() == *name).map_or(0, |topic| topic.partitions().len());
         let (partitions, settings) = match settings(admin, name).await {
-            // The broker that was asked this time does not know the topic, or not yet.
+            // The broker that responded this time does not know the topic, or not yet.
             Err(RDKafkaErrorCode::UnknownTopicOrPartition) => (0, None),
-            // Not seen, and never will be: a person must decide.
+            // Not readable, and never will be: an operator must decide.
             Err(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed) => {
                 (listed, None)
             }
-            // Not seen this time.
+            // Not readable this time.
             Err(code) => return Err(KafkaError::AdminOp(code)),
             Ok(settings) => (listed, settings),
         };

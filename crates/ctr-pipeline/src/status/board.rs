@@ -19,7 +19,7 @@ pub struct WorkerBoard {
 pub struct Place {
     /// Its last status; `None` if it has not started, or has ended.
     pub status: Option<WorkerStatus>,
-    /// Totals of its earlier lives.
+    /// Totals of its earlier runs.
     pub past: WorkerTotals,
     /// How often it was restarted.
     pub restarts: u64,
@@ -28,7 +28,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Totals of all lives of the worker.
+    /// Totals of all runs of the worker.
     #[must_use]
     pub fn totals(&self) -> WorkerTotals {
         let mut totals = self.past.clone();

@@ -1,5 +1,5 @@
-//! Every metric of the process: name, type, labels, meaning, and what it is read off. `docs/metrics.md` is written from this
-//! list, alert rules and dashboards are tested against it. No metric has a label per product.
+//! Every metric of the process: name, type, labels, meaning, and its value in the report. `docs/metrics.md` is
+//! generated from this list; alert rules and dashboards are tested against it. No metric has a label per product.
 
 mod metric;
 
@@ -11,7 +11,7 @@ use crate::sink::clickhouse::ClickHouseError;
 
 const PARTITION: &[&str] = &["topic", "partition"];
 
-/// Metrics of our own, in the order of the exposition. Those of the process follow: [`PROCESS_METRICS`].
+/// Our own metrics, in the order of the exposition. Those of the process follow: [`PROCESS_METRICS`].
 pub const METRICS: &[Metric] = &[
     by(
         &["version", "instance_id"],
@@ -288,7 +288,7 @@ pub const METRICS: &[Metric] = &[
     ),
 ];
 
-/// What every Prometheus client shows of its process (on Linux): name, type, meaning.
+/// The standard process metrics of Prometheus clients (on Linux): name, type, meaning.
 pub const PROCESS_METRICS: &[(&str, Kind, &str)] = &[
     ("process_cpu_seconds_total", Kind::Counter, "CPU time of the process, user and system."),
     ("process_max_fds", Kind::Gauge, "File descriptors that it may open."),
@@ -327,7 +327,7 @@ const fn flag(on: bool) -> f64 {
     if on { 1.0 } else { 0.0 }
 }
 
-// Prometheus knows no integers: above 2^53 the last digits go, which no counter here reaches.
+// Prometheus has no integers: above 2^53 the last digits are lost, which no counter here reaches.
 #[allow(clippy::cast_precision_loss, reason = "see above")]
 const fn count(value: u64) -> f64 {
     value as f64

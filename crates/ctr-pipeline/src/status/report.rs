@@ -1,4 +1,5 @@
-//! The report: the process at one moment. REST answers, metrics and the page are all made of it, so that they agree.
+//! The report: the state of the process at one moment. REST responses, metrics and the page are all derived from it, so
+//! they agree.
 
 mod ledger;
 mod partition;
@@ -27,10 +28,10 @@ pub use partition::{LagReport, PartitionReport};
 pub use sink::SinkReport;
 pub use work::{CheckpointsReport, DeadLettersReport, GroupReport, PauseReport, WorkerReport};
 
-/// Longer than this an answer of ClickHouse is worth a word.
+/// A request to ClickHouse that takes longer than this is reported.
 const SLOW_ANSWER: Duration = Duration::from_secs(1);
 
-/// Who the process is, and all that it shows.
+/// The process and the sources of its report.
 #[derive(Debug, Clone)]
 pub struct StatusSources {
     /// The workers.
@@ -45,14 +46,14 @@ pub struct StatusSources {
     pub group: String,
     /// The name of this process in it.
     pub instance: String,
-    /// Every setting in force, secrets masked.
+    /// All effective settings, secrets masked.
     pub settings: Arc<[SettingRow]>,
-    /// When the process began.
+    /// When the process started.
     pub started: Instant,
 }
 
 impl StatusSources {
-    /// The sources of a process that begins now.
+    /// The sources of a process that starts now.
     #[must_use]
     pub fn new(config: &Config, board: Arc<WorkerBoard>, sink: Arc<SinkState>, cluster: Arc<ClusterBoard>) -> Self {
         Self {
@@ -68,60 +69,60 @@ impl StatusSources {
     }
 }
 
-/// How the process is, in one word.
+/// The state of the process, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// It reads, counts and writes.
     Running,
-    /// It waits for its partitions, or reads again what an earlier life has read.
+    /// It waits for its partitions, or replays.
     Starting,
-    /// Something it needs does not answer. It goes on by itself.
+    /// A service it needs does not respond. It resumes by itself.
     Waiting,
-    /// A worker gives no sign of life: starting the process again would help.
+    /// A worker has no heartbeat: restarting the process would help.
     Stuck,
-    /// The ledger does not add up: a defect of ours.
+    /// The ledger does not add up: a defect of the pipeline.
     Defect,
 }
 
-/// The process at one moment.
+/// The state of the process at one moment.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// The moment, epoch ms.
+    /// The time, epoch ms.
     pub at: i64,
     /// The version of the binary.
     pub version: &'static str,
     /// The name of this process in the group.
     pub instance: String,
-    /// How it is.
+    /// Its state.
     pub state: State,
-    /// Why it is not `running`, and what else is worth a word.
+    /// Why it is not `running`, and other notable conditions.
     pub reasons: Vec<String>,
-    /// Whether it has its partitions, has replayed, and ClickHouse acknowledges.
+    /// Whether it has its partitions, the replay is finished, and ClickHouse acknowledges rows.
     pub ready: bool,
     /// How long the process has been running.
     pub uptime_seconds: f64,
-    /// The account of every record read by this process.
+    /// The ledger of every record read by this process.
     pub ledger: LedgerReport,
     /// The same by topic.
     pub ledger_by_topic: Vec<TopicLedger>,
-    /// How far reading is behind, all partitions together.
+    /// The lag of all partitions together.
     pub lag: LagReport,
     /// The partitions that this process reads.
     pub partitions: Vec<PartitionReport>,
     /// Windows held by the tasks of this process.
     pub open_windows: usize,
-    /// Windows shown for the first time.
+    /// Windows sent for the first time.
     pub windows_on_time: u64,
-    /// Windows shown again because they had changed.
+    /// Windows sent again because they had changed.
     pub windows_late: u64,
-    /// How long reading paused to hand rows to the sink, a round at a time.
+    /// How long reading paused in each round to hand rows to the sink.
     pub firing: Quantiles,
     /// The durations in full, for the metrics.
     #[serde(skip)]
     pub firing_durations: Histogram,
-    /// What writes the rows.
+    /// The row sink.
     pub sink: SinkReport,
     /// Commits.
     pub checkpoints: CheckpointsReport,
@@ -133,22 +134,23 @@ pub struct Report {
     pub workers: Vec<WorkerReport>,
     /// Starts of partitions that were not plain continuations.
     pub recoveries: u64,
-    /// Records that retention removed before their counts were known to be in the tables: at most so many are missing there.
+    /// Records that retention removed before their counts were known to be in the tables: an upper bound of those
+    /// missing there.
     pub records_lost_at_most: u64,
     /// The topics with the bounds of their logs.
     pub topics: Vec<TopicLogs>,
     /// The consumer group with all its members.
     pub group: GroupReport,
-    /// Lines of the log that nobody will read.
+    /// Lost log lines.
     pub log_lines_lost: LostLines,
-    /// Time in which the process itself did not run.
+    /// Time in which the process itself was suspended.
     pub stopped_seconds: f64,
-    /// Connections to the status server that were closed by it.
+    /// Connections that the status server closed.
     pub visitors_turned_away: u64,
 }
 
 impl Report {
-    /// How the process is now.
+    /// The current report.
     #[must_use]
     pub fn take(sources: &StatusSources) -> Self {
         let at = now_ms();
@@ -196,7 +198,7 @@ impl Report {
     }
 }
 
-/// Everything that keeps the process from being ready.
+/// Everything that prevents the process from being ready.
 fn obstacles(places: &[Place], sink: &SinkReport) -> Vec<String> {
     let mut obstacles = board::obstacles(places);
     if !sink.available {
@@ -206,7 +208,7 @@ fn obstacles(places: &[Place], sink: &SinkReport) -> Vec<String> {
     obstacles
 }
 
-/// One word for all of it, and the sentences that explain it. The worst counts.
+/// The state and the sentences that explain it. The worst condition determines the state.
 fn judge(
     places: &[Place],
     obstacles: Vec<String>,
@@ -250,7 +252,7 @@ fn judge(
     (state, reasons)
 }
 
-/// What the topics' partitions keep from being read, once the cluster was seen.
+/// Why partitions of the topics are not read, once the cluster has been queried.
 fn unequal_topics([impressions, clicks]: &[String; 2], cluster: &ClusterView) -> Option<String> {
     cluster.topics_at?;
     let count =

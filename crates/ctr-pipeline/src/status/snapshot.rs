@@ -1,4 +1,4 @@
-//! Snapshots: what a worker shows of itself, a few times a second.
+//! Snapshots: the status of a worker, published a few times a second.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use ctr_domain::task::{BySide, Firings};
 
 use crate::histogram::Histogram;
 
-/// How many checkpoints and dead letters are remembered, for people.
+/// How many recent checkpoints and dead letters are kept.
 pub const REMEMBERED: usize = 10;
 
 /// Adds the newest of what is remembered; the oldest goes when there are [`REMEMBERED`].
@@ -29,13 +29,13 @@ pub struct PartitionStatus {
     pub partition: i32,
     /// The next offset to read.
     pub position: i64,
-    /// The committed offset of this life.
+    /// The committed offset of this lifetime.
     pub low_offset: Option<i64>,
-    /// How far its event time has come, epoch ms.
+    /// Its watermark, epoch ms.
     pub watermark: Option<i64>,
     /// The largest event time so far, epoch ms.
     pub maximum: Option<i64>,
-    /// Whether everything there was has been read.
+    /// Whether all existing records have been read.
     pub at_end: bool,
     /// Whether it no longer holds back the watermark of its pair.
     pub idle: bool,
@@ -45,7 +45,7 @@ pub struct PartitionStatus {
     pub open_windows: usize,
 }
 
-/// A record that was kept as a dead letter. Of its payload no more than the message quotes.
+/// A record that became a dead letter. Of its payload only the part quoted in the message.
 #[derive(Debug, Clone)]
 pub struct RecentLetter {
     /// When it was read, epoch ms.
@@ -56,9 +56,9 @@ pub struct RecentLetter {
     pub partition: i32,
     /// Its offset.
     pub offset: i64,
-    /// Why, as the dead letter says it.
+    /// The reason, as in the dead letter.
     pub code: &'static str,
-    /// Why, for people.
+    /// The reason, for people.
     pub message: String,
 }
 
@@ -73,23 +73,23 @@ pub struct LetterStatus {
     pub recent: VecDeque<RecentLetter>,
 }
 
-/// A checkpoint that has ended.
+/// A completed checkpoint.
 #[derive(Debug, Clone, Copy)]
 pub struct PastCheckpoint {
-    /// When the broker's answer came, or was given up.
+    /// When the broker's response arrived, or the commit was abandoned.
     pub ended: Instant,
-    /// Whether the broker took it.
+    /// Whether the broker accepted it.
     pub completed: bool,
     /// Pairs of partitions in it.
     pub pairs: usize,
     /// How long it waited for dead letters to be durable.
     pub waited_for_letters: Duration,
-    /// How long the broker took to answer.
+    /// How long the broker took to respond.
     pub waited_for_broker: Duration,
 }
 
 impl PastCheckpoint {
-    /// From the moment it was taken to the broker's answer.
+    /// From taking it to the broker's response.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.waited_for_letters + self.waited_for_broker
@@ -101,20 +101,20 @@ impl PastCheckpoint {
 pub struct CheckpointStatus {
     /// The last ones, oldest first.
     pub recent: VecDeque<PastCheckpoint>,
-    /// When all there was to commit was last known to be committed.
+    /// When everything was last known to be committed.
     pub current_at: Instant,
-    /// What the next one waits for at the moment.
+    /// What the next one is waiting for.
     pub waits_for: Option<CommitWait>,
 }
 
-/// What a worker has done since it began: numbers that only grow.
+/// Totals of a worker since it started: counters that only grow.
 #[derive(Debug, Clone, Default)]
 pub struct WorkerTotals {
-    /// What became of all records it has read, by topic, whatever partitions they came from.
+    /// Outcomes of all records it has read, by topic, including partitions it no longer has.
     pub ledgers: BySide<Ledger>,
-    /// Windows shown.
+    /// Windows sent.
     pub firings: Firings,
-    /// How long its rounds were with handing rows to the sink, where any were due.
+    /// Duration of handing rows to the sink, of its rounds with due rows.
     pub firing_durations: Histogram,
     /// Dead letters acknowledged.
     pub letters_written: u64,
@@ -128,12 +128,13 @@ pub struct WorkerTotals {
     pub waited: [Duration; WaitReason::ALL.len()],
     /// Starts that were not plain continuations.
     pub recoveries: u64,
-    /// Records that retention removed before their counts were known to be in the tables: at most so many are missing there.
+    /// Records that retention removed before their counts were known to be in the tables: an upper bound of those
+    /// missing there.
     pub records_lost: u64,
 }
 
 impl WorkerTotals {
-    /// Adds others to these.
+    /// Adds other totals to these.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.ledgers.0.iter_mut().zip(&other.ledgers.0) {
             mine.add(theirs);
@@ -151,7 +152,7 @@ impl WorkerTotals {
         self.records_lost += other.records_lost;
     }
 
-    /// The account of all records of both topics.
+    /// The ledger of all records of both topics.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         let mut sum = Ledger::default();
@@ -163,19 +164,19 @@ impl WorkerTotals {
 /// One worker.
 #[derive(Debug, Clone)]
 pub struct WorkerStatus {
-    /// Whether the group has given it an assignment, be it empty.
+    /// Whether the group has given it an assignment, possibly empty.
     pub joined: bool,
     /// Pairs that have not passed their positions yet.
     pub replaying: usize,
     /// Its partitions.
     pub partitions: Vec<PartitionStatus>,
-    /// What it has done.
+    /// Its totals.
     pub totals: WorkerTotals,
     /// Its dead letters.
     pub letters: LetterStatus,
     /// Its checkpoints.
     pub checkpoints: CheckpointStatus,
-    /// When this was shown.
+    /// When this was published.
     pub seen: Instant,
 }
 

@@ -1,4 +1,4 @@
-//! What the shell says, done.
+//! Executes the shell's commands.
 
 use ctr_domain::checkpoint::PartitionCheckpoint;
 use ctr_domain::shell::{Command, CommitId, Fault};
@@ -11,7 +11,7 @@ use crate::source::assignment::{Topics, assign};
 use crate::source::commit::PendingCommit;
 
 impl Worker {
-    /// Does everything the shell has said and not seen done yet.
+    /// Executes all commands of the shell that have not been executed yet.
     pub(super) fn obey(&mut self) -> Result<(), WorkerError> {
         loop {
             let commands = self.shell.take_commands();
@@ -49,7 +49,7 @@ impl Worker {
     fn begin_commit(&mut self, id: CommitId, partitions: &[(i32, [PartitionCheckpoint; 2])]) {
         crash_point!("before-commit");
         let list = commit_list(&self.setup.topics, partitions);
-        // A commit that was not answered before is given up with this.
+        // This abandons an earlier unanswered commit.
         self.commit = None;
         match PendingCommit::begin(&self.consumer, &list) {
             Ok(pending) => self.commit = Some((id, pending)),

@@ -1,7 +1,7 @@
-//! What librdkafka calls back with, on the worker's own thread, while it polls.
+//! librdkafka's callbacks, on the worker's own thread, while it polls.
 //!
-//! The callbacks only note what happened; the worker acts on it when the poll returns. The one thing that cannot wait is the
-//! revocation itself: a partition is given up at once.
+//! The callbacks only record what happened; the worker acts on it when the poll returns. The one thing that cannot wait
+//! is the revocation itself: a partition is released immediately.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -16,30 +16,31 @@ use rdkafka::types::RDKafkaRespErr;
 use crate::crash_point::crash_point;
 use crate::kafka_log;
 
-/// Something that happened in the group.
+/// A change in the group.
 #[derive(Debug)]
 pub(super) enum GroupEvent {
-    /// These partitions are ours from now on. Nothing of them is read yet: the worker asks where each begins, and assigns then.
+    /// These partitions are assigned from now on. None of them is read yet: the worker determines where each starts,
+    /// and assigns then.
     Assigned(TopicPartitionList),
-    /// No partition is ours any more.
+    /// No partition is assigned any more.
     Revoked,
 }
 
-/// The worker's ear in the group.
+/// Collects the group's events for the worker.
 #[derive(Debug, Default)]
 pub(super) struct Group {
-    // Only the worker's thread touches it; a mutex because the trait asks for `Sync`.
+    // Only the worker's thread uses it; a mutex because the trait requires `Sync`.
     events: Mutex<Vec<GroupEvent>>,
     closing: AtomicBool,
 }
 
 impl Group {
-    /// What has happened since the last call, in order.
+    /// The events since the last call, in order.
     pub(super) fn take_events(&self) -> Vec<GroupEvent> {
         std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// From now on partitions are not taken over any more: the consumer is being closed.
+    /// From now on no partitions are taken over: the consumer is being closed.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
@@ -65,7 +66,7 @@ impl ConsumerContext for Group {
         let is_assignment = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if is_assignment && !self.closing.load(Ordering::Relaxed) {
             self.note(GroupEvent::Assigned(list.clone()));
-            // The group's question is answered at once, so that it can go on; what is to be read is said later.
+            // The group is answered immediately, so that it can continue; the actual assignment follows later.
             if let Err(error) = consumer.assign(&TopicPartitionList::new()) {
                 tracing::error!(%error, "the group's assignment could not be taken");
             }

@@ -1,11 +1,11 @@
-//! What the shell wants people to be told.
+//! The shell's notices to operators.
 
 use ctr_domain::shell::{Notice, PartitionError, Upset};
 
 use super::Worker;
 use crate::logging::Repeats;
 
-/// Commits that fail, fail often; brokers that are away, for long.
+/// Failed commits come in bursts, and outages last long, so these warnings are rate-limited.
 static REPEATS: Repeats = Repeats::new();
 
 impl Worker {

@@ -1,4 +1,4 @@
-//! Reading: one batch of every partition that the shell lets be read.
+//! Reading: one batch of every partition that the shell allows to be read.
 
 use ctr_domain::dead_letter::DeadLetterReason;
 use ctr_domain::event::Event;
@@ -21,7 +21,7 @@ impl Worker {
         self.shell.on_sink(SinkView { is_available, has_room });
     }
 
-    /// Reads one batch of every partition that may be read; true where any had something. A partition that must wait is
+    /// Reads one batch of every partition that may be read; true if any had records. A partition that must wait is
     /// simply not drained: its queue fills, and librdkafka stops fetching it.
     pub(super) fn drain(&mut self) -> Result<bool, WorkerError> {
         self.tell_sink();
@@ -43,7 +43,7 @@ impl Worker {
         Ok(any)
     }
 
-    /// Reads one batch of a side: whether there was something, and what nothing can be read after.
+    /// Reads one batch of a side: whether there were records, and the condition after which reading cannot continue.
     fn read(&mut self, index: usize, side: Side) -> (bool, Option<Upset>) {
         let now = self.now();
         let batch = self.queues[index][side].read(&mut self.buffer);

@@ -1,4 +1,4 @@
-//! Rows and dead letters on their way out, and their receipts on the way back.
+//! Sends rows and dead letters, and handles their receipts.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::sink::row_binary;
 use crate::sink::writer::RowChunk;
 
 impl Worker {
-    /// Hands the rows that are due to the sink, while it has room.
+    /// Hands due rows to the sink, while it has room.
     pub(super) fn fire(&mut self) -> Result<(), WorkerError> {
         let begun = Instant::now();
         let mut any = false;
@@ -37,7 +37,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Hands dead letters to their producer, as many as it takes.
+    /// Hands dead letters to their producer, as many as it accepts.
     pub(super) fn send_letters(&mut self) {
         while let Some(letter) = self.shell.next_letter(self.now()) {
             match self.setup.dead_letters.send(letter, &self.receipts.sender) {
@@ -50,7 +50,7 @@ impl Worker {
         }
     }
 
-    /// What the sinks have acknowledged or handed back.
+    /// Handles what the sinks have acknowledged or returned.
     pub(super) fn take_receipts(&mut self) {
         self.setup.dead_letters.serve();
         let now = self.now();

@@ -1,4 +1,4 @@
-//! What a worker shows of itself.
+//! Status of a worker.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,11 @@ use crate::status::snapshot::{
     CheckpointStatus, LetterStatus, PartitionStatus, PastCheckpoint, WorkerStatus, WorkerTotals, remember,
 };
 
-/// Workers that wait look several times a second whether they still do.
+/// How often waiting workers check whether they still wait.
 static PAUSES: Repeats = Repeats::new();
 
 impl Worker {
-    /// Shows how the worker is, a few times a second.
+    /// Publishes the status of the worker, a few times a second.
     pub(super) fn show(&mut self) {
         let now = Instant::now();
         if now >= self.next_status {
@@ -33,7 +33,7 @@ impl Worker {
         self.setup.board.show(self.setup.number, status);
     }
 
-    /// A snapshot of the worker: everything a page, a metric or a test asks.
+    /// A snapshot of the worker, with everything needed by the page, metrics and tests.
     fn status(&self) -> WorkerStatus {
         let now = self.now();
         let mut partitions = Vec::new();
@@ -80,7 +80,7 @@ impl Worker {
         }
     }
 
-    /// Takes the commits that have ended into the record.
+    /// Records the completed commits.
     fn note_commits(&mut self) {
         while let Some(past) = self.shell.next_past_commit() {
             let past = PastCheckpoint {
@@ -101,12 +101,12 @@ impl Worker {
         }
     }
 
-    /// A moment of the shell's clock.
+    /// A time of the shell's clock.
     fn instant(&self, ms: i64) -> Instant {
         self.epoch + milliseconds(ms)
     }
 
-    /// Says once when the worker has counted its first record: the end of its start.
+    /// Logs once that the worker has counted its first record, which ends its startup.
     fn tell_first_count(&mut self) {
         let counts = |pair: &Pair<Task>| Side::BOTH.into_iter().any(|side| pair.counter().ledger(side).counted > 0);
         if self.record.has_counted || !self.shell.pairs().iter().any(counts) {
@@ -117,7 +117,7 @@ impl Worker {
         tracing::info!(worker = self.setup.number, duration_seconds, "first record counted");
     }
 
-    /// Counts `elapsed` as waiting if the worker, or a partition of it, waits at this moment.
+    /// Counts `elapsed` as waiting if the worker, or one of its partitions, is waiting.
     fn note_waiting(&mut self, elapsed: Duration) {
         let of_partitions = (0..self.queues.len())
             .flat_map(|index| Side::BOTH.map(|side| (index, side)))

@@ -1,4 +1,4 @@
-//! A clean stop: what has fired is written, what is written is committed, and the place in the group is kept or given up.
+//! A clean stop: fired windows are written, written ones are committed, and the group membership is kept or ended.
 
 use std::time::{Duration, Instant};
 
@@ -12,15 +12,15 @@ use crate::shutdown::StopKind;
 /// How long leaving the group may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The part of the shutdown timeout after which what is not durable is left to the next start.
+/// The part of the shutdown timeout after which work that is not durable is left to the next start.
 const FOR_ALL: f64 = 0.7;
 
-/// The part that a last commit, of what became durable just in time, has. The rest is for closing.
+/// The part reserved for a last commit, of what became durable just in time. The rest is for closing.
 const FOR_THE_COMMIT: f64 = 0.85;
 
 impl Worker {
-    /// Stops reading, sends what has fired, waits for it within the shutdown timeout, commits, and closes. Whatever is not
-    /// acknowledged in time is not committed either: the next start takes it up.
+    /// Stops reading, sends fired windows, waits for them within the shutdown timeout, commits, and closes. Work that
+    /// is not acknowledged in time is not committed either: the next start repeats it.
     pub(super) fn stop(mut self) -> Result<(), WorkerError> {
         crash_point!("in-shutdown");
         let begun = Instant::now();
@@ -62,21 +62,21 @@ impl Worker {
         Ok(())
     }
 
-    /// Gives up all partitions, and keeps their account.
+    /// Releases all partitions, and keeps their ledger.
     fn retire(&mut self) {
         self.shell.on_revoked();
         self.queues.clear();
         drop(self.shell.take_commands());
     }
 
-    /// Gives up the place in the group. Closing alone does not, for a static member; unsubscribing does.
+    /// Leaves the group. Closing alone does not, for a static member; unsubscribing does.
     fn leave(&mut self) {
         self.retire();
         self.consumer.context().close();
         self.consumer.unsubscribe();
         let deadline = Instant::now() + LEAVE_TIMEOUT;
         while Instant::now() < deadline && self.consumer.assignment().is_ok_and(|list| list.count() > 0) {
-            // The answer to anything but the revocation is of no interest any more.
+            // Only the response to the revocation matters any more.
             let _ = self.consumer.poll(IDLE_WAIT);
         }
         tracing::info!(worker = self.setup.number, "left the group");
@@ -85,7 +85,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // No new partitions while the consumer closes, which it does when the last of the queues is gone too.
+        // No new partitions while the consumer closes, which it does when the last queue is released too.
         self.consumer.context().close();
         if !std::thread::panicking() {
             self.retire();

@@ -1,8 +1,8 @@
-//! Documents that are written from the code, and kept equal to it.
+//! Documents that are generated from the code, and checked against it.
 
 use std::path::Path;
 
-/// Compares what stands in the checkout with what the code says, or writes it where `UPDATE_REFERENCE` asks for that.
+/// Compares a file of the checkout with the generated text, or writes it if `UPDATE_REFERENCE` is set.
 pub(crate) fn up_to_date(path: &str, expected: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
     if std::env::var_os("UPDATE_REFERENCE").is_some() {

@@ -26,7 +26,7 @@ fn everything_wrong() -> Settings {
     Settings { faults, event_ids: true, disorder_ms: 1_500, ..settings() }
 }
 
-/// A record that has been kept.
+/// A stored record.
 #[derive(Debug, Clone, PartialEq)]
 struct Kept {
     stream: Stream,
@@ -67,7 +67,7 @@ fn with_the_wall_clock_only_event_times_differ() {
     }
 }
 
-/// These bytes are a promise to everybody who wrote down a seed: change them only in a release that says so.
+/// These bytes are guaranteed to everyone who has noted a seed: change them only in a release that announces it.
 #[test]
 fn events_are_the_originals_and_stay_what_they_are() {
     let records = make(Settings { event_ids: true, ..settings() }, 3, START);
@@ -84,7 +84,7 @@ const PROMISED: [&str; 3] = [
     r#"{"user_id":"user4","product_id":"product1","timestamp":1700000000001,"event_type":"impression","session_id":"session_1021","event_id":"000000000000002a-2"}"#,
 ];
 
-/// What the generator claims about its records is what the pipeline's own parser finds in them.
+/// The generator's information about its records matches what the pipeline's own parser finds in them.
 #[test]
 fn every_record_is_what_its_maker_says() {
     let mut codes = HashSet::new();

@@ -17,9 +17,9 @@ use crate::record::product_name;
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Line<'a> {
-    /// What must be counted of a product in a window, all partitions together.
+    /// The expected counts of a product in a window, all partitions together.
     Window { product_id: &'a str, window_start: i64, window_end: i64, impressions: u64, clicks: u64 },
-    /// A record that must be a dead letter.
+    /// A record that must become a dead letter.
     DeadLetter { topic: &'a str, partition: i32, offset: i64, code: &'static str },
     /// The last line: `sent = counted + duplicates + too_late + all of rejected`, `counted = impressions + clicks`.
     Total {
@@ -34,16 +34,17 @@ enum Line<'a> {
 }
 
 impl Truth {
-    /// Writes the whole truth to a file, at once or not at all: under another name in the same folder, then renamed.
-    /// `topics` are the names of the topics by [`Stream::index`](crate::record::Stream::index).
+    /// Writes the whole truth to a file, atomically: under another name in the same folder, then renamed. `topics` are
+    /// the names of the topics by [`Stream::index`](crate::record::Stream::index).
     ///
     /// # Errors
-    /// Where the folder cannot be written to, or is full.
+    ///
+    /// If the folder is not writable, or full.
     pub(crate) fn save(&self, path: &Path, topics: &[String; 2]) -> io::Result<()> {
         let unfinished = unfinished_name(path);
         let written = self.write_file(&unfinished, topics).and_then(|()| fs::rename(&unfinished, path));
         if written.is_err() {
-            // Whether or not it can be removed: the error of the writing is the one to tell.
+            // Whether or not it can be removed, the error to report is that of writing.
             let _ = fs::remove_file(&unfinished);
         }
         written

@@ -120,7 +120,7 @@ fn lines_have_the_order_of_the_text_for_products_and_of_the_log_for_dead_letters
     );
 }
 
-/// The window [0, 10 s) takes events until the maximum is 10 s + 5 s + 2 s.
+/// The window [0, 10 s) accepts events until the maximum is 10 s + 5 s + 2 s.
 #[test]
 fn too_late_begins_exactly_at_window_end_and_lateness_and_bound() {
     let mut log = Log::new(Rules::default());

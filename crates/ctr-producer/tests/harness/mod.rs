@@ -1,4 +1,4 @@
-//! Mock brokers with the two topics, and the producer as a process beside them.
+//! Mock brokers with the two topics, and the producer as a process.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _};
@@ -16,7 +16,7 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The longest that anything here takes.
+/// Time limit for everything here.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Three brokers, the topics `impressions` and `clicks`.
@@ -93,7 +93,7 @@ pub(crate) fn unused_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A running producer. `TRUTH` in its arguments stands for a file in a folder of its own.
+/// A running producer. `TRUTH` in its arguments is replaced with a file in a separate folder.
 pub(crate) struct Producer {
     child: Running,
     stderr: Receiver<String>,
@@ -101,18 +101,18 @@ pub(crate) struct Producer {
     folder: TempDir,
 }
 
-/// A process that does not outlive the test, however that ends.
+/// A process that does not outlive the test, however the test ends.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // One that has ended, or cannot be ended, is no news to a test that is over.
+        // A process that has exited, or cannot be killed, no longer matters to a finished test.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A producer that has ended.
+/// A producer that has exited.
 pub(crate) struct Run {
     code: Option<i32>,
     pub(crate) stdout: String,
@@ -193,7 +193,7 @@ impl Run {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// A number of the statistics at the end.
+    /// A number from the statistics at the end.
     pub(crate) fn statistic(&self, name: &str) -> u64 {
         let line = self.stdout.lines().find(|line| line.starts_with(name)).expect(&self.stdout);
         line.split_whitespace().last().unwrap().parse().unwrap()

@@ -1,4 +1,4 @@
-//! The answers of sinks and brokers: to rows, letters, questions and commits, well or not, now or late.
+//! The responses of sinks and brokers to rows, dead letters, requests and commits: correct or not, now or late.
 
 use ctr_domain::dead_letter::DeadLetterReason;
 use ctr_domain::shell::{Counter, EndOffsetAnswer};
@@ -9,7 +9,7 @@ use crate::table::{Commits, Letter};
 use crate::world::{Checked, Proof, World};
 
 impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
-    /// Writes the first batch of a pair that is not written yet, or any once more.
+    /// Writes the first unwritten batch of a pair, or repeats any batch.
     pub(crate) fn write_rows(&mut self, worlds: &mut [World], index: usize) -> Checked<()> {
         let Some(place) = self.places.get_mut(index) else { return Ok(()) };
         let world = &mut worlds[place.partition as usize];
@@ -19,7 +19,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         place.write_batch(world, batch)
     }
 
-    /// An acknowledgement arrives: of all that is durable, or an old one once more.
+    /// An acknowledgement arrives: of everything that is durable, or a repeated old one.
     pub(crate) fn acknowledge_rows(&mut self, worlds: &mut [World], index: usize) {
         let Some(place) = self.places.get(index) else { return };
         let world = &mut worlds[place.partition as usize];
@@ -31,7 +31,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         self.shell.on_rows_acknowledged(place.task, upto as u64);
     }
 
-    /// Hands letters to the producer.
+    /// Hands dead letters to the producer.
     pub(crate) fn hand_letters(&mut self, now: i64) {
         while let Some(letter) = self.shell.next_letter(now) {
             if self.producer.len() >= 8 {
@@ -42,7 +42,8 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         }
     }
 
-    /// The dead letter topic answers for one letter: taken, perhaps twice, or refused, perhaps although it was written.
+    /// The dead letter topic responds for one dead letter: written, perhaps twice, or refused, perhaps although it was
+    /// written.
     pub(crate) fn answer_letter(&mut self, worlds: &mut [World]) -> Checked<()> {
         if self.producer.is_empty() {
             return Ok(());
@@ -63,7 +64,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         self.pump(worlds)
     }
 
-    /// The broker says where a log ends.
+    /// The broker returns an end offset.
     pub(crate) fn answer_end(&mut self, worlds: &mut [World]) {
         if self.ends.is_empty() {
             return;
@@ -74,7 +75,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         let Some(place) = self.places.iter().find(|place| place.task == question.task) else { return };
         let mut said = end_offset;
         if !world.kind.is_early() {
-            // There is always one more record: no proof, however often it is asked.
+            // There is always one more record: never a proof, however often it is requested.
             said = place.next[side] + 1;
         } else {
             world.proofs.push(Proof { side, up_to: question.request.up_to, end_offset });
@@ -94,7 +95,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         }
     }
 
-    /// The broker's answer to a commit reaches the process.
+    /// The broker's response to a commit reaches the process.
     pub(crate) fn answer_commit(&mut self, worlds: &mut [World], commit: &PendingCommit, kept: bool) -> Checked<()> {
         if kept {
             for (partition, content) in &commit.content {
@@ -109,7 +110,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         self.pump(worlds)
     }
 
-    /// Everything that is on its way arrives and is acknowledged: rows only if asked for.
+    /// Everything in flight arrives and is acknowledged: rows only if requested.
     pub(crate) fn drain(&mut self, worlds: &mut [World], rows: bool) -> Checked<()> {
         for place in self.places.iter_mut().filter(|_| rows) {
             let world = &mut worlds[place.partition as usize];
@@ -128,7 +129,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         Ok(())
     }
 
-    /// Every question and every commit is answered well, those that were late too.
+    /// Every request and every commit is answered correctly, including late ones.
     pub(crate) fn answer_everything(&mut self, worlds: &mut [World]) -> Checked<()> {
         while !self.facts.is_empty() {
             self.answer_facts(worlds, true)?;
@@ -142,7 +143,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         self.answer_all_commits(worlds)
     }
 
-    /// All commits are kept, and their answers arrive.
+    /// All commits are kept, and their results arrive.
     pub(crate) fn answer_all_commits(&mut self, worlds: &mut [World]) -> Checked<()> {
         for commit in std::mem::take(&mut self.commits) {
             self.apply(worlds, &commit);
@@ -151,7 +152,7 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         Ok(())
     }
 
-    /// What the group has of a pair, as the shell believes: the broker must have said so.
+    /// The group's commits of a pair, as the shell believes: the broker must have reported them.
     fn believed(&self, index: usize) -> Checked<()> {
         let pair = &self.shell.pairs()[index];
         let Some(checkpoint) = pair.committed() else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! What a driver has of one pair: how far it has read, the rows on their way, and whether what was decided is right.
+//! The driver's view of one pair: how far it has read, its rows in flight, and whether the decisions were correct.
 
 use std::collections::HashMap;
 
@@ -15,17 +15,18 @@ pub(super) struct Batch {
     pub(super) written: bool,
 }
 
-/// What a driver has of one pair.
+/// The driver's view of one pair.
 pub(super) struct Place {
     pub(super) task: TaskId,
     pub(super) partition: i32,
     positions: BySide<i64>,
     pub(super) next: BySide<i64>,
-    /// Where the consumer has last said that the partition ends.
+    /// The end of the partition last reported by the consumer.
     pub(super) said_end: BySide<Option<i64>>,
     pub(super) batches: Vec<Batch>,
     pub(super) shown: HashMap<(u8, i64), Count>,
-    /// A wrong decision, so far seen by nobody: a task that finds another log is discarded before it shows anything.
+    /// A wrong decision that nobody has seen so far: a task that finds another log is discarded before it sends
+    /// anything.
     pub(super) doubt: Option<String>,
 }
 
@@ -43,7 +44,7 @@ impl Place {
         }
     }
 
-    /// Holds what the counter decided against what the log says.
+    /// Compares the counter's decision with the log.
     pub(super) fn judge(&mut self, world: &World, side: Side, offset: i64, step: &Step) {
         let silent = offset < self.positions[side];
         let expected = world.truth.verdicts[side].get(&offset).copied();
@@ -82,7 +83,7 @@ impl Place {
         Ok(())
     }
 
-    /// The task is gone; rows on their way may still arrive.
+    /// The task is dropped; rows in flight may still arrive.
     pub(super) fn leave(mut self, world: &mut World) -> Checked<()> {
         for index in 0..self.batches.len() {
             if !self.batches[index].written && world.dice.chance(world.arriving) {
@@ -93,7 +94,7 @@ impl Place {
     }
 }
 
-/// Whether a window may have been let go before this record was written: the proof was asked for before.
+/// Whether a window may have been released before this record was written: the proof was requested before.
 fn is_proved(world: &World, side: Side, offset: i64, window_end: i64) -> bool {
     world.proofs.iter().any(|proof| proof.side == side && proof.up_to >= window_end && proof.end_offset <= offset)
 }

@@ -1,4 +1,4 @@
-//! Why a record is not counted: the codes that dead letters carry.
+//! Why a record is not counted: the codes of dead letters.
 
 /// A dead letter's code. The number is part of the packed identity (see [`crate::letters`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +22,7 @@ pub(crate) enum Code {
     ClosedEarly,
 }
 
-/// Each code with its name and what it means.
+/// Each code with its name and meaning.
 const CODES: [(Code, &str, &str); 15] = [
     (Code::Tombstone, "TOMBSTONE", "the record has no value"),
     (Code::EmptyPayload, "EMPTY_PAYLOAD", "the value is empty or blank"),

@@ -1,5 +1,5 @@
-//! Reading one event, by the table of docs/delivery.md: written a second time, from the rules and not from the pipeline's code, so
-//! that a mistake there is not repeated here.
+//! Parses one event according to the table of docs/delivery.md: a second implementation, written from the rules and not
+//! from the pipeline's code, so that a mistake there is not repeated here.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,16 +10,17 @@ use serde_json::value::RawValue;
 
 use super::code::Code;
 
-/// Event times that any setting can believe, in epoch ms: from 1970-01-01T00:00:10Z up to, and without, 2200-01-01.
+/// The range of event times that any setting can accept, in epoch ms: from 1970-01-01T00:00:10Z up to, but not
+/// including, 2200-01-01.
 const BELIEVED: std::ops::Range<i64> = 10_000..7_258_118_400_000;
 
-/// The longest product id and event id, in bytes.
+/// The longest product ID and event ID, in bytes.
 const LONGEST_ID: usize = 1_024;
 
-/// The most objects and arrays within each other.
+/// Maximum nesting depth of objects and arrays.
 const MAX_DEPTH: usize = 127;
 
-/// What happened to an ad.
+/// The type of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Impression,
@@ -33,11 +34,11 @@ pub(crate) struct Event<'a> {
     pub(crate) product: Cow<'a, str>,
     /// Epoch ms.
     pub(crate) time: i64,
-    /// The producer's name for it, if it has one that is not blank.
+    /// The producer's ID for it, if it has a non-blank one.
     pub(crate) id: Option<Cow<'a, str>>,
 }
 
-/// Reads a record's value, or says the first rule that it breaks.
+/// Parses a record's value, or returns the first rule that it violates.
 pub(crate) fn read(value: Option<&[u8]>) -> Result<Event<'_>, Code> {
     let bytes = value.ok_or(Code::Tombstone)?;
     if bytes.trim_ascii().is_empty() {
@@ -57,14 +58,14 @@ pub(crate) fn read(value: Option<&[u8]>) -> Result<Event<'_>, Code> {
     let time = event_time(time.ok_or(Code::MissingTimestamp)?).ok_or(Code::InvalidTimestamp)?;
     let id = id.map(|json| string(json).filter(|text| text.len() <= LONGEST_ID).ok_or(Code::InvalidField));
     let id = id.transpose()?.filter(|text| !is_blank(text));
-    // Nobody reads these two; that they are strings is asked all the same.
+    // These two are not used, but they must be strings.
     if [user, session].into_iter().flatten().any(|json| !json.starts_with('"')) {
         return Err(Code::InvalidField);
     }
     Ok(Event { kind, product, time, id })
 }
 
-/// The fields that matter of a JSON object.
+/// The relevant fields of a JSON object.
 fn object(text: &str) -> Result<Fields<'_>, Code> {
     let is_object = text.trim_ascii_start().starts_with('{');
     if !is_object {
@@ -79,7 +80,8 @@ fn object(text: &str) -> Result<Fields<'_>, Code> {
     serde_json::from_str(text).map_err(|_| Code::InvalidJson)
 }
 
-/// Whether brackets outside of strings lie deeper than allowed. Of text that is no JSON the answer does not matter.
+/// Whether brackets outside of strings are nested deeper than allowed. For text that is not JSON the result does not
+/// matter.
 fn is_too_deep(text: &str) -> bool {
     if text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count() <= MAX_DEPTH {
         return false;
@@ -101,7 +103,7 @@ fn is_too_deep(text: &str) -> bool {
     false
 }
 
-/// A JSON string's text; `None` for what is no string, or holds half of a surrogate pair.
+/// A JSON string's text; `None` if it is not a string, or contains half of a surrogate pair.
 fn string(json: &str) -> Option<Cow<'_, str>> {
     if !json.starts_with('"') {
         return None;
@@ -130,18 +132,19 @@ fn time_in_words(text: &str) -> Option<i64> {
         return None;
     }
     let rfc3339 = match text.split_once(' ') {
-        // The plain form is RFC 3339 with a space in the place of the T, and without the zone.
+        // The plain form is RFC 3339 with a space instead of the T, and without the zone.
         Some((date, time)) if (date.len(), time.len()) == (10, 8) => Cow::Owned(format!("{date}T{time}Z")),
         _ => Cow::Borrowed(text),
     };
     DateTime::parse_from_rfc3339(&rfc3339).ok().map(|time| time.timestamp_millis())
 }
 
-/// The JSON text of the values of the six fields, in the order in which they are checked. Of a name given twice the last.
+/// The JSON text of the values of the six fields, in the order in which they are checked. If a name occurs twice, the
+/// last value counts.
 #[derive(Default)]
 struct Fields<'a>([Option<&'a str>; 6]);
 
-/// `timestamp` comes before the identities because its rule does.
+/// `timestamp` precedes the IDs because its rule does.
 const NAMES: [&str; 6] = ["event_type", "product_id", "timestamp", "event_id", "user_id", "session_id"];
 
 impl<'de> Deserialize<'de> for Fields<'de> {

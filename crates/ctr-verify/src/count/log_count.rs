@@ -1,4 +1,4 @@
-//! What one partition's log says: which records count, which are dead letters, and where the maximum stands.
+//! The result of one partition's log: which records count, which are dead letters, and the maximum.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -9,14 +9,14 @@ use super::event::{self, Event};
 use super::{Code, Counts, Record, Recount, Rules, change};
 use crate::letters::{Letter, OffsetRuns, PartitionLetters};
 
-/// What becomes of a record.
+/// The outcome of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It counts, and its window had not fired by its own partition's watermark.
+    /// It counts, and its window had not fired according to its own partition's watermark.
     Counted,
     /// It counts, and changes a window that its own partition's watermark had reached.
     CountedLate,
-    /// Its event id has been counted in this window.
+    /// Its event ID has been counted in this window.
     Duplicate,
     /// It is a dead letter.
     Letter(Code),
@@ -27,40 +27,40 @@ pub(crate) enum Verdict {
 /// A product's counts in one window of one partition.
 #[derive(Debug, Default)]
 pub(crate) struct Product {
-    /// What the rules say.
+    /// The result of the rules.
     pub(crate) counts: Counts,
-    /// Records that have a dead letter `closedEarly`: in the letters, and perhaps in the table too.
+    /// Records that have a dead letter `closedEarly`: in the dead letters, and possibly in the table too.
     pub(crate) closed_early: Counts,
-    /// The number of the comparison that has met a row of this product.
+    /// The number of the comparison that has found a row of this product.
     pub(crate) met_by: u32,
 }
 
 /// The products of one window.
 pub(crate) type Products = HashMap<Box<str>, Product, RandomState>;
 
-/// What is known beforehand of one partition.
+/// What is known about one partition in advance.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    /// The letters `closedEarly` that are there, by offset.
+    /// The existing dead letters `closedEarly`, by offset.
     pub(crate) closed_early: HashSet<i64, RandomState>,
     /// By window start.
     pub(crate) recounts: HashMap<i64, Recount, RandomState>,
-    /// Letters of records with an older Kafka timestamp may be gone from their topic.
+    /// Dead letters of records with an older Kafka timestamp may be gone from their topic.
     pub(crate) letters_kept_since: Option<i64>,
 }
 
-/// The count of one partition, record by record in the order of the log.
+/// The count of one partition, record by record in log order.
 #[derive(Debug)]
 pub(crate) struct LogCount {
     rules: Rules,
     known: Known,
-    /// The windows that are compared, by start.
+    /// The compared windows, by start.
     compared: Range<i64>,
     maximum: Option<i64>,
     ids: BTreeMap<i64, HashSet<Box<str>, RandomState>>,
     /// By window start.
     pub(crate) windows: BTreeMap<i64, Products>,
-    /// The letters that must be there.
+    /// The expected dead letters.
     pub(crate) letters: PartitionLetters,
     /// Valid events of windows that are not compared.
     pub(crate) apart: OffsetRuns,
@@ -68,7 +68,7 @@ pub(crate) struct LogCount {
 }
 
 impl LogCount {
-    /// Begins at the first record of a log.
+    /// Starts at the first record of a log.
     pub(crate) fn begin(rules: Rules, compared: Range<i64>, known: Known) -> Self {
         Self {
             rules,
@@ -83,14 +83,14 @@ impl LogCount {
         }
     }
 
-    /// The log begins with a record of this Kafka time, and what was before it is gone: windows it may have been part of
-    /// are not compared.
+    /// The log begins with a record of this Kafka time, and earlier ones are gone: windows that they may have been part
+    /// of are not compared.
     pub(crate) fn is_cut_before(&mut self, kafka_time: Option<i64>) {
         let whole = kafka_time.map_or(i64::MAX, |time| self.rules.first_window_after(time));
         self.compared.start = self.compared.start.max(whole);
     }
 
-    /// The windows that are compared, by start.
+    /// The compared windows, by start.
     pub(crate) fn compared(&self) -> &Range<i64> {
         &self.compared
     }
@@ -120,7 +120,7 @@ impl LogCount {
         self.maximum >= Some(self.rules.closes_at(window_start))
     }
 
-    /// What a recount of a window has found, where there was one.
+    /// The result of a window's recount, if there was one.
     pub(crate) fn recount(&self, window_start: i64) -> Option<&Recount> {
         self.known.recounts.get(&window_start)
     }
@@ -145,7 +145,7 @@ impl LogCount {
         }
         if let Some(recount) = self.known.recounts.get_mut(&start) {
             recount.take(&self.rules, record, event);
-            // Rows are compared product by product: it must be known here, also where it counts nothing else.
+            // Rows are compared product by product: the product must be known here, even if it has no other count.
             self.change(start, &event.product, |_| {});
         }
         if before >= Some(self.rules.closes_at(start)) {
@@ -166,7 +166,7 @@ impl LogCount {
         change(self.windows.entry(start).or_default(), product, by);
     }
 
-    /// Whether an event id has counted in the window. Ids are kept until their window closes.
+    /// Whether an event ID has counted in the window. IDs are kept until their window closes.
     fn repeats(&mut self, start: i64, event: &Event<'_>) -> bool {
         let Some(id) = event.id.as_deref().filter(|_| self.rules.ids_count_once) else { return false };
         while let Some(oldest) = self.ids.first_key_value().map(|(start, _)| *start)

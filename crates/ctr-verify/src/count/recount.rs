@@ -1,5 +1,5 @@
-//! What a recount (`ctr-pipeline recount`) must have found in a window of one partition: every valid record below an offset,
-//! whatever its lateness and its headers.
+//! The expected result of a recount (`ctr-pipeline recount`) of a window of one partition: every valid record below an
+//! offset, regardless of its lateness and headers.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! The numbers that decide what counts.
+//! The parameters of the counting rules.
 
 use ctr_pipeline::config::{Deduplication, JobConfig};
 
@@ -9,15 +9,15 @@ pub(crate) struct Rules {
     /// How far the watermark stays behind the maximum.
     pub(crate) disorder: i64,
     pub(crate) lateness: i64,
-    /// The first event time that is accepted, epoch ms.
+    /// The earliest accepted event time, epoch ms.
     pub(crate) first_time: i64,
     pub(crate) future_skew: i64,
-    /// Whether an event id counts once per window and partition.
+    /// Whether an event ID counts once per window and partition.
     pub(crate) ids_count_once: bool,
 }
 
 impl Rules {
-    /// The rules of the job.
+    /// The job's rules.
     pub(crate) fn of(job: &JobConfig) -> Self {
         Self {
             window: job.window_size_ms,
@@ -29,7 +29,7 @@ impl Rules {
         }
     }
 
-    /// The start of the window that an event time belongs to.
+    /// The start of the window of an event time.
     pub(crate) fn window_start(&self, time: i64) -> i64 {
         time.div_euclid(self.window) * self.window
     }
@@ -44,8 +44,8 @@ impl Rules {
         self.fires_at(window_start) + self.lateness
     }
 
-    /// The first window that no record with an earlier Kafka timestamp can belong to, or make somebody late for: the guard
-    /// against the future bounds how far an event is ahead, and a maximum is never ahead at all.
+    /// The first window that no record with an earlier Kafka timestamp can belong to, or make another record late for:
+    /// the future guard limits how far an event is ahead, and a maximum is never ahead at all.
     pub(crate) fn first_window_after(&self, kafka_time: i64) -> i64 {
         self.window_start(kafka_time.saturating_add(self.future_skew)).saturating_add(self.window)
     }

@@ -1,4 +1,4 @@
-//! Latencies: percentiles and a histogram in characters.
+//! Latencies: percentiles and a histogram in text.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const BOUNDS_MS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500
 /// The longest bar, in characters.
 const BAR: usize = 40;
 
-/// How long answers took.
+/// Latencies of responses.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Latencies {
@@ -19,7 +19,7 @@ pub(super) struct Latencies {
     p95_ms: f64,
     p99_ms: f64,
     max_ms: f64,
-    /// How many were below each bound of the histogram, and not below the one before it.
+    /// The number below each bound of the histogram, and not below the previous one.
     bars: Vec<usize>,
 }
 
@@ -30,7 +30,7 @@ impl Latencies {
         for latency in &latencies {
             bars[BOUNDS_MS.partition_point(|bound| *bound <= ms(*latency))] += 1;
         }
-        // The smallest that so many of a hundred do not exceed.
+        // The smallest value that this percentage does not exceed.
         let percentile = |percent: usize| {
             let rank = (latencies.len() * percent).div_ceil(100).saturating_sub(1);
             latencies.get(rank).map_or(0.0, |latency| ms(*latency))
@@ -55,7 +55,7 @@ impl Latencies {
         format!("{count:>8}{p50_ms:>10.1}{p95_ms:>10.1}{p99_ms:>10.1}{max_ms:>10.1}")
     }
 
-    /// A bar for every range that has an answer.
+    /// A bar for every range with at least one response.
     pub(super) fn histogram(&self) -> String {
         let longest = self.bars.iter().copied().max().unwrap_or(0).max(1);
         let names = BOUNDS_MS.iter().map(|bound| format!("< {bound} ms")).chain(["longer".to_owned()]);

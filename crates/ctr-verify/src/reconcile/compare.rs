@@ -20,8 +20,8 @@ struct Expected {
 }
 
 impl Expected {
-    /// The larger row of a recount and the job's own count stays. Records closed early are in dead letters, and may also be in
-    /// the table: the job may have counted them before a crash.
+    /// The larger of a recount's row and the job's own is kept. Records closed early are in dead letters, and may also
+    /// be in the table: the job may have counted them before a crash.
     fn allows(&self, found: Counts) -> bool {
         let recount = self.recount.unwrap_or_default();
         let least = if recount.version() > self.stream.version() { recount } else { self.stream };
@@ -42,13 +42,13 @@ impl Expected {
 #[derive(Debug)]
 pub(super) struct Comparison {
     pub(super) differences: Differences,
-    /// Rows that were compared.
+    /// Rows compared.
     pub(super) rows: u64,
-    /// (window start, partition) pairs that agree with a recount in force.
+    /// (window start, partition) pairs that match an effective recount.
     pub(super) recounted: u64,
-    /// Rows of windows that are not wholly in the log.
+    /// Rows of windows that are not completely in the log.
     pub(super) rows_apart: u64,
-    /// Rows of windows so old that the table may have dropped them, in the log or in the table.
+    /// Rows, in the log or in the table, of windows so old that the table may have dropped them.
     pub(super) beyond_retention: u64,
     /// Windows that end here (epoch ms) or before are that old.
     dropped_up_to: Option<i64>,
@@ -56,7 +56,7 @@ pub(super) struct Comparison {
     pub(super) rows_moving: u64,
     /// Missing dead letters of records that are only seconds old.
     pub(super) letters_under_way: u64,
-    /// Letters that agree, and those that were not looked at.
+    /// Matching dead letters, and those that were not checked.
     pub(super) letters: u64,
     pub(super) letters_apart: u64,
     pub(super) closed_early: u64,
@@ -88,7 +88,7 @@ impl Logs<'_> {
         self.pair(partition).any(|(_, log)| !log.has_closed(start))
     }
 
-    /// Whether such records are coming: then the table may be ahead of what was read of the log, or behind it.
+    /// Whether such records are arriving: then the table may be ahead of what was read of the log, or behind it.
     fn is_moving(&self, partition: usize, start: i64) -> bool {
         self.pair(partition).any(|(side, log)| !log.has_closed(start) && self.grown[side][partition])
     }
@@ -116,7 +116,7 @@ impl Logs<'_> {
         }
     }
 
-    /// The keys that a comparison has met no row of.
+    /// The products for which a comparison has found no row.
     fn unmet(&self, number: u32) -> impl Iterator<Item = (usize, i64, &str)> {
         let logs = self.topics.iter().enumerate().flat_map(|(side, topic)| {
             topic.logs.iter().enumerate().map(move |(partition, log)| (side, partition, log))
@@ -127,7 +127,7 @@ impl Logs<'_> {
             })
         });
         keys.filter(move |(side, partition, start, product, met_by)| {
-            // What both topics have is told once.
+            // What both topics have is reported once.
             *met_by != number && (*side == 0 || !self.topics[0].knows(*partition, *start, product))
         })
         .map(|(_, partition, start, product, _)| (partition, start, product))
@@ -144,8 +144,8 @@ impl Logs<'_> {
 }
 
 impl Comparison {
-    /// Begins the comparison with this number, from 1.
-    /// `dropped_up_to`: the end of the newest window that the table may have dropped.
+    /// Starts the comparison with this number, from 1. `dropped_up_to`: the end of the newest window that the table may
+    /// have dropped.
     pub(super) fn begin(number: u32, keep: usize, dropped_up_to: Option<i64>) -> Self {
         Self {
             differences: Differences::keeping(keep),
@@ -187,7 +187,7 @@ impl Comparison {
         self.judge(logs, (partition, start, &row.product), &expected, Some(row.counts));
     }
 
-    /// After all rows: what the log counts and no row has shown.
+    /// After all rows: counts of the log without a row.
     pub(super) fn missing_rows(&mut self, logs: &Logs<'_>) {
         for (partition, start, product) in logs.unmet(self.number) {
             let expected = logs.expected(partition, start, product);
@@ -230,7 +230,7 @@ impl Comparison {
         });
     }
 
-    /// Compares the view with the rows it is made of. Of windows that are moving the two were read at different times.
+    /// Compares the view with its underlying rows. For windows that are changing the two were read at different times.
     pub(super) fn view(&mut self, logs: &Logs<'_>, sums: &[WindowSum]) {
         let mut rows = std::mem::take(&mut self.sums);
         for sum in sums {
@@ -256,7 +256,7 @@ impl Comparison {
         });
     }
 
-    /// Compares the letters of all partitions.
+    /// Compares the dead letters of all partitions.
     pub(super) fn letters(&mut self, logs: &Logs<'_>, found: &LetterTopic) {
         for (side, topic) in logs.topics.iter().enumerate() {
             for (partition, log) in topic.logs.iter().enumerate() {

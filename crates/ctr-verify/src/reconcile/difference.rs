@@ -10,7 +10,7 @@ use crate::time;
 pub(super) struct Difference {
     /// The kind of the difference.
     pub(super) kind: Kind,
-    /// Where: product, window and partition; or topic, partition and offset.
+    /// The location: product, window and partition; or topic, partition and offset.
     pub(super) place: String,
     /// The value according to the log.
     pub(super) expected: String,
@@ -21,7 +21,7 @@ pub(super) struct Difference {
     pub(super) note: Option<&'static str>,
 }
 
-/// What differs.
+/// The kind of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Kind {
@@ -43,12 +43,12 @@ impl Kind {
     }
 }
 
-/// The first differences, and how many there are.
+/// The first differences, and their total number.
 #[derive(Debug, Default)]
 pub(super) struct Differences {
     pub(super) first: Vec<Difference>,
     pub(super) count: u64,
-    /// Those of windows that may still change, were their log to go on.
+    /// Those of windows that may still change if their log grows.
     pub(super) in_open_windows: u64,
     keep: usize,
 }
@@ -67,12 +67,12 @@ impl Differences {
     }
 }
 
-/// Counts as the report shows them.
+/// Counts as shown in the report.
 pub(super) fn counts(counts: Counts) -> String {
     format!("{} impressions, {} clicks", counts.impressions, counts.clicks)
 }
 
-/// The place of a row.
+/// The location of a row.
 pub(super) fn row_place(product: &str, window_start: i64, partition: usize) -> String {
     format!("{product}  {}  partition {partition}", time(window_start))
 }

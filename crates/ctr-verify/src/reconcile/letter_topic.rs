@@ -1,4 +1,4 @@
-//! The dead letter topic, as far as it was read: what it says of each partition of the two topics.
+//! The dead letter topic, as far as it was read, by partition of the two topics.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::count::Code;
 use crate::letters::{Letter, PartitionLetters};
 use crate::topic_reader::TopicReader;
 
-/// What matters of a dead letter's JSON.
+/// The relevant fields of a dead letter's JSON.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LetterRecord {
@@ -24,23 +24,23 @@ struct LetterRecord {
     closed_early: bool,
 }
 
-/// What the letters say of one partition.
+/// The dead letters of one partition.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) letters: PartitionLetters,
-    /// The offsets of letters `closedEarly`.
+    /// The offsets of dead letters `closedEarly`.
     pub(super) closed_early: HashSet<i64, RandomState>,
 }
 
-/// All letters that were found.
+/// All dead letters found.
 pub(super) struct LetterTopic {
     reader: TopicReader,
     topics: [String; 2],
     found: [Vec<Found>; 2],
     kept_since: Option<i64>,
-    /// Records that are no dead letters of these topics.
+    /// Records that are not dead letters of these topics.
     pub(super) foreign: u64,
-    /// Letters that were there already.
+    /// Dead letters that were repeated.
     pub(super) repeated: usize,
 }
 
@@ -56,7 +56,7 @@ impl LetterTopic {
         })
     }
 
-    /// Reads what there is more. True if letters `closedEarly` were among them: they change what is to be counted.
+    /// Reads the new records. True if dead letters `closedEarly` were among them: they change what has to be counted.
     pub(super) fn read_on(&mut self) -> anyhow::Result<bool> {
         let (topics, found, foreign, kept_since) =
             (&self.topics, &mut self.found, &mut self.foreign, &mut self.kept_since);
@@ -82,12 +82,12 @@ impl LetterTopic {
         Ok(closed_early)
     }
 
-    /// What was found of a partition of the impressions (0) or the clicks (1).
+    /// The findings for a partition of the impressions (0) or the clicks (1).
     pub(super) fn of(&self, side: usize, partition: usize) -> Option<&Found> {
         self.found[side].get(partition)
     }
 
-    /// Letters of records older than this may be gone: the topic was cut. `None`: it never was.
+    /// Dead letters of records older than this may be gone: the topic was cut. `None`: it never was.
     pub(super) fn kept_since(&self) -> Option<i64> {
         let is_all_gone =
             self.reader.partitions.iter().any(|partition| partition.is_cut && partition.next == partition.begin);
@@ -103,7 +103,7 @@ fn place(topics: &[String; 2], value: &[u8]) -> Option<(usize, usize, Letter)> {
     Some((side, usize::try_from(record.partition).ok()?, letter))
 }
 
-/// Whether it is a new letter `closedEarly`.
+/// Whether it is a new dead letter `closedEarly`.
 fn take(found: &mut Vec<Found>, partition: usize, letter: Letter) -> bool {
     if found.len() <= partition {
         found.resize_with(partition + 1, Found::default);

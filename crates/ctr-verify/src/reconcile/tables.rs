@@ -1,4 +1,4 @@
-//! What ClickHouse holds.
+//! The contents of ClickHouse.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -19,20 +19,20 @@ pub(super) struct Row {
     pub(super) counts: Counts,
 }
 
-/// What `ctr_windows` says of a window, all products together.
+/// A window of `ctr_windows`, all products together.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WindowSum {
     pub(super) window_start: i64,
     pub(super) counts: Counts,
-    /// Rows beyond one for each product: never any.
+    /// Rows in excess of one per product: always 0.
     pub(super) surplus_rows: u64,
 }
 
 /// How far recounts have read: (partition, window start) -> end offsets of impressions and clicks, exclusive.
 pub(super) type Recounts = HashMap<(usize, i64), [i64; 2], RandomState>;
 
-/// The end of the newest window whose rows the table may have dropped by now, epoch ms; `None` where it keeps rows for ever.
-/// ClickHouse drops them when it merges, so they may be there too.
+/// The end of the newest window whose rows the table may have dropped by now, epoch ms; `None` if it keeps rows
+/// forever. ClickHouse drops them when it merges, so they may still be present.
 pub(super) async fn dropped_up_to(clickhouse: &ClickHouse) -> anyhow::Result<Option<i64>> {
     // `toIntervalDay(N)` at the end of the TTL, as clickhouse/retention/limit.sql writes it.
     const DAYS: &str = "SELECT toUnixTimestamp64Milli(now64(3)) - toInt64(extract(engine_full, \
@@ -62,7 +62,7 @@ pub(super) async fn rows(
     Ok(())
 }
 
-/// What the view shows of the same windows.
+/// The view's rows of the same windows.
 pub(super) async fn window_sums(clickhouse: &ClickHouse, compared: &Range<i64>) -> anyhow::Result<Vec<WindowSum>> {
     let sql = format!(
         "SELECT toUnixTimestamp64Milli(window_start), sum(impressions), sum(clicks), count() - uniqExact(product_id) \
@@ -78,7 +78,7 @@ pub(super) async fn window_sums(clickhouse: &ClickHouse, compared: &Range<i64>) 
     Ok(rows.into_iter().map(sum).collect())
 }
 
-/// The recounts that were made; none where the schema has no such table.
+/// The recounts; none if the schema has no such table.
 pub(super) async fn recounts(clickhouse: &ClickHouse) -> anyhow::Result<Recounts> {
     const TABLE: &str =
         "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'ctr_recounts'";
@@ -94,7 +94,7 @@ pub(super) async fn recounts(clickhouse: &ClickHouse) -> anyhow::Result<Recounts
     rows.into_iter().map(|(partition, start, a, b)| Ok(((usize::try_from(partition)?, start), [a, b]))).collect()
 }
 
-/// The condition on a window's start; the one on its end reaches the table's key.
+/// The condition on a window's start; the one on its end uses the table's key.
 fn within(compared: &Range<i64>) -> String {
     let mut conditions = vec!["1".to_owned()];
     if compared.start > i64::MIN {

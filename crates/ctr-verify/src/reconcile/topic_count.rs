@@ -1,4 +1,4 @@
-//! One of the two topics, counted: its partitions' logs as far as they were read.
+//! The count of one of the two topics: its partitions' logs as far as they were read.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,19 +10,19 @@ use rdkafka::Message as _;
 use crate::count::{Known, LogCount, Record, Rules};
 use crate::topic_reader::{Progress, TopicReader};
 
-/// The letter of a record younger than this may still be under way.
+/// The dead letter of a record younger than this may still be in flight.
 const UNDER_WAY_MS: i64 = 10_000;
 
-/// A topic's records as the rules count them.
+/// A topic's records as counted by the rules.
 pub(super) struct TopicCount {
     reader: TopicReader,
     pub(super) logs: Vec<LogCount>,
-    /// For each partition the first offset whose letter may be under way.
+    /// For each partition the first offset whose dead letter may be in flight.
     under_way: Vec<i64>,
 }
 
 impl TopicCount {
-    /// Begins with the first record that may belong to a window that is compared.
+    /// Starts at the first record that may belong to a compared window.
     pub(super) fn begin(
         kafka: &KafkaConfig,
         topic: &str,
@@ -30,7 +30,7 @@ impl TopicCount {
         compared: &Range<i64>,
         mut known: impl FnMut(usize) -> Known,
     ) -> anyhow::Result<Self> {
-        // An event is at most this far ahead of its record; and no earlier maximum reaches a window that begins later.
+        // An event is at most this far ahead of its record; and no earlier maximum affects a window that begins later.
         let from = (compared.start > i64::MIN).then(|| compared.start - rules.future_skew);
         let reader = TopicReader::open(kafka, topic, from)?;
         let partitions = 0..reader.partitions.len();
@@ -38,7 +38,7 @@ impl TopicCount {
         Ok(Self { under_way: vec![0; reader.partitions.len()], reader, logs })
     }
 
-    /// Counts what there is more, to the ends of now.
+    /// Counts the new records, up to the current ends.
     pub(super) fn read_on(&mut self, progress: &AtomicU64) -> anyhow::Result<()> {
         let young = Utc::now().timestamp_millis() - UNDER_WAY_MS;
         for (under_way, partition) in self.under_way.iter_mut().zip(&self.reader.partitions) {
@@ -61,14 +61,14 @@ impl TopicCount {
         })?;
         for (log, cut) in self.logs.iter_mut().zip(cut) {
             if cut && log.records == 0 {
-                // All is gone: nothing can be said of any window.
+                // All records are gone: nothing is known about any window.
                 log.is_cut_before(None);
             }
         }
         Ok(())
     }
 
-    /// How far a partition was read; `None` where the topic has no such partition.
+    /// How far a partition was read; `None` if the topic does not have it.
     pub(super) fn progress(&self, partition: usize) -> Option<&Progress> {
         self.reader.partitions.get(partition)
     }
@@ -79,12 +79,12 @@ impl TopicCount {
         window.is_some_and(|products| products.contains_key(product))
     }
 
-    /// Whether partitions have got records since they were read.
+    /// Whether partitions have new records since they were read.
     pub(super) fn grown(&self) -> anyhow::Result<Vec<bool>> {
         self.reader.grown()
     }
 
-    /// The first offset of a partition whose letter may be under way.
+    /// The first offset of a partition whose dead letter may be in flight.
     pub(super) fn under_way(&self, partition: usize) -> i64 {
         self.under_way[partition]
     }

@@ -19,7 +19,7 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: { drop: [ALL] }
 {{- end }}
-{{- /* What one value alone cannot show to be wrong. */ -}}
+{{- /* Checks that involve more than one value. */ -}}
 {{- define "ctr.check" -}}
 {{- if not .Values.kafka.bootstrapServers }}{{ fail "kafka.bootstrapServers is empty: name the brokers, host:port" }}{{ end }}
 {{- if not .Values.clickhouse.url }}{{ fail "clickhouse.url is empty: name the HTTP interface of ClickHouse" }}{{ end }}

@@ -1,4 +1,4 @@
-//! The client against a server that answers as it is told.
+//! The client against a server that returns prepared responses.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -28,7 +28,7 @@ fn server_of(answer: &'static str) -> String {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let (mut request, mut piece) = (Vec::new(), [0; 4096]);
-            // The whole of it: closing with bytes unread would reset the connection.
+            // Read the whole request: closing with unread bytes would reset the connection.
             while !(request.ends_with(b"0\r\n\r\n") || is_whole_without_body(&request)) {
                 let read = stream.read(&mut piece).unwrap();
                 if read == 0 {
@@ -72,7 +72,7 @@ const WRITTEN: &str = "HTTP/1.1 200 OK\nX-ClickHouse-Query-Id: {id}\nX-ClickHous
 #[test]
 fn an_insert_is_acknowledged_by_the_headers_of_clickhouse() {
     insert(WRITTEN).unwrap();
-    // Rows of the views that the table feeds count too.
+    // Rows of the views fed by the table count too.
     insert("HTTP/1.1 200 OK\nX-ClickHouse-Query-Id: {id}\nX-ClickHouse-Summary: {\"written_rows\":\"12\"}\nContent-Length: 0\n\n")
         .unwrap();
 }

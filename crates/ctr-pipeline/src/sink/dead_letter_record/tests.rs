@@ -37,7 +37,7 @@ fn letter(payload: Option<&[u8]>) -> Value {
 #[test]
 fn it_is_the_originals_record_with_position_code_and_bytes() {
     let value = letter(Some(b"{\"event_type\":\"tap\"}"));
-    // A number, as in the original; for people beside it.
+    // A number, as in the original, with a readable form in addition.
     let created = value["createdAtUtc"].as_i64().unwrap();
     assert_eq!(value["createdAtRfc3339"], json!(to_rfc3339(created)));
     assert_eq!(value["rawData"], json!("{\"event_type\":\"tap\"}"));
@@ -101,7 +101,7 @@ fn a_letter_can_be_cut_to_what_its_topic_takes() {
         for limit in [200_000, 50_000, 5_000, 1_000] {
             let smaller = cut(whole.clone(), limit);
             assert!(smaller.len() <= limit, "{} of {limit}", smaller.len());
-            // And once more, as when a topic takes even less.
+            // And once more, as for a topic with an even lower limit.
             let value: Value = serde_json::from_slice(&cut(smaller, limit * 9 / 10)).unwrap();
             assert_eq!((&value["truncated"], &value["rawLength"]), (&json!(true), &json!(300_000)));
             assert_eq!(

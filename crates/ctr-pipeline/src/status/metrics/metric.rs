@@ -1,21 +1,21 @@
-//! One metric: its name, type, labels and meaning, and how its values are read off a report.
+//! One metric: its name, type, labels and meaning, and how its values are read from a report.
 
 use crate::histogram::Histogram;
 use crate::status::report::Report;
 
-/// What Prometheus may do with a metric.
+/// The type of a metric in Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Only grows while the process lives.
     Counter,
-    /// A value of the moment.
+    /// A current value.
     Gauge,
     /// Counts by upper bound.
     Histogram,
 }
 
 impl Kind {
-    /// As the text format and the documentation write it.
+    /// As written in the text format and the documentation.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -29,21 +29,21 @@ impl Kind {
 /// One metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
-    /// Its name; units are in it.
+    /// Its name, which includes the unit.
     pub name: &'static str,
     /// Its type.
     pub kind: Kind,
     /// The names of its labels.
     pub labels: &'static [&'static str],
-    /// What it says, one sentence.
+    /// Its meaning, one sentence.
     pub help: &'static str,
     read: Read,
 }
 
-/// How the values are read off a report.
+/// How the values are read from a report.
 #[derive(Debug, Clone, Copy)]
 enum Read {
-    /// One value; none where it is not known yet.
+    /// One value; none if it is not known yet.
     One(fn(&Report) -> Option<f64>),
     /// One value for each combination of labels.
     Each(fn(&Report, &mut Samples)),
@@ -51,7 +51,7 @@ enum Read {
     Histogram(fn(&Report) -> Histogram),
 }
 
-/// Values with the values of their labels.
+/// Values with their label values.
 #[derive(Debug, Default)]
 pub struct Samples(pub Vec<(Vec<String>, f64)>);
 
@@ -61,7 +61,7 @@ impl Samples {
     }
 }
 
-/// What a metric says of a report.
+/// The values of a metric in a report.
 #[derive(Debug)]
 pub enum Reading {
     /// Values by labels.
@@ -71,7 +71,7 @@ pub enum Reading {
 }
 
 impl Metric {
-    /// Reads it off.
+    /// Reads them.
     #[must_use]
     pub fn read(&self, report: &Report) -> Reading {
         let mut samples = Samples::default();

@@ -1,4 +1,4 @@
-//! The account of every record read.
+//! The ledger of every record read.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use ctr_domain::rejection::RejectionCode;
 use ctr_domain::task::BySide;
 use serde::Serialize;
 
-/// What became of records.
+/// The outcomes of records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerReport {
@@ -15,17 +15,17 @@ pub struct LedgerReport {
     pub consumed: u64,
     /// Records that made a count grow.
     pub counted: u64,
-    /// Records whose event id had been counted already.
+    /// Records whose event ID had already been counted.
     pub duplicates: u64,
-    /// Valid records whose window no longer took events.
+    /// Valid records whose window was closed.
     pub too_late: u64,
     /// The part of them that their own partition would still have counted.
     pub closed_early: u64,
-    /// Records that break a rule, by code; codes that none has are left out.
+    /// Records that violate a rule, by code; codes without records are omitted.
     pub rejected: BTreeMap<&'static str, u64>,
     /// Records read again to rebuild windows after a start.
     pub replayed: u64,
-    /// Records that no entry accounts for. Anything but 0 is a defect of ours.
+    /// Records that no entry accounts for. Anything but 0 is a defect of the pipeline.
     pub difference: i64,
 }
 
@@ -54,12 +54,12 @@ impl LedgerReport {
     }
 }
 
-/// What became of the records of one topic.
+/// The outcomes of the records of one topic.
 #[derive(Debug, Clone, Serialize)]
 pub struct TopicLedger {
     /// The topic.
     pub topic: String,
-    /// Its account.
+    /// Its ledger.
     pub ledger: LedgerReport,
 }
 

@@ -1,4 +1,4 @@
-//! Partitions, and how far reading them is behind.
+//! Partitions, and their lag.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -22,23 +22,23 @@ pub struct PartitionReport {
     pub worker: usize,
     /// The next offset to read.
     pub position: i64,
-    /// The committed offset of this life: the first record of any window held. Kafka's tools show the lag from here.
+    /// The committed offset of this lifetime: the first record of any window held. Kafka's tools measure lag from here.
     pub low_offset: Option<i64>,
-    /// What the next record of the log will get, as the broker last said.
+    /// The offset of the next record in the log, as last reported by the broker.
     pub end_offset: Option<i64>,
-    /// Records that are there and not read: end − position.
+    /// Unread records: end − position.
     pub lag_records: Option<i64>,
-    /// The part of them that nobody may read yet, because somebody's transaction is open.
+    /// The part of them that cannot be read yet, because a transaction is open.
     pub held_back_records: Option<i64>,
     /// Since when, epoch ms.
     pub held_back_since: Option<i64>,
-    /// How old the newest event time read is, while records are left to read; 0 where all was read.
+    /// Age of the newest event time read, while there are unread records; 0 otherwise.
     pub lag_seconds: Option<f64>,
     /// Event time below which nothing more is expected, epoch ms.
     pub watermark: Option<i64>,
     /// Whether it no longer holds back the watermark of its pair.
     pub idle: bool,
-    /// Why it is not read, as a metric's label says it.
+    /// Why it is not read, as a metric's label.
     pub wait: Option<&'static str>,
     /// The same for people.
     pub waits_for: Option<&'static str>,
@@ -48,7 +48,7 @@ pub struct PartitionReport {
 
 impl PartitionReport {
     fn of(worker: usize, status: &PartitionStatus, cluster: &ClusterView, at: i64) -> Self {
-        // What was read since the broker was asked is proof of a later end.
+        // Records read since the request prove that the log ends later.
         let end_offset = cluster.end(&status.topic, status.partition).map(|end| end.max(status.position));
         let lag_records = end_offset.map(|end| end - status.position);
         let bounds = cluster.bounds(&status.topic, status.partition);
@@ -72,8 +72,8 @@ impl PartitionReport {
     }
 }
 
-/// A partition whose records are all read is not behind, however long ago the last one was. Before the first record there
-/// is no event time to measure by.
+/// A partition without unread records has no lag, however old its last one. Before the first record there is no event
+/// time to measure from.
 #[allow(clippy::cast_precision_loss, reason = "milliseconds of event time are far below 2^53")]
 fn lag_seconds(lag_records: Option<i64>, maximum: Option<i64>, at: i64) -> Option<f64> {
     match lag_records? {
@@ -82,15 +82,15 @@ fn lag_seconds(lag_records: Option<i64>, maximum: Option<i64>, at: i64) -> Optio
     }
 }
 
-/// How far reading is behind, all partitions of this process together.
+/// The lag of all partitions of this process together.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LagReport {
-    /// Records not read, of the partitions whose end is known.
+    /// Unread records of the partitions whose end is known.
     pub records: i64,
-    /// Event time: the partition that is furthest behind.
+    /// In event time: the partition with the largest lag.
     pub seconds: f64,
-    /// How long ago the brokers last said where the logs end; `None` before they did.
+    /// How long ago the brokers last returned end offsets; `None` before they did.
     pub ends_age_seconds: Option<f64>,
 }
 
@@ -104,7 +104,7 @@ impl LagReport {
     }
 }
 
-/// All partitions, by number and then by topic, so that those of a pair stand together.
+/// All partitions, by number and then by topic, so that those of a pair are adjacent.
 pub(super) fn reports(places: &[Place], cluster: &ClusterView, at: i64) -> Vec<PartitionReport> {
     let mut reports = Vec::new();
     for (worker, place) in places.iter().enumerate() {
@@ -116,7 +116,7 @@ pub(super) fn reports(places: &[Place], cluster: &ClusterView, at: i64) -> Vec<P
     reports
 }
 
-/// Windows held by all pairs: both partitions of a pair name the same ones.
+/// Windows held by all pairs: both partitions of a pair report the same ones.
 pub(super) fn open_windows(partitions: &[PartitionReport]) -> usize {
     let by_pair: BTreeMap<i32, usize> =
         partitions.iter().map(|report| (report.partition, report.open_windows)).collect();

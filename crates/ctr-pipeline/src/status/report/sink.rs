@@ -6,33 +6,33 @@ use super::age;
 use crate::histogram::{Histogram, Quantiles};
 use crate::sink::state::{SinkFailure, SinkState};
 
-/// What writes the rows.
+/// The row sink.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SinkReport {
-    /// Whether the last thing asked of ClickHouse succeeded.
+    /// Whether the last request to ClickHouse succeeded.
     pub available: bool,
-    /// How long ClickHouse has owed an answer; `None` while it is asked nothing.
+    /// How long the request to ClickHouse has been pending; `None` if there is none.
     pub unanswered_seconds: Option<f64>,
     /// Batches acknowledged.
     pub batches: u64,
     /// Rows acknowledged.
     pub rows: u64,
-    /// Inserts that failed and were sent again.
+    /// Inserts that failed and were retried.
     pub retries: u64,
-    /// Rows acknowledged that ClickHouse drops, because they are older than the table keeps them.
+    /// Acknowledged rows that ClickHouse drops, because they are older than the table's TTL.
     pub rows_beyond_retention: u64,
-    /// Encoded rows that are not acknowledged.
+    /// Bytes of encoded rows that are not acknowledged.
     pub buffered_bytes: u64,
     /// How long ago rows were last acknowledged.
     pub last_durable_seconds_ago: Option<f64>,
     /// The last failure.
     pub last_error: Option<SinkError>,
-    /// How long inserts take.
+    /// Durations of inserts.
     pub insert: Quantiles,
-    /// How long after the end of a window its first rows are durable.
+    /// Time from the end of a window until its first rows are durable.
     pub end_to_end: Quantiles,
-    /// The same two in full, for the metrics.
+    /// The durations in full, for the metrics.
     #[serde(skip)]
     pub insert_durations: Histogram,
     /// See `insert_durations`.
@@ -48,7 +48,7 @@ pub struct SinkError {
     pub seconds_ago: f64,
     /// Its kind in one word.
     pub kind: &'static str,
-    /// What was said.
+    /// The message.
     pub error: String,
 }
 

@@ -1,4 +1,4 @@
-//! What workers do: checkpoints, dead letters, pauses; and the group they do it in.
+//! The work of the workers: checkpoints, dead letters, pauses; and their group.
 
 use std::collections::BTreeMap;
 
@@ -20,9 +20,9 @@ pub struct CheckpointsReport {
     pub completed: u64,
     /// Failed, or not answered.
     pub failed: u64,
-    /// How long ago all there was to commit was committed, in the worker where that is longest; `None` while none works.
+    /// How long ago everything was last committed, in the worker where that is longest; `None` if no worker is running.
     pub age_seconds: Option<f64>,
-    /// From taking a checkpoint to the broker's answer.
+    /// From taking a checkpoint to the broker's response.
     pub duration: Quantiles,
     /// The last ones, newest first.
     pub recent: Vec<CheckpointReport>,
@@ -31,7 +31,7 @@ pub struct CheckpointsReport {
     pub durations: Histogram,
 }
 
-/// A checkpoint that has ended.
+/// A completed checkpoint.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckpointReport {
@@ -39,15 +39,15 @@ pub struct CheckpointReport {
     pub worker: usize,
     /// How long ago it ended.
     pub seconds_ago: f64,
-    /// Whether the broker took it.
+    /// Whether the broker accepted it.
     pub completed: bool,
     /// Pairs of partitions in it.
     pub pairs: usize,
-    /// From taking it to the broker's answer.
+    /// From taking it to the broker's response.
     pub duration_seconds: f64,
     /// The part in which it waited for dead letters to be durable.
     pub dead_letters_seconds: f64,
-    /// The part in which it waited for the broker's answer.
+    /// The part in which it waited for the broker's response.
     pub broker_seconds: f64,
 }
 
@@ -82,19 +82,20 @@ impl CheckpointsReport {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLettersReport {
-    /// All codes with how many records got them, also where none did.
+    /// All codes with their number of records, including 0.
     pub by_code: BTreeMap<&'static str, u64>,
     /// Acknowledged by the dead letter topic.
     pub written: u64,
     /// Not handed to the producer yet.
     pub waiting: usize,
-    /// Whether they cannot be written at the moment.
+    /// Whether they currently cannot be written.
     pub failing: bool,
     /// The last ones, newest first.
     pub recent: Vec<LetterReport>,
 }
 
-/// One dead letter: where the record is and why it was not counted. Of its payload no more than the message quotes.
+/// One dead letter: the position of the record and why it was not counted. Of its payload only the part quoted in the
+/// message.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LetterReport {
@@ -106,9 +107,9 @@ pub struct LetterReport {
     pub partition: i32,
     /// Its offset.
     pub offset: i64,
-    /// Why.
+    /// The reason.
     pub code: &'static str,
-    /// Why, for people.
+    /// The reason, for people.
     pub message: String,
 }
 
@@ -147,11 +148,11 @@ impl LetterReport {
 /// Time in which workers did not read.
 #[derive(Debug, Clone, Serialize)]
 pub struct PauseReport {
-    /// Why, as a metric's label says it.
+    /// The reason, as a metric's label.
     pub wait: &'static str,
-    /// Why, for people.
+    /// The reason, for people.
     pub text: &'static str,
-    /// How long, all workers together.
+    /// Total time of all workers.
     pub seconds: f64,
 }
 
@@ -171,13 +172,13 @@ impl PauseReport {
 pub struct WorkerReport {
     /// Its number.
     pub worker: usize,
-    /// Whether it has an assignment, be it empty.
+    /// Whether it has an assignment, possibly empty.
     pub joined: bool,
     /// Pairs that have not passed their positions yet.
     pub replaying: usize,
-    /// What its next checkpoint waits for at the moment.
+    /// What its next checkpoint is waiting for.
     pub checkpoint_waits_for: Option<&'static str>,
-    /// How often it was started again.
+    /// How often it was restarted.
     pub restarts: u64,
     /// Why it last failed.
     pub last_failure: Option<String>,
@@ -208,9 +209,9 @@ impl WorkerReport {
 pub struct GroupReport {
     /// Its name.
     pub name: String,
-    /// Its state in Kafka's words; empty while not known.
+    /// Its state in Kafka's terms; empty if not known.
     pub state: String,
-    /// Its members, those of other instances too.
+    /// Its members, including those of other instances.
     pub members: Vec<MemberReport>,
 }
 
@@ -219,9 +220,9 @@ pub struct GroupReport {
 pub struct MemberReport {
     /// Instance and worker.
     pub member: String,
-    /// Where it is.
+    /// Its host.
     pub host: String,
-    /// What it reads.
+    /// The partitions it reads.
     pub assignment: Vec<MemberTopic>,
 }
 
