@@ -83,11 +83,11 @@ def options(arguments: Sequence[str], description: str | None) -> argparse.Names
     """The command line options; `curves` include their values."""
     parser = arguments_of("scaling", description)
     parser.add_argument("--curves", type=lambda text: text.split(","), default=list(LOOK),
-                        help=f"which, with commas between them (all: {','.join(LOOK)})")
+                        help=f"comma-separated names (all: {','.join(LOOK)})")
     several = parser.add_mutually_exclusive_group()
     several.add_argument("--whole", action="store_true",
                          help="up to 100 M events and 1 M products, as published (about half an hour on a quiet machine, and 10 GB)")
-    several.add_argument("--values", type=lambda text: [float(value) for value in text.split(",")], help="for one curve, its values")
+    several.add_argument("--values", type=lambda text: [float(value) for value in text.split(",")], help="custom values for one curve")
     chosen = parser.parse_args(arguments)
     chosen.curves = chosen_curves(parser, chosen)
     return chosen

@@ -103,7 +103,7 @@ def measure(seconds: float) -> Footprint:
 
 def main() -> int:
     parser = arguments_of("footprint", __doc__)
-    parser.add_argument("--seconds", type=int, default=60, help="how long it is watched (60)")
+    parser.add_argument("--seconds", type=int, default=60, help="how long to observe it (60)")
     arguments = parser.parse_args()
     try:
         footprint = measure(arguments.seconds)

@@ -150,8 +150,8 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rows", type=numbers, default=[1_000_000, 10_000_000],
                         help="raw rows, one size after the other (1000000,10000000; the published figures: up to 100000000, 15 GB)")
     parser.add_argument("--products", type=int, default=100_000, help="products, each with a row in every window (100000)")
-    parser.add_argument("--clients", type=int, default=8, help="clients that ask at once (8)")
-    parser.add_argument("--seconds", type=int, default=20, help="how long they ask each question (20)")
+    parser.add_argument("--clients", type=int, default=8, help="number of concurrent clients (8)")
+    parser.add_argument("--seconds", type=int, default=20, help="duration of each query (20)")
     return parser.parse_args(arguments)
 
 

@@ -93,8 +93,8 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = arguments_of("latency", __doc__)
     parser.add_argument("--rates", type=numbers, default=[1_000, 100_000], help="events per second, one after the other (1000,100000)")
     parser.add_argument("--highest", action="store_true",
-                        help=f"also the highest rate that keeps lag flat for {LEAST_SECONDS} s: some minutes of looking for it")
-    parser.add_argument("--seconds", type=int, default=70, help="how long each rate is kept (70)")
+                        help=f"also find the highest rate at which lag stays flat for {LEAST_SECONDS} s: takes several minutes")
+    parser.add_argument("--seconds", type=int, default=70, help="duration of each rate (70)")
     return parser.parse_args(arguments)
 
 

@@ -84,7 +84,7 @@ class Memory:
 def measure(ground: Ground, chosen: argparse.Namespace) -> Memory:
     log = fill(ground, LogShape(chosen.events, chosen.products, SPAN_SECONDS))
     BareConsumer(ground, {}).read(log)
-    say("one reading not counted: the log is in the page cache now")
+    say("warm-up reading done (not counted): the log is in the page cache")
     rounds = read_in_turn([QueuesReader(ground, queues) for queues in ALL], log, chosen.rounds)
     return Memory(Rounds(f"{log.records:,} events, {log.shape.products:,} products", SHIPPED.name, rounds))
 

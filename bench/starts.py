@@ -139,7 +139,7 @@ def check_clean(code: int) -> None:
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = arguments_of("starts", __doc__)
     parser.add_argument("--starts", type=int, default=5, help="starts of each kind (5)")
-    parser.add_argument("--rate", type=int, default=5_000, help="impressions a second meanwhile (5000)")
+    parser.add_argument("--rate", type=int, default=5_000, help="impressions per second during the starts (5000)")
     chosen = parser.parse_args(arguments)
     if min(chosen.starts, chosen.rate) < 1:
         parser.error("numbers must be above 0")

@@ -33,7 +33,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="rounds, each with every reader (3)")
     parser.add_argument("--parallelism", type=int, default=2, help="threads of every reader (2)")
     parser.add_argument("--property", action="append", default=[], metavar="NAME=VALUE",
-                        help="a property of librdkafka for the pipeline and the bare consumer; may be given often")
+                        help="a librdkafka property for the pipeline and the bare consumer; can be repeated")
     parser.add_argument("--peers", action="store_true", help="also two Flink jobs and a Kafka Streams application, fresh and warm")
     parser.add_argument("--no-memory", action="store_true", help="leave out the runs with 5 and with 100,000 products")
     chosen = parser.parse_args(arguments)
@@ -64,7 +64,7 @@ class Benchmark:
     def _speed(self) -> Rounds:
         log = self._fill(LogShape(self._chosen.events, self._chosen.products, SPAN_SECONDS))
         self._bare.read(log)
-        say("one reading not counted: the log is in the page cache now")
+        say("warm-up reading done (not counted): the log is in the page cache")
         rounds = read_in_turn([self._bare, self._pipeline, *self._peers], log, self._chosen.rounds)
         title = f"{log.records:,} events, {log.shape.products} products, parallelism {self._chosen.parallelism}"
         return Rounds(title, self._pipeline.name, rounds)

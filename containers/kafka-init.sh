@@ -29,7 +29,7 @@ wait_for_brokers() {
     local count deadline=$((SECONDS + WAIT_SECONDS))
     until count="$(count_brokers)" && [ "$count" -ge "$TOPIC_REPLICATION_FACTOR" ]; do
         if [ "$SECONDS" -ge "$deadline" ]; then
-            echo "$count of $TOPIC_REPLICATION_FACTOR brokers answer at $BOOTSTRAP_SERVERS after $WAIT_SECONDS s; their logs say why" >&2
+            echo "$count of $TOPIC_REPLICATION_FACTOR brokers respond at $BOOTSTRAP_SERVERS after $WAIT_SECONDS s; see their logs" >&2
             return 1
         fi
         sleep 1
@@ -56,14 +56,14 @@ ensure_topic() {
         return
     fi
     if [ "$partitions" -gt "$wanted" ]; then
-        echo "$name has $partitions partitions and $wanted are set: Kafka cannot take partitions away. Set $partitions in .env," \
+        echo "$name has $partitions partitions, but $wanted are configured: Kafka cannot remove partitions. Set $partitions in .env," \
             "or delete the topics with their data (./scripts/down.sh --volumes)." >&2
         return 1
     fi
     [ "$partitions" -eq "$wanted" ] || topics --alter --topic "$name" --partitions "$wanted"
     "$KAFKA_BIN/kafka-configs.sh" --bootstrap-server "$BOOTSTRAP_SERVERS" --alter --entity-type topics --entity-name "$name" \
         --add-config "$settings" >/dev/null
-    echo "$name: there, set to $wanted partitions, $settings"
+    echo "$name: exists, set to $wanted partitions, $settings"
 }
 
 wait_for_brokers

@@ -129,7 +129,7 @@ def main() -> None:
             if "decryption key" not in str(error):
                 raise
             sys.exit(OTHER_KEY)
-    print(f"{len(contents) - 1} assets imported, users admin and viewer are there")
+    print(f"{len(contents) - 1} assets imported, users admin and viewer exist")
 
 
 if __name__ == "__main__":

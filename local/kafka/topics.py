@@ -43,7 +43,7 @@ def wanted_topics() -> list[Topic]:
     replication = setting("TOPIC_REPLICATION_FACTOR", 1)
     in_sync = setting("TOPIC_MIN_INSYNC_REPLICAS", 1)
     if in_sync > replication:
-        raise TopicError(f"TOPIC_MIN_INSYNC_REPLICAS={in_sync} is more than TOPIC_REPLICATION_FACTOR={replication}: nothing could be written.")
+        raise TopicError(f"TOPIC_MIN_INSYNC_REPLICAS={in_sync} exceeds TOPIC_REPLICATION_FACTOR={replication}: all writes would fail.")
 
     def topic(name: str, partitions: int, retention_ms: int) -> Topic:
         return Topic(os.environ[name], partitions, replication, {
@@ -88,8 +88,8 @@ def wait_for_brokers(admin: AdminClient, count: int, timeout: float):
         except KafkaException:
             alive = 0
         if time.monotonic() >= deadline:
-            raise TopicError(f"{alive} of {count} brokers answer at {os.environ['KAFKA_BOOTSTRAP_SERVERS']} after {timeout:.0f} s. "
-                             "Start them with ./scripts/setup.sh, or look at ./scripts/logs.sh kafka1.")
+            raise TopicError(f"{alive} of {count} brokers respond at {os.environ['KAFKA_BOOTSTRAP_SERVERS']} after {timeout:.0f} s. "
+                             "Start them with ./scripts/setup.sh, or check ./scripts/logs.sh kafka1.")
         time.sleep(0.1)
 
 
@@ -150,13 +150,13 @@ def create_or_alter(admin: AdminClient, topics: list[Topic], timeout: float) -> 
         adjust(admin, topic, len(found[topic.name].partitions))
     wait_until_known(topics, timeout)
     for topic in topics:
-        print(f"{topic.name}: {'created,' if topic in made else 'there, set to'} {describe(topic)}")
+        print(f"{topic.name}: {'created,' if topic in made else 'exists, set to'} {describe(topic)}")
 
 
 def adjust(admin: AdminClient, topic: Topic, partitions: int) -> None:
     """Sets the configuration of an existing topic; partitions can be added, but not removed."""
     if partitions > topic.partitions:
-        raise TopicError(f"{topic.name} has {partitions} partitions and {topic.partitions} are set: Kafka cannot take partitions away. "
+        raise TopicError(f"{topic.name} has {partitions} partitions, but {topic.partitions} are configured: Kafka cannot remove partitions. "
                          f"Set {partitions} in .env, or delete the topics with their data (./scripts/down.sh --volumes).")
     if partitions < topic.partitions:
         finish(admin.create_partitions([NewPartitions(topic.name, topic.partitions)]), "adding partitions to")
@@ -175,8 +175,8 @@ def wait_until_known(topics: list[Topic], timeout: float) -> None:
     for server in os.environ["KAFKA_BOOTSTRAP_SERVERS"].split(","):
         while unknown := unknown_topics(server, topics):
             if time.monotonic() >= deadline:
-                raise TopicError(f"the broker at {server} does not know after {timeout:.0f} s what was set: {', '.join(unknown)}. "
-                                 "Look at ./scripts/logs.sh kafka1, and run ./scripts/create-topics.sh again.")
+                raise TopicError(f"the broker at {server} still lacks these topics or partitions after {timeout:.0f} s: {', '.join(unknown)}. "
+                                 "Check ./scripts/logs.sh kafka1, and run ./scripts/create-topics.sh again.")
             time.sleep(0.1)
 
 
@@ -196,7 +196,7 @@ def unknown_topics(server: str, topics: list[Topic]) -> list[str]:
 
 def describe(topic: Topic) -> str:
     return (f"{topic.partitions} partitions, replication {topic.replication}, in sync at least {topic.config['min.insync.replicas']}, "
-            f"kept {topic.config['retention.ms']} ms or {topic.config['retention.bytes']} bytes a partition")
+            f"kept {topic.config['retention.ms']} ms or {topic.config['retention.bytes']} bytes per partition")
 
 
 def show_status(admin: AdminClient, topics: list[Topic]) -> bool:
@@ -205,11 +205,11 @@ def show_status(admin: AdminClient, topics: list[Topic]) -> bool:
     try:
         metadata = admin.list_topics(timeout=3.0)
     except KafkaException:
-        print(f"brokers|down|none answers at {os.environ['KAFKA_BOOTSTRAP_SERVERS']}")
+        print(f"brokers|down|no response from {os.environ['KAFKA_BOOTSTRAP_SERVERS']}")
         print("topics|unknown|")
         return False
     alive = len(metadata.brokers)
-    print(f"brokers|{'up' if alive >= expected else 'degraded'}|{alive} of {expected} answer")
+    print(f"brokers|{'up' if alive >= expected else 'degraded'}|{alive} of {expected} respond")
 
     faults, partitions, thin = [], 0, 0
     for topic in topics:

@@ -59,7 +59,7 @@ def test_topics_are_as_the_stack_without_docker_makes_them(kafka: Kafka, setting
 
     # topics.py would change what differs; it must find the same numbers of partitions and set the same values.
     python = run([sys.executable, str(CHECKOUT / "local/kafka/topics.py"), "create"], {**settings, "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers})
-    assert python.returncode == 0 and python.stdout.count(": there, set to ") == 3, python.stdout
+    assert python.returncode == 0 and python.stdout.count(": exists, set to ") == 3, python.stdout
     assert seen == {name: topic_config(kafka, settings[name]) for name in seen}
     assert seen["CLICK_TOPIC"]["message.timestamp.type"] == "LogAppendTime"
 
@@ -68,7 +68,7 @@ def test_a_second_run_brings_topics_to_new_settings(kafka: Kafka, settings: dict
     assert kafka_init(settings).returncode == 0
     again = kafka_init(settings, TOPIC_PARTITIONS="8", TOPIC_RETENTION_MS="60000")
     assert again.returncode == 0, again.stdout
-    assert again.stdout.count(": there, set to ") == 3
+    assert again.stdout.count(": exists, set to ") == 3
     assert topic_config(kafka, settings["CLICK_TOPIC"])["retention.ms"] == "60000"
     assert len(kafka.admin().list_topics(timeout=10).topics[settings["CLICK_TOPIC"]].partitions) == 8
     fewer = kafka_init(settings, TOPIC_PARTITIONS="2")
@@ -79,7 +79,7 @@ def test_a_second_run_brings_topics_to_new_settings(kafka: Kafka, settings: dict
 def test_brokers_that_do_not_come_are_counted(settings: dict[str, str]) -> None:
     result = kafka_init(settings, BOOTSTRAP_SERVERS="127.0.0.1:1", WAIT_SECONDS="0")
     assert result.returncode == 1
-    assert "0 of 3 brokers answer at 127.0.0.1:1" in result.stdout
+    assert "0 of 3 brokers respond at 127.0.0.1:1" in result.stdout
 
 
 # --- schema ---

@@ -19,7 +19,7 @@ def test_status_says_that_all_is_up(stack: ContainerStack) -> None:
 
 def test_topics_and_schema_may_be_made_again(stack: ContainerStack) -> None:
     said = stack.must("create-topics.sh", "--docker")
-    assert said.count("there, set to") == 3
+    assert said.count("exists, set to") == 3
     done = stack.compose("run", "--rm", "-T", "clickhouse-init")
     assert done.returncode == 0 and "database default is ready" in done.stdout, done.stderr
 

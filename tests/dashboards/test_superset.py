@@ -29,7 +29,7 @@ def test_a_second_import_adds_nothing_and_undoes_changes(superset: Superset) -> 
     changed = admin.get("/api/v1/chart/")["result"][0]["id"]
     admin.change("PUT", f"/api/v1/chart/{changed}", {"slice_name": "changed by hand"})
     assert "changed by hand" in names(admin)
-    assert superset.provision() == "19 assets imported, users admin and viewer are there"
+    assert superset.provision() == "19 assets imported, users admin and viewer exist"
     assert counts(admin) == before and names(admin) == charts
 
 

@@ -54,10 +54,10 @@ def test_topics_are_made_once_and_then_kept_to_the_settings(settings: dict[str, 
     start(settings)
     again = script("create-topics.sh", "--local", settings={**settings, "TOPIC_PARTITIONS": "8", "TOPIC_RETENTION_MS": "3600000"})
     assert again.returncode == 0, again.stdout
-    assert "clicks: there, set to 8 partitions" in again.stdout and "kept 3600000 ms" in again.stdout
+    assert "clicks: exists, set to 8 partitions" in again.stdout and "kept 3600000 ms" in again.stdout
     fewer = script("create-topics.sh", "--local", settings=settings)
     assert fewer.returncode == 1
-    assert "cannot take partitions away" in fewer.stdout
+    assert "cannot remove partitions" in fewer.stdout
 
     # What runs holds its own ports: that is no fault.
     assert functions("check_machine", settings).returncode == 0
@@ -69,7 +69,7 @@ def test_topics_are_made_once_and_then_kept_to_the_settings(settings: dict[str, 
     password = dict(line.split("=", 1) for line in Path(settings["ENV_FILE"]).read_text().splitlines())["CLICKHOUSE_PASSWORD"]
     status = script("status.sh", "--local", settings=settings)
     assert status.returncode == 1, "no pipeline and no producers: not healthy"
-    assert "3 of 3 answer" in status.stdout
+    assert "3 of 3 respond" in status.stdout
     assert password not in status.stdout + again.stdout + moved.stdout
 
     assert functions("apply_schema", settings).returncode == 0

@@ -50,8 +50,8 @@ def clean_environment(settings: Settings | None = None) -> dict[str, str]:
 
 
 def port_range() -> tuple[int, int]:
-    """Below the range that outgoing connections take theirs from. Test processes that run in parallel have one each (pytest-xdist numbers
-    them from gw0), so that none takes a port that another has found free and not yet used."""
+    """Below the ephemeral range. Parallel test processes have one each (pytest-xdist numbers them from gw0), so that none takes a port
+    that another has found free but not used yet."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     width = 12_000 // processes

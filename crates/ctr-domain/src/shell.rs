@@ -169,7 +169,7 @@ pub enum Notice {
         /// How long it took.
         took_ms: i64,
     },
-    /// Partitions wait because their counterparts in the other topic do not exist.
+    /// Partitions wait because their twins in the other topic do not exist.
     WithoutTwin {
         /// Their numbers.
         partitions: Vec<i32>,

@@ -236,7 +236,7 @@ impl Task {
         !self.replayed && !self.partitions[side].is_replayed()
     }
 
-    /// Whether a side must wait because it is more than `max-drift` of event time ahead of its counterpart while that
+    /// Whether a side must wait because it is more than `max-drift` of event time ahead of its twin while that
     /// has records to read. Waiting means not draining its queue.
     #[must_use]
     pub fn is_ahead(&self, side: Side) -> bool {

@@ -51,8 +51,8 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 #[error("the job cannot start:\n{0}")]
 pub struct NotUsable(String);
 
-/// Whether only a person who changes something can help, so that no supervisor should restart the process: topics, tables,
-/// or an `instance-id` that another process has (docs/adr/0010).
+/// Whether restarting cannot help until someone changes something, so that no supervisor should restart the process:
+/// topics, tables, or an `instance-id` that another process has (docs/adr/0010).
 #[must_use]
 pub fn needs_a_person(error: &anyhow::Error) -> bool {
     error.is::<NotUsable>() || matches!(error.downcast_ref(), Some(WorkerError::Fenced(_)))

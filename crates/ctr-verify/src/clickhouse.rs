@@ -16,7 +16,7 @@ impl ClickHouse {
     pub(crate) fn new(config: &ClickHouseConfig) -> Self {
         // Separate from the pipeline's client: the verifier shares only the settings with the pipeline.
         let client = Client::default()
-            // Any node of a cluster gives the same answers; the first is asked.
+            // Any node of a cluster gives the same answers; the first one is queried.
             .with_url(config.urls().next().unwrap_or_default())
             .with_database(&config.database)
             .with_user(&config.user)

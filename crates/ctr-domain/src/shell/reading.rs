@@ -20,7 +20,7 @@ pub enum WaitReason {
     SinkFull,
     /// Dead letters cannot be written.
     DeadLetters,
-    /// It is more than `max-drift` ahead of its counterpart.
+    /// It is more than `max-drift` ahead of its twin.
     Drift,
     /// A record in it cannot be read; the other partitions continue.
     Unreadable,

@@ -7,7 +7,7 @@ use super::{Side, Task};
 pub struct EndOffsetRequest {
     /// The side in question.
     pub side: Side,
-    /// The counterpart had passed the windows up to this end, by `idle-hold`, before the request was sent.
+    /// The twin had passed the windows up to this end, by `idle-hold`, before the request was sent.
     pub up_to: i64,
 }
 

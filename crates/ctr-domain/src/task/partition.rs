@@ -38,7 +38,7 @@ pub(super) struct Partition {
     log_end: i64,
     /// When records last arrived; initially, when the partition was assigned.
     pub(super) last_arrival: i64,
-    /// The broker has confirmed, after the counterpart had passed them, that no record for windows up to this end is
+    /// The broker has confirmed, after the twin had passed them, that no record for windows up to this end is
     /// unread.
     pub(super) proved_end: Option<i64>,
 }

@@ -45,7 +45,7 @@ pub(super) const IDENTIFIER: TextRule = TextRule {
 pub(super) const PASSWORD: TextRule = TextRule { expects: "text, in quotes", check: |text| Ok(text.to_owned()) };
 pub(super) const HOST: TextRule =
     TextRule { expects: "an IP address or a host name without a port", check: |text| host(line(text)?) };
-/// What `tracing_subscriber`'s `Targets` takes.
+/// Directives that `tracing_subscriber`'s `Targets` accepts.
 pub(super) const LOG_FILTER: TextRule = TextRule {
     expects: "a level (off, error, warn, info, debug, trace), also by part: info,ctr_pipeline::sink=debug",
     check: |text| log_filter(line(text)?),

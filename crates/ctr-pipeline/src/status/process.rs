@@ -1,11 +1,12 @@
-//! What the kernel says about this process, under the names that every client library of Prometheus uses. Read from `/proc`
+//! The kernel's figures about this process, under the names used by every Prometheus client library. Read from `/proc`
 //! (proc(5)), so Linux only.
 
 use std::fs;
 
 use super::metrics::Kind;
 
-/// Ticks a second of the times in `/proc/self/stat`: `USER_HZ`, which is 100 on every architecture of Linux we build for.
+/// Ticks per second of the times in `/proc/self/stat`: `USER_HZ`, which is 100 on every Linux architecture we build
+/// for.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A metric without labels.
@@ -31,7 +32,7 @@ pub(super) fn metrics() -> Vec<ProcessMetric> {
 }
 
 fn of_texts(stat: &str, status: &str, system: &str) -> Vec<ProcessMetric> {
-    // The program's name is in parentheses and may hold spaces and parentheses of its own.
+    // The program's name is in parentheses and may contain spaces and parentheses.
     let fields: Vec<f64> = stat
         .rsplit(')')
         .next()
@@ -39,7 +40,7 @@ fn of_texts(stat: &str, status: &str, system: &str) -> Vec<ProcessMetric> {
         .split_whitespace()
         .map(|field| field.parse().unwrap_or(f64::NAN))
         .collect();
-    // Numbers of proc(5), which counts from the process id: utime 14, stime 15, starttime 22.
+    // Numbering of proc(5), which counts from the process ID: utime 14, stime 15, starttime 22.
     let field = |number: usize| fields.get(number - 3).copied();
     let kibibytes = |name| number_after(status, name).map(|value| value * 1024.0);
     let counter = |name, help, value| ProcessMetric { name, help, kind: Kind::Counter, value };
@@ -67,7 +68,7 @@ fn of_texts(stat: &str, status: &str, system: &str) -> Vec<ProcessMetric> {
     .collect()
 }
 
-/// The number behind a word at the beginning of a line.
+/// The number after a word at the beginning of a line.
 fn number_after(text: &str, word: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(word)?.split_whitespace().next()?.parse().ok())
 }

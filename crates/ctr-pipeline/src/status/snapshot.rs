@@ -12,7 +12,7 @@ use crate::histogram::Histogram;
 /// How many recent checkpoints and dead letters are kept.
 pub const REMEMBERED: usize = 10;
 
-/// Adds the newest of what is remembered; the oldest goes when there are [`REMEMBERED`].
+/// Adds the newest item; the oldest is dropped if there are [`REMEMBERED`] already.
 pub(crate) fn remember<T>(recent: &mut VecDeque<T>, newest: T) {
     if recent.len() == REMEMBERED {
         recent.pop_front();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Shared by all users of a client, so that one failed request moves them all.
+/// Shared by all users of a client, so that one failed request switches all of them.
 #[derive(Debug, Clone)]
 pub(super) struct Servers {
     urls: Arc<[String]>,
@@ -19,20 +19,20 @@ impl Servers {
         self.urls.len()
     }
 
-    /// The server for the next request: its place in the list and its URL.
+    /// The server for the next request: its index in the list and its URL.
     pub(super) fn current(&self) -> (usize, &str) {
         let place = self.current.load(Ordering::Relaxed) % self.urls.len();
         (place, &self.urls[place])
     }
 
-    /// A request to this server has failed: the next one goes to the next server. Of several requests that fail together only
-    /// the first one moves on.
+    /// A request to this server has failed: the next one goes to the next server. If several requests fail together,
+    /// only the first one switches.
     pub(super) fn leave(&self, place: usize) {
         let next = (place + 1) % self.urls.len();
         let _already_left = self.current.compare_exchange(place, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// The words of an error, with the server's URL where there is more than one.
+    /// The text of an error, with the server's URL if there are several.
     pub(super) fn name(&self, place: usize, words: String) -> String {
         if self.urls.len() > 1 { format!("{}: {words}", self.urls[place]) } else { words }
     }

@@ -20,7 +20,7 @@ fn client_at(urls: String) -> ClickHouse {
     ClickHouse::new(&Config::from_yaml("", &env).unwrap().clickhouse)
 }
 
-/// The URL of a server that answers every request with `answer`, in which `{id}` is the id of the query that was asked.
+/// The URL of a server that answers every request with `answer`, in which `{id}` is the ID of the received query.
 fn server_of(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
