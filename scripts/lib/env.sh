@@ -57,7 +57,7 @@ if [ -n "$CLICKHOUSE_PASSWORD" ]; then : "${CLICKHOUSE_USER:=ctr_writer}"; else 
 
 # The pipeline and the producers (events per second of each stream).
 : "${PIPELINE_PORT:=8081}" "${PARALLELISM:=2}"
-: "${IMPRESSION_RATE:=1000}" "${CLICK_RATE:=400}" "${PRODUCER_LINGER:=300ms}"
+: "${IMPRESSION_RATE:=1000}" "${CLICK_RATE:=400}" "${PRODUCER_LINGER:=1s}"
 
 # The dashboards.
 : "${SUPERSET_PORT:=8088}"

@@ -63,6 +63,8 @@ class Producer:
         environment = clean_environment({
             "KAFKA_BOOTSTRAP_SERVERS": self._kafka.bootstrap_servers,
             "IMPRESSION_TOPIC": self._topics.impressions, "CLICK_TOPIC": self._topics.clicks,
+            # The default is a second, for a laptop's sake. A test would only wait.
+            "PRODUCER_LINGER": "50ms",
         })
         process = Process("ctr-producer", arguments, environment, self._folder / f"ctr-producer-{self._runs}.log")
         process.start()

@@ -79,7 +79,7 @@ pub(crate) struct KafkaOptions {
     pub(crate) unkeyed: bool,
     /// How long a record may wait to be batched with others in one request; the original uses 10ms. A shorter linger
     /// increases the brokers' load, because each request is replicated separately
-    #[arg(long, value_name = "DURATION", env = "PRODUCER_LINGER", default_value = "300ms", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", env = "PRODUCER_LINGER", default_value = "1s", value_parser = values::duration)]
     pub(crate) linger: Duration,
     /// A librdkafka property, such as security.protocol=ssl or compression.type=zstd; repeat it, or separate with commas
     #[arg(

@@ -336,7 +336,7 @@ mod tests {
     /// The original's 10 ms is a request for nearly every event at the rates of the demonstration.
     #[test]
     fn records_wait_for_each_other_unless_told_otherwise() {
-        assert_eq!(plan("both").unwrap().connection.linger, Duration::from_millis(300));
+        assert_eq!(plan("both").unwrap().connection.linger, Duration::from_secs(1));
         assert_eq!(plan("both --linger 10ms").unwrap().connection.linger, Duration::from_millis(10));
         assert_eq!(plan("both --linger 0ms").unwrap().connection.linger, Duration::ZERO);
     }
