@@ -146,9 +146,13 @@ pipeline_command() {
             compose exec -T ctr-pipeline ctr-pipeline "$@"
             ;;
         *" --mend"*) mending_command "$@" ;;
-        *) compose_run ctr-pipeline "$@" ;;
+        *) run_command ctr-pipeline "$@" ;;
     esac
 }
+
+# run_command OPTIONS... ctr-pipeline COMMAND...: a container of its own beside the job. What counts a log again holds the rows of a
+# pair of partitions, so its memory limit is not the job's.
+run_command() { PIPELINE_MEMORY="$COMMAND_MEMORY" compose_run "$@"; }
 
 # mending_command COMMAND...: runs a command that calls other programs (`dlq redrive --mend 'sed ...'`). The image has no shell; the
 # build stage of the Dockerfile is a Debian with the same binaries.
@@ -157,13 +161,13 @@ mending_command() {
     mkdir -p "$LOCAL_DIR/logs/setup"
     docker build --target build --build-arg "RUST_TAG=$RUST_TAG" --tag "ctr-pipeline:$tag" "$CHECKOUT" >"$log" 2>&1 \
         || fail "cannot build the image with a shell: $(tail -n 5 "$log")"
-    CTR_TAG="$tag" compose_run --user 65532:65532 --workdir /src --entrypoint /out/bin/ctr-pipeline ctr-pipeline "$@"
+    CTR_TAG="$tag" run_command --user 65532:65532 --workdir /src --entrypoint /out/bin/ctr-pipeline ctr-pipeline "$@"
 }
 
 # verify_command COMMAND...: the same for ctr-verify.
 verify_command() {
     require_stack
-    compose_run --entrypoint ctr-verify ctr-pipeline "$@"
+    run_command --entrypoint ctr-verify ctr-pipeline "$@"
 }
 
 start_producers() {

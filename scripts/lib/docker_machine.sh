@@ -39,10 +39,10 @@ disk_fault() {
     [ "${free:-$wanted}" -ge "$wanted" ] || echo "$folder has $free MiB of free space, $wanted MiB are required: docker system prune removes unused data"
 }
 
-# The users inside the containers are not the owner of the checkout.
+# The users inside the containers are not the owner of the checkout. What Python compiled for a stack without Docker is not theirs to read.
 files_fault() {
     local unreadable
-    unreadable="$(find "$CHECKOUT/clickhouse" "$CHECKOUT/containers" "$CHECKOUT/superset" -type f ! -perm -004)"
+    unreadable="$(find "$CHECKOUT/clickhouse" "$CHECKOUT/containers" "$CHECKOUT/superset" -name __pycache__ -prune -o -type f ! -perm -004 -print)"
     [ -z "$unreadable" ] || echo "containers cannot read these files; run chmod -R o+rX clickhouse containers superset:
 $unreadable"
 }

@@ -36,6 +36,7 @@ case "$call" in
     "compose version --short") echo 2.29.1 ;;
     ps*) cat "$CONTAINERS_OF_TEST" ;;
     exec*) echo "${AGE:-5}" ;;
+    run*) echo "$PIPELINE_MEMORY" >"$CALLS.memory" ;;
     kill*) sed -i 's/^ctr-pipeline|running/ctr-pipeline|exited/' "$CONTAINERS_OF_TEST" ;;
 esac
 """
@@ -203,6 +204,15 @@ def test_a_mend_runs_where_there_is_a_shell(docker: Docker) -> None:
     assert docker.calls() == [
         f"build --target build --build-arg RUST_TAG=1.95-bookworm --tag ctr-pipeline:local-mend {CHECKOUT}",
         f"{RUN} --user 65532:65532 --workdir /src --entrypoint /out/bin/ctr-pipeline ctr-pipeline {' '.join(command)}"]
+
+
+@pytest.mark.parametrize(("name", "command", "memory"), [
+    ("ctr-verify.sh", ["reconcile"], "1g"), ("ctr-pipeline.sh", ["recount"], "1g"), ("deploy-job.sh", [], "256m")])
+def test_what_counts_a_log_again_has_more_memory_than_the_job(docker: Docker, name: str, command: list[str], memory: str) -> None:
+    """Field report F23: both hold the rows of a pair of partitions, and ran under the job's limit."""
+    docker.all_up()
+    assert docker.script(name, *command).returncode == 0
+    assert Path(f"{docker.calls_file}.memory").read_text().strip() == memory
 
 
 def test_setup_refuses_another_name_of_the_writer(docker: Docker) -> None:

@@ -133,6 +133,9 @@ def test_two_processes_with_one_instance_id(make_pipeline: Callable[..., Pipelin
     assert older.process.wait(60) == 2
     assert "ctr.job.instance-id" in older.process.tail()
     newer.wait_ready()
+    # The one that stays was fenced too, before the other gave up, and says why it left the group for a moment.
+    failures = [worker.get("lastFailure") or "" for worker in newer.get_json("/api/v1/status")["workers"]]
+    assert any("ctr.job.instance-id" in failure for failure in failures), failures
     assert newer.stop() == 0
 
 

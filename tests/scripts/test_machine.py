@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.shell import functions, path_with_only, run, script, stand_in
+from scripts.shell import SCRIPTS, functions, path_with_only, run, script, stand_in
 from stack import free_ports
 from stack.process import CHECKOUT
 
@@ -173,3 +173,14 @@ def test_a_lost_secret_key_is_told_before_superset_fails_on_it(tmp_path: Path, f
     assert result.returncode == 1 and "SUPERSET_SECRET_KEY is not the key with which" in result.stdout and "the-old-one" not in result.stdout
     assert functions("check_machine", {**free_settings, "SUPERSET_SECRET_KEY": "the-old-one"}).returncode == 0
     assert functions("ARGUMENTS=(--no-superset); check_machine", free_settings).returncode == 0
+
+
+def test_files_that_containers_cannot_read_are_named_and_what_python_compiled_is_not(tmp_path: Path) -> None:
+    """A stack without Docker leaves compiled files of Superset's settings that only their owner may read; setup.sh --docker refused them."""
+    for name in ("clickhouse/a.sql", "containers/b.sh", "superset/c.py", "superset/__pycache__/c.pyc"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch(mode=0o600)
+    (tmp_path / "containers/b.sh").chmod(0o644)
+    said = functions(f"source {SCRIPTS}/lib/docker_machine.sh; CHECKOUT={tmp_path}; files_fault", {}).stdout
+    assert "clickhouse/a.sql" in said and "superset/c.py" in said
+    assert "b.sh" not in said and "c.pyc" not in said

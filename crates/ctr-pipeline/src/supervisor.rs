@@ -46,12 +46,15 @@ fn supervise(setup: &WorkerSetup) -> anyhow::Result<()> {
         };
         let worker = setup.number;
         match lives.next(&failure, Instant::now(), begun.elapsed(), setup.shutdown.is_requested()) {
-            Next::JoinOnceMore(member) => tracing::warn!(
-                worker,
-                member,
-                "{failure}; it may also be that a broker that died took this worker's newest place in the group with it: \
-                 joining once more"
-            ),
+            Next::JoinOnceMore(member) => {
+                setup.board.failed(worker, failure.to_string());
+                tracing::warn!(
+                    worker,
+                    member,
+                    "{failure}; it may also be that a broker that died took this worker's newest place in the group with it: \
+                     joining once more"
+                );
+            }
             Next::GiveUp(why) => {
                 let cause = match failure {
                     Failure::Error(error) => anyhow::Error::new(error),

@@ -66,6 +66,13 @@ impl WorkerBoard {
     pub fn restarted(&self, worker: usize, reason: String) {
         if let Some(mut place) = self.place(worker) {
             place.restarts += 1;
+        }
+        self.failed(worker, reason);
+    }
+
+    /// Records why a worker has left the group, where that counts as no restart.
+    pub fn failed(&self, worker: usize, reason: String) {
+        if let Some(mut place) = self.place(worker) {
             place.last_failure = Some((Instant::now(), reason));
         }
     }
