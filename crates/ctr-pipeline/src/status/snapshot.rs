@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use ctr_domain::ledger::Ledger;
 pub use ctr_domain::shell::{CommitWait, WaitReason};
 use ctr_domain::task::{BySide, Firings};
+use serde::Serialize;
 
 use crate::histogram::Histogram;
 
@@ -46,7 +47,8 @@ pub struct PartitionStatus {
 }
 
 /// A record that became a dead letter. Of its payload only the part quoted in the message.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RecentLetter {
     /// When it was read, epoch ms.
     pub read_at: i64,

@@ -91,26 +91,7 @@ pub struct DeadLettersReport {
     /// Whether they currently cannot be written.
     pub failing: bool,
     /// The last ones, newest first.
-    pub recent: Vec<LetterReport>,
-}
-
-/// One dead letter: the position of the record and why it was not counted. Of its payload only the part quoted in the
-/// message.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LetterReport {
-    /// When the record was read, epoch ms.
-    pub read_at: i64,
-    /// The record's topic.
-    pub topic: String,
-    /// Its partition.
-    pub partition: i32,
-    /// Its offset.
-    pub offset: i64,
-    /// The reason.
-    pub code: &'static str,
-    /// The reason, for people.
-    pub message: String,
+    pub recent: Vec<RecentLetter>,
 }
 
 impl DeadLettersReport {
@@ -127,20 +108,7 @@ impl DeadLettersReport {
             written: totals.letters_written,
             waiting: letters().map(|letters| letters.waiting).sum(),
             failing: letters().any(|letters| letters.failing),
-            recent: recent.into_iter().take(REMEMBERED).map(LetterReport::of).collect(),
-        }
-    }
-}
-
-impl LetterReport {
-    fn of(letter: &RecentLetter) -> Self {
-        Self {
-            read_at: letter.read_at,
-            topic: letter.topic.clone(),
-            partition: letter.partition,
-            offset: letter.offset,
-            code: letter.code,
-            message: letter.message.clone(),
+            recent: recent.into_iter().take(REMEMBERED).cloned().collect(),
         }
     }
 }
