@@ -102,17 +102,10 @@ run_pytest() {
         --junit-xml="$LOCAL_DIR/logs/test/pytest-$name.xml" "$@"
 }
 
-# Most of the time a test waits for brokers, so one process more than there are cores, and at most four: each has brokers and an engine
-# of its own, up to 1.5 GiB.
-test_processes() {
-    local cores
-    cores="$(getconf _NPROCESSORS_ONLN)"
-    echo "${TEST_PROCESSES:-$((cores < 3 ? cores + 1 : 4))}"
-}
-
+# One process has the tests with brokers, the other all others (tests/conftest.py). Each has an engine of its own.
 test_stack() {
     # shellcheck disable=SC2046  # a list of folders
-    run_pytest stack --numprocesses "$(test_processes)" --dist loadfile --ignore=tests/containers $(pytest_folders)
+    run_pytest stack --numprocesses 2 --dist loadgroup --ignore=tests/containers $(pytest_folders)
 }
 
 # The tests of kills, stops, load, Superset and every verb in containers take too long for the default run: --containers and --long

@@ -42,10 +42,7 @@ fetch_crates() {
 mirror, configure it in cargo (source replacement). Downloads are cached."
 }
 
-build_binaries() {
-    choose_toolchain
-    cargo_build --release --bins
-}
+build_binaries() { cargo_build --release --bins; }
 
 # What the stack runs: without the verifier and its own client of ClickHouse, which take a fifth of the whole.
 build_job() { cargo_build --release --bin ctr-pipeline --bin ctr-producer; }
@@ -53,6 +50,7 @@ build_job() { cargo_build --release --bin ctr-pipeline --bin ctr-producer; }
 # cargo_build OPTIONS...: on a terminal cargo shows its own progress; a step of setup.sh reads it from STEP_PROGRESS.
 cargo_build() {
     local code=0 quiet=""
+    choose_toolchain
     [ -t 2 ] || quiet="--quiet"
     if [ -z "${STEP_PROGRESS:-}" ]; then
         cargo build --manifest-path "$CHECKOUT/Cargo.toml" --locked ${quiet:+"$quiet"} "$@"

@@ -104,12 +104,12 @@ const fn settings(name: &'static str, what: &'static str) -> Failure {
 /// All failures.
 pub const FAILURES: &[Failure] = &[
     letter("TOMBSTONE", "no payload"),
-    letter("EMPTY_PAYLOAD", "a payload of no bytes"),
+    letter("EMPTY_PAYLOAD", "an empty payload"),
     letter("NOT_UTF8", "bytes that are not UTF-8 text"),
     letter("INVALID_JSON", "text that is not JSON"),
     letter("NOT_AN_OBJECT", "JSON that is not an object"),
     letter("MISSING_EVENT_TYPE", "`event_type` is missing"),
-    letter("INVALID_EVENT_TYPE", "`event_type` is not one that is counted"),
+    letter("INVALID_EVENT_TYPE", "`event_type` is neither an impression nor a click"),
     letter("MISSING_PRODUCT_ID", "`product_id` is missing"),
     letter("INVALID_PRODUCT_ID", "`product_id` is not text, is blank, or is too long"),
     letter("MISSING_TIMESTAMP", "`timestamp` is missing"),
@@ -120,13 +120,13 @@ pub const FAILURES: &[Failure] = &[
     waiting("sink_unavailable", Fault::ClickHouseOperator, "ClickHouse does not accept rows: reading is paused"),
     waiting("sink_full", Fault::ClickHouseOperator, "rows arrive faster than ClickHouse accepts them"),
     waiting("dead_letters", Fault::KafkaOperator, "dead letters cannot be written"),
-    waiting("drift", Fault::Nobody, "it is far ahead of the other topic, which has unread records"),
+    waiting("drift", Fault::Nobody, "the partition is far ahead of the other topic, which has unread records"),
     waiting(
         "unreadable",
         Fault::Producer,
-        "a batch of it cannot be unpacked or is damaged; the other partitions are read, it is tried again every 10 minutes",
+        "a batch cannot be decompressed or is damaged; other partitions are read, and this one is retried every 10 minutes",
     ),
-    waiting("stopping", Fault::Nobody, "the worker stops: what was read goes out and is committed"),
+    waiting("stopping", Fault::Nobody, "the worker is stopping: what it has read is written and committed"),
     row(
         Scope::Partition,
         "log cut",
@@ -140,7 +140,7 @@ pub const FAILURES: &[Failure] = &[
         "open transaction",
         Fault::Producer,
         Action::Wait,
-        "somebody's transaction is open: what lies behind its first record may not be read, its windows wait",
+        "a transaction is open: records behind its start cannot be read yet, and their windows wait",
     )
     .seen("ctr_partition_held_back_records", "CtrOpenTransaction"),
     row(
@@ -148,37 +148,37 @@ pub const FAILURES: &[Failure] = &[
         "timestamp type",
         Fault::Operator,
         Action::End(2),
-        "its timestamps are producers', or may not be seen",
+        "the timestamps are the producers' own, or the topic's configuration cannot be read",
     ),
     row(
         Scope::Worker,
         "no checkpoint",
         Fault::KafkaOperator,
         Action::Wait,
-        "nothing is committed: letters or the group's coordinator",
+        "nothing is committed, because of dead letters or the group's coordinator",
     )
     .seen("ctr_checkpoint_age_seconds", "CtrCheckpointAge"),
     row(Scope::Worker, "failed", Fault::Ours, Action::Restart, "an unexpected error, or a panic")
         .seen("ctr_worker_restarts_total", "CtrRestarting"),
-    row(Scope::Worker, "ledger", Fault::Ours, Action::Count, "a record that is unaccounted for")
+    row(Scope::Worker, "ledger", Fault::Ours, Action::Count, "a record is not accounted for")
         .seen("ctr_ledger_difference_records", "CtrLedgerNotZero"),
-    clickhouse("unreachable", "no connection, or it broke"),
+    clickhouse("unreachable", "no connection, or the connection broke"),
     clickhouse("slow", "no response in time: `clickhouse.request-timeout-ms`, up to eight times that"),
     clickhouse(
         "not_clickhouse",
         "another program answers at `clickhouse.url`: none of its responses acknowledges a row",
     ),
-    clickhouse("login", "it refuses `clickhouse.user` with `clickhouse.password`"),
+    clickhouse("login", "the login is refused: `clickhouse.user`, `clickhouse.password`"),
     clickhouse("right", "`clickhouse.user` may not insert or read"),
     clickhouse("database", "`clickhouse.database` does not exist"),
-    clickhouse("table", "somebody has changed the results table; the reason names column and both types"),
+    clickhouse("table", "the results table has changed; the reason names the column and both types"),
     clickhouse("refused", "another exception, with ClickHouse's message"),
     row(
         Scope::ClickHouse,
         "beyond retention",
         Fault::Nobody,
         Action::Count,
-        "rows of windows older than the table keeps them: taken and dropped",
+        "rows of windows older than the table's retention: accepted and dropped",
     )
     .seen("ctr_rows_beyond_retention_total", "CtrRowsBeyondRetention"),
     row(
@@ -186,21 +186,21 @@ pub const FAILURES: &[Failure] = &[
         "brokers away",
         Fault::KafkaOperator,
         Action::Wait,
-        "no broker responds: reading continues when one does",
+        "no broker responds; reading resumes when one does",
     )
     .seen("ctr_partition_lag_records", "CtrNoProgress"),
     row(Scope::Kafka, "dead letters refused", Fault::KafkaOperator, Action::Wait, "their topic is missing or full")
         .seen("ctr_dead_letters_failing", "CtrDeadLettersFailing"),
     settings("a value", "an unknown key or an invalid value; all are listed at once"),
-    settings("kafka.properties", "a property that a client refuses, or that exactness forbids; by name"),
-    settings("instance-id", "another process has joined with it: this one was fenced twice within ten minutes"),
+    settings("kafka.properties", "a property that a client refuses or that would break exactness, by name"),
+    settings("instance-id", "another process uses the same one: this process was fenced twice within ten minutes"),
     settings("schema at the start", "a table or a view is missing or different from what is required"),
     row(
         Scope::Process,
         "log lines lost",
         Fault::Operator,
         Action::Count,
-        "nobody reads standard error, or the log folder is full",
+        "standard error is not read, or the log folder is full",
     )
     .seen("ctr_log_lines_lost_total", "CtrLogLinesLost"),
     row(
@@ -211,7 +211,7 @@ pub const FAILURES: &[Failure] = &[
         "the process was suspended: SIGSTOP, a paused container, no CPU",
     )
     .seen("ctr_process_stopped_seconds_total", "CtrProcessStopped"),
-    row(Scope::Process, "down", Fault::Operator, Action::Wait, "it is not running: the log keeps the records")
+    row(Scope::Process, "down", Fault::Operator, Action::Wait, "the process is not running; the log keeps the records")
         .seen("process_start_time_seconds", "CtrJobDown"),
     row(
         Scope::Process,
@@ -246,9 +246,9 @@ impl Fault {
     pub const fn text(self) -> &'static str {
         match self {
             Self::Producer => "the producer",
-            Self::KafkaOperator => "who runs Kafka",
-            Self::ClickHouseOperator => "who runs ClickHouse",
-            Self::Operator => "who runs the job",
+            Self::KafkaOperator => "the operator of Kafka",
+            Self::ClickHouseOperator => "the operator of ClickHouse",
+            Self::Operator => "the operator of the job",
             Self::Nobody => "nobody",
             Self::Ours => "a defect",
         }

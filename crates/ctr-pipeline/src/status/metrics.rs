@@ -17,7 +17,7 @@ pub const METRICS: &[Metric] = &[
         &["version", "instance_id"],
         Kind::Gauge,
         "ctr_build_info",
-        "Always 1; which version runs under which name.",
+        "Always 1; the labels are the version and the instance ID.",
         |report, samples| {
             samples.add(&[report.version, &report.instance], 1.0);
         },
@@ -27,7 +27,7 @@ pub const METRICS: &[Metric] = &[
         "1 while partitions are assigned, their replay is over and ClickHouse acknowledges.",
         |report| Some(flag(report.ready)),
     ),
-    gauge("ctr_uptime_seconds", "Time since the process began.", |report| Some(report.uptime_seconds)),
+    gauge("ctr_uptime_seconds", "Time since the process started.", |report| Some(report.uptime_seconds)),
     by(&["topic"], Kind::Counter, "ctr_records_consumed_total", "Records read.", |report, samples| {
         for topic in &report.ledger_by_topic {
             samples.add(&[&topic.topic], count(topic.ledger.consumed));
@@ -37,7 +37,7 @@ pub const METRICS: &[Metric] = &[
         &["topic", "outcome"],
         Kind::Counter,
         "ctr_records_total",
-        "Records by what became of them: counted, duplicate, too_late, rejected, replayed. Their sum is what was consumed.",
+        "Records by outcome: counted, duplicate, too_late, rejected, replayed. The sum is the number of records consumed.",
         records_by_outcome,
     ),
     gauge(
@@ -52,7 +52,7 @@ pub const METRICS: &[Metric] = &[
         PARTITION,
         Kind::Gauge,
         "ctr_partition_low_offset",
-        "The committed offset: the first record of any window held.",
+        "The committed offset: the first record of any open window.",
         |report, samples| {
             each_partition(report, samples, |partition| partition.low_offset.map(signed));
         },
@@ -61,7 +61,7 @@ pub const METRICS: &[Metric] = &[
         PARTITION,
         Kind::Gauge,
         "ctr_partition_end_offset",
-        "What the next record of the log will get, as the broker last said.",
+        "The offset that the next record of the log will get, as last reported by the broker.",
         |report, samples| {
             each_partition(report, samples, |partition| partition.end_offset.map(signed));
         },
@@ -70,28 +70,28 @@ pub const METRICS: &[Metric] = &[
         PARTITION,
         Kind::Gauge,
         "ctr_partition_lag_records",
-        "Records that are there and not read: end offset less position. Kafka's tools measure from the low offset instead.",
+        "Records not read yet: end offset minus position. Kafka's tools measure from the low offset instead.",
         |report, samples| each_partition(report, samples, |partition| partition.lag_records.map(signed)),
     ),
     by(
         PARTITION,
         Kind::Gauge,
         "ctr_partition_held_back_records",
-        "Records in the log that nobody may read yet, because somebody's transaction is open.",
+        "Records in the log that cannot be read yet because of an open transaction.",
         |report, samples| each_partition(report, samples, |partition| partition.held_back_records.map(signed)),
     ),
     by(
         PARTITION,
         Kind::Gauge,
         "ctr_partition_lag_seconds",
-        "Age of the newest event time read, by the wall clock, while records are left to read; 0 where all was read.",
+        "Age of the newest event time read, by the wall clock, while there are unread records; 0 if everything has been read.",
         |report, samples| each_partition(report, samples, |partition| partition.lag_seconds),
     ),
     by(
         PARTITION,
         Kind::Gauge,
         "ctr_partition_watermark_timestamp_seconds",
-        "Event time below which nothing more is expected.",
+        "Event time below which no more events are expected.",
         |report, samples| {
             each_partition(report, samples, |partition| {
                 partition.watermark.map(|watermark| signed(watermark) / 1_000.0)
@@ -102,7 +102,7 @@ pub const METRICS: &[Metric] = &[
         PARTITION,
         Kind::Gauge,
         "ctr_partition_idle",
-        "1 while it is silent at its end and holds no firing back.",
+        "1 while the partition is idle at its end and does not hold back any firing.",
         |report, samples| {
             each_partition(report, samples, |partition| Some(flag(partition.idle)));
         },
@@ -111,7 +111,7 @@ pub const METRICS: &[Metric] = &[
         &["topic", "partition", "reason"],
         Kind::Gauge,
         "ctr_partition_waiting",
-        "1 while it is not read, by reason: sink_unavailable, sink_full, dead_letters, drift, unreadable, stopping.",
+        "1 while the partition is not read, by reason: sink_unavailable, sink_full, dead_letters, drift, unreadable, stopping.",
         |report, samples| {
             for partition in &report.partitions {
                 for pause in &report.pauses {
@@ -134,15 +134,15 @@ pub const METRICS: &[Metric] = &[
     ),
     gauge(
         "ctr_end_offsets_age_seconds",
-        "Time since the brokers last said where the logs end: lag is as old.",
+        "Time since the brokers last reported the ends of the logs; the lag is equally old.",
         |report| report.lag.ends_age_seconds,
     ),
-    gauge("ctr_open_windows", "Windows held by the tasks.", |report| Some(size(report.open_windows))),
+    gauge("ctr_open_windows", "Windows that are open.", |report| Some(size(report.open_windows))),
     by(
         &["firing"],
         Kind::Counter,
         "ctr_window_firings_total",
-        "Windows shown: on_time for the first time in a task's life, late again because they had changed.",
+        "Windows fired: on_time for the first time in a task's life, late for a change after that.",
         |report, samples| {
             samples.add(&["on_time"], count(report.windows_on_time));
             samples.add(&["late"], count(report.windows_late));
@@ -150,18 +150,16 @@ pub const METRICS: &[Metric] = &[
     ),
     histogram(
         "ctr_firing_duration_seconds",
-        "Time in which a worker read nothing because it handed rows to the sink, of its rounds in which any were due.",
+        "Time a worker spent handing rows to the sink instead of reading, per round with rows due.",
         |report| report.firing_durations,
     ),
-    gauge("ctr_sink_available", "1 while the last thing asked of ClickHouse succeeded.", |report| {
+    gauge("ctr_sink_available", "1 while the last request to ClickHouse succeeded.", |report| {
         Some(flag(report.sink.available))
     }),
-    gauge(
-        "ctr_sink_unanswered_seconds",
-        "How long ClickHouse has owed an answer; 0 while it is asked nothing.",
-        |report| Some(report.sink.unanswered_seconds.unwrap_or(0.0)),
-    ),
-    gauge("ctr_sink_buffered_bytes", "Encoded rows that are not acknowledged.", |report| {
+    gauge("ctr_sink_unanswered_seconds", "Age of the pending request to ClickHouse; 0 if none is pending.", |report| {
+        Some(report.sink.unanswered_seconds.unwrap_or(0.0))
+    }),
+    gauge("ctr_sink_buffered_bytes", "Encoded rows that have not been acknowledged.", |report| {
         Some(count(report.sink.buffered_bytes))
     }),
     gauge("ctr_sink_last_durable_age_seconds", "Time since rows were last acknowledged.", |report| {
@@ -176,7 +174,7 @@ pub const METRICS: &[Metric] = &[
         &["reason"],
         Kind::Gauge,
         "ctr_sink_failing",
-        "1 for the reason why ClickHouse does not take rows, 0 for the others.",
+        "1 for the reason why ClickHouse does not accept rows, 0 for the others.",
         |report, samples| {
             let failing =
                 report.sink.last_error.as_ref().filter(|_| !report.sink.available).map(|failure| failure.kind);
@@ -187,12 +185,12 @@ pub const METRICS: &[Metric] = &[
     ),
     counter(
         "ctr_rows_beyond_retention_total",
-        "Rows acknowledged by ClickHouse that it drops, because their windows are older than the table keeps them.",
+        "Rows acknowledged by ClickHouse and then dropped by it, because their windows are older than the table's retention.",
         |report| Some(count(report.sink.rows_beyond_retention)),
     ),
     histogram(
         "ctr_sink_insert_duration_seconds",
-        "Time from an insert's request to ClickHouse's answer, of those that succeeded.",
+        "Time from the request of an insert to ClickHouse's response, for successful inserts.",
         |report| report.sink.insert_durations,
     ),
     histogram(
@@ -204,7 +202,7 @@ pub const METRICS: &[Metric] = &[
         &["outcome"],
         Kind::Counter,
         "ctr_checkpoints_total",
-        "Commits: completed, or failed (not answered, refused).",
+        "Commits: completed, or failed (no response, or refused).",
         |report, samples| {
             samples.add(&["completed"], count(report.checkpoints.completed));
             samples.add(&["failed"], count(report.checkpoints.failed));
@@ -212,12 +210,12 @@ pub const METRICS: &[Metric] = &[
     ),
     gauge(
         "ctr_checkpoint_age_seconds",
-        "Time since all there was to commit was committed, in the worker where that is longest.",
+        "Time since everything was committed, in the worker where that is longest ago.",
         |report| report.checkpoints.age_seconds,
     ),
     histogram(
         "ctr_checkpoint_duration_seconds",
-        "Time from taking a checkpoint to the broker's answer: dead letters and the commit itself.",
+        "Time from taking a checkpoint to the broker's response: dead letters and the commit itself.",
         |report| report.checkpoints.durations,
     ),
     by(
@@ -233,28 +231,28 @@ pub const METRICS: &[Metric] = &[
     ),
     counter(
         "ctr_dead_letters_closed_early_total",
-        "The part of TOO_LATE that the partition itself would still have counted.",
+        "The part of TOO_LATE that the partition alone would still have counted.",
         |report| Some(count(report.ledger.closed_early)),
     ),
     counter("ctr_dead_letters_written_total", "Dead letters acknowledged by their topic.", |report| {
         Some(count(report.dead_letters.written))
     }),
-    gauge("ctr_dead_letters_waiting", "Dead letters not handed to the producer yet.", |report| {
+    gauge("ctr_dead_letters_waiting", "Dead letters not yet handed to the producer.", |report| {
         Some(size(report.dead_letters.waiting))
     }),
     gauge(
         "ctr_dead_letters_failing",
-        "1 while dead letters cannot be written: nothing is committed meanwhile.",
+        "1 while dead letters cannot be written; nothing is committed meanwhile.",
         |report| Some(flag(report.dead_letters.failing)),
     ),
-    gauge("ctr_replaying_pairs", "Pairs of partitions that read again what an earlier life has read.", |report| {
+    gauge("ctr_replaying_pairs", "Pairs of partitions that are replaying what an earlier run has read.", |report| {
         Some(size(report.workers.iter().map(|worker| worker.replaying).sum()))
     }),
-    gauge("ctr_workers", "Threads that read, as the settings have them.", |report| Some(size(report.workers.len()))),
-    gauge("ctr_workers_joined", "Threads that the group has given an assignment.", |report| {
+    gauge("ctr_workers", "Reading threads, as configured.", |report| Some(size(report.workers.len()))),
+    gauge("ctr_workers_joined", "Reading threads with an assignment from the group.", |report| {
         Some(size(report.workers.iter().filter(|worker| worker.joined).count()))
     }),
-    counter("ctr_worker_restarts_total", "Workers that failed and were started again.", |report| {
+    counter("ctr_worker_restarts_total", "Restarts of failed workers.", |report| {
         Some(count(report.workers.iter().map(|worker| worker.restarts).sum()))
     }),
     by(
@@ -270,20 +268,20 @@ pub const METRICS: &[Metric] = &[
     ),
     counter(
         "ctr_process_stopped_seconds_total",
-        "Time in which the process itself did not run: stopped by a signal, a paused container, or without CPU.",
+        "Time in which the process did not run: stopped by a signal, a paused container, or no CPU.",
         |report| Some(report.stopped_seconds),
     ),
     counter(
         "ctr_status_visitors_turned_away_total",
-        "Connections to the status server that were closed because there were too many, or they said nothing.",
+        "Connections to the status server that were closed because there were too many, or because they were silent.",
         |report| Some(count(report.visitors_turned_away)),
     ),
-    counter("ctr_recoveries_total", "Starts of partitions that were not plain continuations.", |report| {
+    counter("ctr_recoveries_total", "Partition starts that were not plain continuations.", |report| {
         Some(count(report.recoveries))
     }),
     counter(
         "ctr_records_lost_total",
-        "Records that retention removed before their counts were known to be in the tables: at most so many are missing there.",
+        "Records that retention removed before their counts were known to be in the tables: the maximum number missing there.",
         |report| Some(count(report.records_lost_at_most)),
     ),
 ];
