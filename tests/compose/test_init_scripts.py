@@ -73,7 +73,7 @@ def test_a_second_run_brings_topics_to_new_settings(kafka: Kafka, settings: dict
     assert len(kafka.admin().list_topics(timeout=10).topics[settings["CLICK_TOPIC"]].partitions) == 8
     fewer = kafka_init(settings, TOPIC_PARTITIONS="2")
     assert fewer.returncode == 1
-    assert "has 8 partitions and 2 are set" in fewer.stdout and "Set 8 in .env" in fewer.stdout
+    assert "has 8 partitions, but 2 are configured" in fewer.stdout and "Set 8 in .env" in fewer.stdout
 
 
 def test_brokers_that_do_not_come_are_counted(settings: dict[str, str]) -> None:

@@ -144,6 +144,18 @@ def test_an_insert_that_is_slower_than_its_timeout_ends_all_the_same(proxy: Flak
     assert pipeline.stop(seconds=60) == 0
 
 
+def test_a_clickhouse_that_is_too_slow_for_a_ping_is_written_to_all_the_same(proxy: FlakyProxy, make_pipeline: Callable[..., Pipeline],
+                                                                             producer: Producer, database: Database, kafka: Kafka, topics: Topics):
+    """While a ping fails nothing is read, so no insert could show that ClickHouse is only slow: pings grow patient too."""
+    pipeline = make_pipeline(settings={"clickhouse.url": proxy.url, "clickhouse.request-timeout-ms": "1000"}).start_ready()
+    proxy.delay, proxy.mood = 3.0, Mood.SLOW
+    wait_until(lambda: pipeline.status_code("/readyz") == 503, 60, "a ping has failed")
+    flow = producer.start("both", rate=500, count=5_000, products=10)
+    assert flow.wait(60) == 0
+    assert_exact(producer.truth_of(flow), database, kafka, topics, seconds=120)
+    assert pipeline.stop(seconds=60) == 0
+
+
 def test_a_process_that_was_stopped_says_so(pipeline: Pipeline, producer: Producer):
     """F25: it does not blame ClickHouse for the time in which it did not run itself."""
     pipeline.start_ready()

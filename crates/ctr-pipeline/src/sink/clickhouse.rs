@@ -135,8 +135,8 @@ impl ClickHouse {
     ///
     /// # Errors
     /// Any [`ClickHouseError`].
-    pub async fn ping(&self) -> Result<(), ClickHouseError> {
-        self.all::<(u8,)>("SELECT 1").await.map(|_| ())
+    pub async fn ping(&self, patience: Duration) -> Result<(), ClickHouseError> {
+        self.all_within::<(u8,)>("SELECT 1", patience).await.map(|_| ())
     }
 
     /// The stored rows of one Kafka partition whose windows end in `(after, until]`, epoch ms.
@@ -224,11 +224,15 @@ impl ClickHouse {
 
     /// All rows of a query.
     async fn all<R: DeserializeOwned>(&self, sql: &str) -> Result<Vec<R>, ClickHouseError> {
+        self.all_within(sql, self.timeout).await
+    }
+
+    async fn all_within<R: DeserializeOwned>(&self, sql: &str, patience: Duration) -> Result<Vec<R>, ClickHouseError> {
         let sql = format!("{sql} FORMAT JSONCompactEachRow");
-        let query = Query { sql: &sql, settings: &QUESTION_SETTINGS, data: &[], patience: self.timeout };
+        let query = Query { sql: &sql, settings: &QUESTION_SETTINGS, data: &[], patience };
         let answer = self.http.ask(&query).await?;
         let mut rows = Vec::new();
-        let read = answer.lines(self.timeout, |line| {
+        let read = answer.lines(patience, |line| {
             rows.push(serde_json::from_slice(line).map_err(|_| no_row(line))?);
             Ok(())
         });

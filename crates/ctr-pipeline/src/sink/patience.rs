@@ -1,4 +1,4 @@
-//! The timeout of an insert, which grows with every timeout.
+//! The timeout of inserts and pings, which grows with every timeout.
 
 use std::time::Duration;
 
@@ -26,6 +26,13 @@ impl Patience {
     pub(super) fn grow(&mut self) {
         self.now = self.now.saturating_mul(2).min(self.first.saturating_mul(LONGEST));
     }
+
+    /// Back to the setting after a response that it would have been long enough for.
+    pub(super) fn relax(&mut self, took: Duration) {
+        if took < self.first {
+            self.now = self.first;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -41,5 +48,15 @@ mod tests {
             patience.grow();
         }
         assert_eq!(waits, [2, 4, 8, 16, 16]);
+    }
+
+    #[test]
+    fn it_is_the_setting_again_once_that_is_enough() {
+        let mut patience = Patience::new(Duration::from_secs(2));
+        patience.grow();
+        patience.relax(Duration::from_secs(3));
+        assert_eq!(patience.get(), Duration::from_secs(4), "with 2 s the next one would time out again");
+        patience.relax(Duration::from_secs(1));
+        assert_eq!(patience.get(), Duration::from_secs(2));
     }
 }

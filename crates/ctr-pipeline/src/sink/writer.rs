@@ -85,6 +85,7 @@ pub struct Writer {
     state: Arc<SinkState>,
     config: ClickHouseConfig,
     pace: Pace,
+    ping_patience: Patience,
     retention: Retention,
     retention_asked: Option<Instant>,
 }
@@ -103,6 +104,7 @@ pub fn row_sink(config: &ClickHouseConfig) -> (RowSink, Writer) {
         state,
         config: config.clone(),
         pace: Pace::new(config.batch_interval),
+        ping_patience: Patience::new(config.request_timeout),
         retention: Retention::default(),
         retention_asked: None,
     };
@@ -232,12 +234,14 @@ impl Writer {
         }
     }
 
-    async fn ping(&self) {
+    /// Its timeout grows like an insert's: while pings fail nothing is read, so no insert could show that ClickHouse is only slow.
+    async fn ping(&mut self) {
         self.state.asked();
-        let answer = self.clickhouse.ping().await;
-        self.state.answered();
+        let answer = self.clickhouse.ping(self.ping_patience.get()).await;
+        let took = self.state.answered();
         match answer {
             Ok(()) => {
+                self.ping_patience.relax(took);
                 if self.state.succeeded() {
                     tracing::info!("ClickHouse answers requests");
                 }
@@ -250,6 +254,9 @@ impl Writer {
                         %error, reason, url = self.config.url,
                         "ClickHouse is not available; reading is paused until it is"
                     );
+                }
+                if matches!(error, ClickHouseError::TimedOut(_)) {
+                    self.ping_patience.grow();
                 }
                 self.state.failed(&error);
             }

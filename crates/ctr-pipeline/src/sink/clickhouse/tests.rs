@@ -59,7 +59,7 @@ fn insert(answer: &'static str) -> Result<(), ClickHouseError> {
 
 fn ping(answer: &'static str) -> Result<(), ClickHouseError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(client_of(answer).ping())
+    runtime.block_on(client_of(answer).ping(Duration::from_secs(1)))
 }
 
 fn said(result: Result<(), ClickHouseError>) -> String {
@@ -133,7 +133,7 @@ fn an_answer_that_does_not_end_is_waited_for_no_longer_than_the_setting_says() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = client_at(format!("http://{}", silent.local_addr().unwrap()));
-    assert!(said(runtime.block_on(server.ping())).contains("`clickhouse.request-timeout-ms`"));
+    assert!(said(runtime.block_on(server.ping(Duration::from_secs(1)))).contains("`clickhouse.request-timeout-ms`"));
 }
 
 #[test]
