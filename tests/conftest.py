@@ -70,6 +70,7 @@ def page(browser: Browser) -> Iterator[Page]:
         yield page
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where test processes run in parallel (pytest-xdist), one of them has all tests with brokers: three brokers a process, and deadlines
     that other brokers' work delays, cost more than is gained. Of the others, a file stays in one process, for its fixtures' sake."""

@@ -78,6 +78,9 @@ def test_one_two_four_and_back_under_load(producer: Producer, make_pipeline: Cal
         assert sorted(len(worker) for instance in instances for worker in partitions_of(instance)) == [1, 1, 2, 2]
         # A container made anew with the same id is the same member: the others keep what they have.
         kept = [partitions_of(instance) for instance in instances]
+        # The group's assignment is seen before the member has taken over what it was given.
+        for instance in instances:
+            instance.wait_ready()
         taken_over = third.process.log.read_text().count("partitions taken over")
         fourth.kill()
         fourth.start()
