@@ -193,7 +193,7 @@ class Handler(BaseHTTPRequestHandler):
             chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
             receive(self.rfile, int(length) if length else None, chunked, body, self._quick_ack)
         except ValueError:
-            # The start of the next request is no longer known.
+            # The connection is out of sync: where the next request starts is unknown.
             raise ConnectionError("the body's framing makes no sense") from None
 
     def _quick_ack(self) -> None:

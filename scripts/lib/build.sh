@@ -46,6 +46,7 @@ build_binaries() { cargo_build --release --bins; }
 
 # What the stack runs: without the verifier and its own client of ClickHouse, which take a fifth of the whole.
 build_job() { cargo_build --release --bin ctr-pipeline --bin ctr-producer; }
+build_verifier() { cargo_build --release --bin ctr-verify; }
 
 # cargo_build OPTIONS...: on a terminal cargo shows its own progress; a step of setup.sh reads it from STEP_PROGRESS.
 cargo_build() {

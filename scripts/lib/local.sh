@@ -207,7 +207,7 @@ verify_command() {
     require_stack
     # setup.sh does not build it: the job runs without it.
     [ -x "$BINARIES/ctr-verify" ] || say "building ctr-verify, once: a minute or two" >&2
-    build_binaries >&2
+    build_verifier >&2
     "$CHECKOUT/local/run.sh" ctr-verify "$@"
 }
 

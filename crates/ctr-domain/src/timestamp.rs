@@ -12,7 +12,7 @@ pub const MIN_MS: i64 = 10_000;
 /// seconds sent as milliseconds, and the times of producers without a clock.
 pub const DEFAULT_MIN_MS: i64 = 946_684_800_000;
 
-/// The first event time that is no longer accepted: 2200-01-01T00:00:00Z. Beyond it are microseconds sent as
+/// The exclusive upper bound of event times: 2200-01-01T00:00:00Z. Beyond it are microseconds sent as
 /// milliseconds, and the tables' `DateTime64(3)` ends at 2299.
 pub const END_MS: i64 = 7_258_118_400_000;
 
@@ -95,7 +95,7 @@ fn shown(millis: Option<i64>) -> String {
 }
 
 /// The unit in which an implausible number of milliseconds would be a plausible time, as the end of a message. Empty if
-/// there is no such unit. The ranges of the units do not overlap, so there is at most one.
+/// none would. The ranges of the units do not overlap, so at most one fits.
 pub(crate) fn other_unit(number: Option<i64>) -> String {
     let plausible = |millis: Option<i64>| millis.filter(|millis| (DEFAULT_MIN_MS..END_MS).contains(millis));
     let Some(number) = number else { return String::new() };

@@ -20,7 +20,7 @@ pub(crate) struct Record {
     pub(crate) value: Option<String>,
 }
 
-/// A partition: `[start, end)`, with gaps where there is no record.
+/// A partition: `[start, end)`, with gaps at missing offsets.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Log {
     pub(crate) start: i64,

@@ -57,7 +57,7 @@ impl<'a> Record<'a> {
     pub fn header(&self, name: &CStr) -> Option<&'a [u8]> {
         let mut headers = ptr::null_mut();
         // SAFETY: the message lives for `'a`. librdkafka parses its headers on first access and keeps them with the
-        // message; a record cannot leave its thread (a pointer is not `Send`), so there is no concurrent access.
+        // message; a record cannot leave its thread (a pointer is not `Send`), so access is never concurrent.
         let found = unsafe { sys::rd_kafka_message_headers(self.message, &raw mut headers) };
         if found != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
             return None;

@@ -21,7 +21,7 @@ impl Servers {
 
     /// The server for the next request: its index in the list and its URL.
     pub(super) fn current(&self) -> (usize, &str) {
-        let place = self.current.load(Ordering::Relaxed) % self.urls.len();
+        let place = self.current.load(Ordering::Relaxed);
         (place, &self.urls[place])
     }
 
