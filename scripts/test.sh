@@ -79,8 +79,7 @@ check_shell() {
 test_rust() {
     # The property tests read the number of histories from these.
     if [ "$EXTENT" = long ]; then export CTR_HISTORIES="${CTR_HISTORIES:-1000000}" PROPTEST_CASES="${PROPTEST_CASES:-100000}"; fi
-    # With crash points, which do nothing unless a test arms them, so this also builds the binary for the crash tests.
-    without_settings cargo test --workspace --features ctr-pipeline/crash-points --locked --quiet --no-fail-fast
+    cargo_test --no-fail-fast
 }
 
 prepare_python() {
@@ -162,8 +161,6 @@ integration_stages() {
     have_or_skip "ss or lsof" "$PREREQUISITES_PORTS" || true
     join_stage "Python environment"
     join_stage "Kafka's jars"
-    stage "release build" build_binaries
-    stage "build with crash points" build_crashing_pipeline
     stage "integration tests (pytest)" test_stack
     [ "$EXTENT" != all ] || say "only with --containers, not in the next stage: kills, stops, verbs, load, Superset, monitoring and removal (the other files of tests/containers)"
     stage "the stack in containers (pytest)" test_containers
@@ -206,7 +203,9 @@ if [ "$EXTENT" != unit ]; then
 fi
 if have_or_skip "shellcheck" "$PREREQUISITES_TEST"; then stage "shell scripts (shellcheck)" check_shell; fi
 stage "formatting (cargo fmt)" cargo fmt --all --check
-stage "lints (cargo clippy)" cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+# First, because lints and tests use its dependencies.
+stage "release build" build_binaries
+stage "lints (cargo clippy)" cargo_lint
 stage "unit and property tests (cargo test)" test_rust
 if [ "$EXTENT" = unit ]; then
     say "skipped (--unit): integration tests"

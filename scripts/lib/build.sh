@@ -3,7 +3,8 @@
 # Builds everything that must exist before the stack can run: Python environment, Kafka's jars, the binaries. No-op if up to date.
 
 VENV="$LOCAL_DIR/venv"
-BINARIES="${CARGO_TARGET_DIR:-$CHECKOUT/target}/release"
+TARGET="${CARGO_TARGET_DIR:-$CHECKOUT/target}"
+BINARIES="$TARGET/release"
 
 # install_python REQUIREMENTS...: creates the environment and installs these files.
 install_python() {
@@ -28,11 +29,19 @@ install_python() {
 
 install_kafka() { "$CHECKOUT/local/kafka/fetch.sh" "$LOCAL_DIR/kafka/lib"; }
 
-# The pipeline with points where a test aborts it (crates/ctr-pipeline/src/crash_point.rs). The command is that of test.sh's unit
-# tests: with other packages or features cargo would rebuild most dependencies.
-build_crashing_pipeline() {
-    cargo test --manifest-path "$CHECKOUT/Cargo.toml" --workspace --features ctr-pipeline/crash-points --locked --quiet --no-run
+# cargo_check COMMAND OPTIONS...: lints or tests, with the dependencies of the release build (tests.toml). Final files go to their own
+# folder, so that the release binaries stay; with a cargo before 1.91, which does not know the variable, all files do.
+cargo_check() {
+    local command="$1"
+    shift
+    CARGO_BUILD_BUILD_DIR="$TARGET" without_settings cargo --config "$CHECKOUT/scripts/lib/tests.toml" "$command" --release --target-dir "$TARGET/tests" \
+        --manifest-path "$CHECKOUT/Cargo.toml" --workspace --locked --quiet "$@"
 }
+
+# With crash points, which do nothing unless a test arms them: the tests that kill at these points (crates/ctr-pipeline/src/crash_point.rs)
+# use the same binary, tests/release/ctr-pipeline. Other packages or features would rebuild most dependencies.
+cargo_test() { cargo_check test --features ctr-pipeline/crash-points "$@"; }
+cargo_lint() { cargo_check clippy --all-targets -- -D warnings; }
 
 # fetch_crates: downloads the sources of all dependencies, so that a missing network is reported before anything is built.
 fetch_crates() {

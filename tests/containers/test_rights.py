@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+import uuid
 
 import pytest
 
@@ -107,7 +108,8 @@ def test_a_change_of_our_code_leaves_the_layer_of_what_we_depend_on(stack: Conta
     build()
     source = stack.checkout / "crates/ctr-domain/src/lib.rs"
     text = source.read_text()
-    source.write_text(text + "// changed\n")
+    # Another change each time: BuildKit may still have what it built of the same change in an earlier run.
+    source.write_text(f"{text}// changed: {uuid.uuid4()}\n")
     try:
         said = build()
     finally:

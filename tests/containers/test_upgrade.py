@@ -49,7 +49,9 @@ def binaries_of(commit: str, source: Path) -> Path:
     target = folder.with_name(f"target-{commit}")
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(TARGET / "release", target / "release", symlinks=True)
-    environment = {**clean_environment(), "CARGO_TARGET_DIR": str(target)}
+    # test.sh chooses the toolchain where the pinned one is not installed.
+    chosen = {name: os.environ[name] for name in ("RUSTUP_TOOLCHAIN",) if name in os.environ}
+    environment = {**clean_environment(chosen), "CARGO_TARGET_DIR": str(target)}
     done = subprocess.run(["cargo", "build", "--release", "--locked", "--bins"], cwd=source, env=environment, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=2400)
     assert done.returncode == 0, done.stdout[-3000:]

@@ -156,6 +156,15 @@ def test_a_clickhouse_that_is_too_slow_for_a_ping_is_written_to_all_the_same(pro
     assert pipeline.stop(seconds=60) == 0
 
 
+def test_a_job_starts_beside_a_clickhouse_that_is_slower_than_its_timeout(proxy: FlakyProxy, make_pipeline: Callable[..., Pipeline]):
+    """The checks of a start grow patient like inserts: with a fixed timeout the job would ask for ever."""
+    proxy.delay, proxy.mood = 3.0, Mood.SLOW
+    pipeline = make_pipeline(settings={"clickhouse.url": proxy.url, "clickhouse.request-timeout-ms": "1000"}).start()
+    wait_until(lambda: "clickhouse.request-timeout-ms" in pipeline.process.tail(), 60, "the setting is named")
+    pipeline.wait_ready(120)
+    assert pipeline.stop(seconds=60) == 0
+
+
 def test_a_process_that_was_stopped_says_so(pipeline: Pipeline, producer: Producer):
     """F25: it does not blame ClickHouse for the time in which it did not run itself."""
     pipeline.start_ready()

@@ -1,6 +1,6 @@
 """The process ends with `abort` at each place where it hurts most, is started again, and nothing is lost or counted twice.
 
-The places are those of `crates/ctr-pipeline/src/crash_point.rs`; the binary is a debug build with the feature `crash-points`.
+The places are those of `crates/ctr-pipeline/src/crash_point.rs`; the binary is the one of `test.sh --unit`, with the feature `crash-points`.
 """
 
 import json
@@ -14,7 +14,7 @@ from pipeline.comparison import assert_exact
 from stack import Database, Kafka, Pipeline, Process, Producer, Topics, Truth, wait_until
 from stack.process import CHECKOUT, TARGET
 
-CRASHING = TARGET / "debug" / "ctr-pipeline"
+CRASHING = TARGET / "tests" / "release" / "ctr-pipeline"
 # Four minutes of events, so that they flow for as long as there are lives, on a slow machine too: a life that finds nothing new
 # to read never passes its place. The last life is followed by the end of the flow.
 HISTORY = {"count": 1_000_000, "rate": 4_000, "products": 20, "seed": 7, "start_time": "2026-01-01T00:00:00Z", "span": "2h",

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::config::{Config, KafkaConfig};
+use crate::config::{ClickHouseConfig, KafkaConfig};
 use crate::sink::clickhouse::{ClickHouse, ClickHouseError, Column, RESULTS_TABLE};
 use crate::sink::results_table::{self, APPLY_SCHEMA, Mismatch};
 use crate::source::consumer::refused_properties;
@@ -144,15 +144,14 @@ fn judge_topic(topic: &TopicFacts, config: &KafkaConfig) -> Finding {
 }
 
 /// Checks the server, the results table, and the privilege to write to it.
-pub async fn clickhouse(config: &Config) -> Vec<Finding> {
-    let server = ClickHouse::new(&config.clickhouse);
+pub async fn clickhouse(config: &ClickHouseConfig, server: &ClickHouse) -> Vec<Finding> {
     let version = match server.version().await {
         Ok(version) => version,
         Err(error) => return vec![Finding::unreachable("clickhouse", why_not(config, &error))],
     };
-    let mut findings = vec![Finding::good("clickhouse", format!("{version} at {}", config.clickhouse.url))];
+    let mut findings = vec![Finding::good("clickhouse", format!("{version} at {}", config.url))];
     let table = match server.columns(RESULTS_TABLE).await {
-        Ok(columns) => judge_table(&columns, &config.clickhouse.database),
+        Ok(columns) => judge_table(&columns, &config.database),
         Err(error) => Finding::unreachable(format!("table {RESULTS_TABLE}"), error.to_string()),
     };
     let fits = !table.is_wrong() && !table.is_unreachable();
@@ -168,8 +167,8 @@ pub async fn clickhouse(config: &Config) -> Vec<Finding> {
 }
 
 /// Why it cannot be queried. An error that names its own setting is not extended.
-fn why_not(config: &Config, error: &ClickHouseError) -> String {
-    let url = &config.clickhouse.url;
+fn why_not(config: &ClickHouseConfig, error: &ClickHouseError) -> String {
+    let url = &config.url;
     match error {
         ClickHouseError::Unreachable(_) => format!("{url} ({error}); `clickhouse.url` (CLICKHOUSE_URL) names it"),
         _ => format!("{url}: {error}"),
@@ -202,6 +201,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::config::Config;
 
     fn config() -> Config {
         Config::from_yaml("", &BTreeMap::from([("CTR_JOB_INSTANCE_ID".to_owned(), "t".to_owned())])).unwrap()

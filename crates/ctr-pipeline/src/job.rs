@@ -19,6 +19,7 @@ use crate::shutdown::{Shutdown, StopKind};
 use crate::sink::backoff::Backoff;
 use crate::sink::clickhouse::ClickHouse;
 use crate::sink::dead_letter::DeadLetterSink;
+use crate::sink::patience::Patience;
 use crate::sink::state::SinkState;
 use crate::sink::writer::{RowSink, row_sink};
 use crate::source::assignment::Topics;
@@ -97,14 +98,19 @@ async fn wait_until_usable(
     shutdown: &Shutdown,
 ) -> anyhow::Result<Option<ClusterFacts>> {
     let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+    let clickhouse = ClickHouse::new(&config.clickhouse);
+    // Grows, because otherwise a ClickHouse that is slower than the setting would never let the job start.
+    let mut patience = Patience::new(config.clickhouse.request_timeout);
     while !shutdown.is_requested() {
         let (mut findings, cluster) = check::kafka_facts(&config.kafka).await;
-        let of_clickhouse = check::clickhouse(config).await;
-        if of_clickhouse.iter().any(check::Finding::is_unreachable)
-            && let Err(error) = ClickHouse::new(&config.clickhouse).try_insert().await
-        {
-            // So that the page shows it while the start waits.
-            sink.failed(&error);
+        let clickhouse = clickhouse.with_timeout(patience.get());
+        let of_clickhouse = check::clickhouse(&config.clickhouse, &clickhouse).await;
+        if of_clickhouse.iter().any(check::Finding::is_unreachable) {
+            patience.grow();
+            if let Err(error) = clickhouse.try_insert().await {
+                // So that the page shows it while the start waits.
+                sink.failed(&error);
+            }
         }
         findings.extend(of_clickhouse);
         let wrong: Vec<String> =

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 use ctr_pipeline::cli::{Cli, Command, Source};
 use ctr_pipeline::config::{self, Config};
+use ctr_pipeline::sink::clickhouse::ClickHouse;
 use ctr_pipeline::{check, descriptors, dlq, job, logging, probe, recount};
 
 /// The job failed, or is not ready.
@@ -82,7 +83,7 @@ fn run_check(config: &Config) -> ExitCode {
     }
     let findings = runtime.block_on(async {
         let mut findings = check::kafka(&config.kafka).await;
-        findings.extend(check::clickhouse(config).await);
+        findings.extend(check::clickhouse(&config.clickhouse, &ClickHouse::new(&config.clickhouse)).await);
         findings
     });
     for finding in &findings {

@@ -25,6 +25,7 @@ use tokio::runtime::Runtime;
 
 use crate::check;
 use crate::config::Config;
+use crate::sink::clickhouse::ClickHouse;
 use crate::source::log_reader::LogReader;
 use crate::source::topics::ClusterFacts;
 use crate::wall_clock::now_ms;
@@ -86,7 +87,7 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<bool> {
 pub(crate) fn usable_cluster(config: &Config, runtime: &Runtime) -> anyhow::Result<ClusterFacts> {
     let (findings, cluster) = runtime.block_on(async {
         let (mut findings, cluster) = check::kafka_facts(&config.kafka).await;
-        findings.extend(check::clickhouse(config).await);
+        findings.extend(check::clickhouse(&config.clickhouse, &ClickHouse::new(&config.clickhouse)).await);
         (findings, cluster)
     });
     let bad: Vec<String> = findings

@@ -15,7 +15,7 @@ pub mod clickhouse;
 pub mod dead_letter;
 pub mod dead_letter_record;
 mod pace;
-mod patience;
+pub(crate) mod patience;
 pub(crate) mod redrive;
 pub mod results_table;
 pub mod retention;

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::results_table::{self, ColumnType};
 use crate::config::ClickHouseConfig;
 pub use error::ClickHouseError;
-use http::{Http, Query};
+use http::{Answer, Http, Query};
 
 /// The table of results; materialized views feed all other tables from it.
 pub const RESULTS_TABLE: &str = "ctr_results_raw";
@@ -82,6 +82,12 @@ impl ClickHouse {
         Self { http: Http::new(config), timeout: config.request_timeout }
     }
 
+    /// The same client, with another timeout for queries.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        Self { timeout, ..self.clone() }
+    }
+
     /// Inserts encoded rows in one request, waiting at most `patience` for the response. `Ok` means that ClickHouse itself has
     /// acknowledged the rows in the table and in everything fed from it.
     ///
@@ -107,20 +113,12 @@ impl ClickHouse {
         let mut data = vec![results_table::header(columns)];
         data.extend_from_slice(rows.chunks);
         let query = Query { sql: &sql, settings: &INSERT_SETTINGS, data: &data, patience };
-        let answer = self.http.ask(&query).await?;
-        let written = answer.written_rows();
-        answer.finish(patience).await?;
-        // Rows of the views count too, so there may be more.
-        match written {
-            Some(written) if written >= rows.count as u64 => Ok(()),
-            Some(written) => Err(ClickHouseError::NotClickHouse(format!(
-                "the response acknowledges {written} of {} rows",
-                rows.count
-            ))),
-            None => {
-                Err(ClickHouseError::NotClickHouse("the response has no row count (X-ClickHouse-Summary)".to_owned()))
-            }
-        }
+        let acknowledged = async |answer: Answer| {
+            let written = answer.written_rows();
+            answer.finish(patience).await?;
+            judge_written(written, rows.count)
+        };
+        self.http.ask(&query, acknowledged).await
     }
 
     /// Checks whether this user can insert rows in this encoding into the results table, by an insert without rows.
@@ -230,14 +228,27 @@ impl ClickHouse {
     async fn all_within<R: DeserializeOwned>(&self, sql: &str, patience: Duration) -> Result<Vec<R>, ClickHouseError> {
         let sql = format!("{sql} FORMAT JSONCompactEachRow");
         let query = Query { sql: &sql, settings: &QUESTION_SETTINGS, data: &[], patience };
-        let answer = self.http.ask(&query).await?;
-        let mut rows = Vec::new();
-        let read = answer.lines(patience, |line| {
-            rows.push(serde_json::from_slice(line).map_err(|_| no_row(line))?);
-            Ok(())
-        });
-        read.await?;
-        Ok(rows)
+        let rows = async |answer: Answer| {
+            let mut rows = Vec::new();
+            let read = answer.lines(patience, |line| {
+                rows.push(serde_json::from_slice(line).map_err(|_| no_row(line))?);
+                Ok(())
+            });
+            read.await?;
+            Ok(rows)
+        };
+        self.http.ask(&query, rows).await
+    }
+}
+
+/// Whether a response acknowledges all rows of an insert. Rows of the views count too, so there may be more.
+fn judge_written(written: Option<u64>, count: usize) -> Result<(), ClickHouseError> {
+    match written {
+        Some(written) if written >= count as u64 => Ok(()),
+        Some(written) => {
+            Err(ClickHouseError::NotClickHouse(format!("the response acknowledges {written} of {count} rows")))
+        }
+        None => Err(ClickHouseError::NotClickHouse("the response has no row count (X-ClickHouse-Summary)".to_owned())),
     }
 }
 

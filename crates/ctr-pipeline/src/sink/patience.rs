@@ -1,4 +1,4 @@
-//! The timeout of inserts and pings, which grows with every timeout.
+//! The timeout of inserts, pings and the checks of a start, which grows with every timeout.
 
 use std::time::Duration;
 
@@ -8,27 +8,27 @@ const LONGEST: u32 = 8;
 /// The timeout of the next attempt. With a fixed timeout, an insert that takes longer would be retried forever, and every
 /// attempt would write its rows without an acknowledgement.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     first: Duration,
     now: Duration,
 }
 
 impl Patience {
-    pub(super) const fn new(first: Duration) -> Self {
+    pub(crate) const fn new(first: Duration) -> Self {
         Self { first, now: first }
     }
 
-    pub(super) const fn get(self) -> Duration {
+    pub(crate) const fn get(self) -> Duration {
         self.now
     }
 
     /// Doubles the timeout, up to the maximum.
-    pub(super) fn grow(&mut self) {
+    pub(crate) fn grow(&mut self) {
         self.now = self.now.saturating_mul(2).min(self.first.saturating_mul(LONGEST));
     }
 
     /// Back to the setting after a response that it would have been long enough for.
-    pub(super) fn relax(&mut self, took: Duration) {
+    pub(crate) fn relax(&mut self, took: Duration) {
         if took < self.first {
             self.now = self.first;
         }

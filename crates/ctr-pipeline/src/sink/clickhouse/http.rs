@@ -121,17 +121,25 @@ impl Http {
         self.servers.len()
     }
 
-    /// Sends a query to the current server and verifies who responds. After an error the next query goes to the next server.
+    /// Sends a query to the current server, verifies who responds, and reads the response with `read`. After any error, also one
+    /// of `read`, the next query goes to the next server.
     ///
     /// # Errors
     /// Any [`ClickHouseError`].
-    pub(super) async fn ask(&self, query: &Query<'_>) -> Result<Answer, ClickHouseError> {
+    pub(super) async fn ask<T>(
+        &self,
+        query: &Query<'_>,
+        read: impl AsyncFnOnce(Answer) -> Result<T, ClickHouseError>,
+    ) -> Result<T, ClickHouseError> {
         let (place, url) = self.servers.current();
-        let answer = self.ask_server(url, query).await;
-        if answer.is_err() {
+        let result = match self.ask_server(url, query).await {
+            Ok(answer) => read(answer).await,
+            Err(error) => Err(error),
+        };
+        if result.is_err() {
             self.servers.leave(place);
         }
-        answer.map_err(|error| match error {
+        result.map_err(|error| match error {
             ClickHouseError::Unreachable(words) => ClickHouseError::Unreachable(self.servers.name(place, words)),
             ClickHouseError::NotClickHouse(words) => ClickHouseError::NotClickHouse(self.servers.name(place, words)),
             other => other,

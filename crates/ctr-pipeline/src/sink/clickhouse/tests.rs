@@ -152,6 +152,26 @@ fn of_several_servers_the_next_one_takes_what_the_first_did_not_acknowledge() {
     insert().unwrap();
 }
 
+/// ADR 24: any error moves on, wherever in the response it shows.
+#[test]
+fn an_error_in_the_middle_of_a_response_moves_on_to_the_next_server_too() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let few = "HTTP/1.1 200 OK\nX-ClickHouse-Query-Id: {id}\nX-ClickHouse-Summary: {\"written_rows\":\"2\"}\nContent-Length: 0\n\n";
+    let late = "HTTP/1.1 200 OK\nX-ClickHouse-Query-Id: {id}\nX-ClickHouse-Summary: {\"written_rows\":\"3\"}\nContent-Length: 8\n\nCode: 1.";
+    let client = client_at(format!("{},{},{}", server_of(few), server_of(late), server_of(WRITTEN)));
+    let chunks = [Bytes::from_static(b"rows of some kind")];
+    let insert = || runtime.block_on(client.insert(Rows { chunks: &chunks, count: 3 }, Duration::from_secs(1)));
+    assert!(said(insert()).contains("2 of 3 rows"));
+    assert_eq!(said(insert()), "Code: 1.");
+    insert().unwrap();
+    let broken = server_of("HTTP/1.1 200 OK\nX-ClickHouse-Query-Id: {id}\nContent-Length: 9\n\n[1]|Code:");
+    let whole = server_of("HTTP/1.1 200 OK\nX-ClickHouse-Query-Id: {id}\nContent-Length: 4\n\n[1]|");
+    let client = client_at(format!("{broken},{whole}"));
+    let ping = || runtime.block_on(client.ping(Duration::from_secs(1)));
+    assert!(said(ping()).contains("in the middle of the response"));
+    ping().unwrap();
+}
+
 #[test]
 fn a_start_finds_the_server_that_responds() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
