@@ -39,6 +39,9 @@ def commit_before() -> str:
 def files_at(commit: str, target: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(git("archive", "--format=tar", commit))) as files:
         files.extractall(target, filter="fully_trusted")
+    # Git dates them back to their commit, and cargo would take what it compiled of newer sources since for theirs.
+    for source in target.rglob("*.rs"):
+        source.touch()
 
 
 def binaries_of(commit: str, source: Path) -> Path:
@@ -55,6 +58,7 @@ def binaries_of(commit: str, source: Path) -> Path:
     done = subprocess.run(["cargo", "build", "--release", "--locked", "--bins"], cwd=source, env=environment, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=2400)
     assert done.returncode == 0, done.stdout[-3000:]
+    assert "Compiling ctr-pipeline" in done.stdout, "these are binaries of other sources"
     unfinished = folder.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
