@@ -11,6 +11,7 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
        ./scripts/bench.sh scaling [--curves NAME,NAME...] [--whole | --values N,N...]
        ./scripts/bench.sh memory [--events N] [--products N] [--rounds N]
        ./scripts/bench.sh starts [--starts N] [--rate N]
+       ./scripts/bench.sh rebalance [--instances N] [--rounds N] [--rolling N] [--rate N] [--session-timeout-ms N]
        ./scripts/bench.sh operations [--events N] [--products N] [--rounds N]
        ./scripts/bench.sh history [--rows N,N...] [--products N] [--clients N] [--seconds N]
        ./scripts/bench.sh footprint [--seconds N]
@@ -20,13 +21,14 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
   scaling      cost per event as events, products, partitions, threads, instances and late events grow
   memory       memory versus speed: the same log with smaller and larger queues
   starts       time from the start of the process to the first counted record, as a new group and as a returning member
+  rebalance    how long nothing is read when one of twelve instances joins, leaves, is restarted or killed, or all are (15 minutes)
   operations   cost of monitoring the pipeline, verifying its results and recounting them
   history      query latency of ClickHouse as months of results accumulate
   footprint    resource usage of the running stack by service (start it with setup.sh --local)
 
   --events N             records in the log (2000000 for a quick run; the published figures use 6000000)
   --products N           products in it (100; history: 100000)
-  --rounds N             rounds; in each, every reader reads the whole log, or every command processes it (3)
+  --rounds N             rounds; in each, every reader reads the whole log, or every command processes it (3; rebalance: 5 of each kind)
   --parallelism N        threads of every reader (2)
   --property NAME=VALUE  a librdkafka property for the pipeline and the bare consumer; can be repeated
   --peers                also a Flink job, tuned and as in the original, and a Kafka Streams application, each cold and
@@ -39,7 +41,10 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
   --whole                the published curves, up to 100 M events and 1 M products: half an hour, 10 GB of disk, 4 GB of memory
   --values N,N...        custom values for one curve
   --starts N             starts of each kind (5)
-  --rate N               impressions per second during the starts (5000)
+  --rate N               impressions per second during the starts (5000) and the rebalances (400)
+  --instances N          instances of one worker, and partitions of each topic (12)
+  --rolling N            rolling restarts of all of them (3)
+  --session-timeout-ms N kafka.session-timeout-ms of the instances (15000)
   --rows N,N...          raw rows, one size after the other (1000000,10000000)
   --clients N            number of concurrent clients (8)
   --results FOLDER       folder for JSON, Markdown and pictures (bench/results)
@@ -50,8 +55,8 @@ removed afterwards), and prints medians, spread and ratios. docs/performance.md 
 Exit code 0: measured, and all counts were correct; 1: failure; 2: wrong usage."
 
 benchmark=throughput
-case "${1:-}" in throughput | latency | scaling | memory | starts | operations | history | footprint) benchmark="$1" && shift ;; esac
-check_options " --events --products --rounds --parallelism --property --results --rates --seconds --curves --values --starts --rate --rows --clients " \
+case "${1:-}" in throughput | latency | scaling | memory | starts | rebalance | operations | history | footprint) benchmark="$1" && shift ;; esac
+check_options " --events --products --rounds --parallelism --property --results --rates --seconds --curves --values --starts --rate --instances --rolling --session-timeout-ms --rows --clients " \
     " --peers --no-memory --highest --whole " "$@"
 [ "$(uname)" = Linux ] || fail "CPU time and memory are read from Linux's /proc: run this on Linux"
 
