@@ -67,7 +67,7 @@ class Connection:
     def classify_query(self, sql: str) -> dict:
         from clickhouse_engine.statement import first_word, tokens
 
-        statement = sql.encode("utf-8", "surrogateescape")
+        statement = sql.encode()  # UTF-8, and no other
         first = first_word(statement)
         name = "MUTATING" if first in CHANGES else "CONTROL" if first in (b"SET", b"USE", b"KILL") else "READ_ONLY"
         count = sum(token.text == b";" for token in tokens(statement.rstrip(b"; \n"))) + 1
