@@ -11,7 +11,8 @@ USAGE="usage: ./scripts/test.sh [--unit | --containers | --long]
 
   --unit       formatting, lints, unit and property tests only: no brokers, no ClickHouse engine
   --containers the stack in containers only (tests/containers), on a running Docker engine or one that it starts
-  --long       also tests that take hours (marked \`long\`; a million histories of the model instead of 10,000)
+  --long       also tests that take hours (marked \`long\`; a million histories of the model instead of 10,000), and fuzzing, a
+               minute for each target (./scripts/fuzz.sh)
   -h, --help   this text
 
 Installs prerequisites like setup.sh. Integration tests start their own brokers and engine on free ports in a temporary
@@ -166,6 +167,8 @@ integration_stages() {
     stage "the stack in containers (pytest)" test_containers
     collect_pytest_results
     stage "chaos, three minutes" without_settings "$CHECKOUT/scripts/chaos.sh" --minutes 3 --seed "${CTR_SEED:-1}"
+    # The default run has the corpora as ordinary tests: tests/fuzz_corpus.rs of ctr-pipeline, test_fuzz_corpus.py of the engine server.
+    [ "$EXTENT" != long ] || stage "fuzzing, a minute for each target" without_settings "$CHECKOUT/scripts/fuzz.sh" --seconds 60
 }
 
 summary() {

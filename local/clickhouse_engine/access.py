@@ -7,7 +7,6 @@ engine (`access.xml`), so refusals come from the engine.
 """
 
 import base64
-import binascii
 import hmac
 import ipaddress
 import re
@@ -96,7 +95,7 @@ def _credentials(parameters: Mapping[str, str], headers: Mapping[str, str]) -> t
     if scheme.lower() == "basic":
         try:
             name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not base64, not ASCII, or not UTF-8 within
             raise error(516, "AUTHENTICATION_FAILED", "The Authorization header is not valid Basic authentication") from None
     else:
         name = parameters.get("user") or headers.get("X-ClickHouse-User") or ""

@@ -108,7 +108,7 @@ class Connection:
 
     def query_class(self, sql: bytes) -> tuple[str, int]:
         """The kind of statement (READ_ONLY, CONTROL, MUTATING ..) and the number of statements."""
-        found = self._raw.classify_query(sql.decode("utf-8", "surrogateescape"))
+        found = self._raw.classify_query(sql.decode("utf-8", "replace"))
         return found["query_class"].name, found["statement_count"]
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from .access import Access
 from .body import CODECS, Body, receive, unwrap_native_blocks
@@ -132,16 +132,16 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return False
         self._counted = True
-        parsed = super().parse_request()
-        if not parsed:
-            self._request_ends()
-        return parsed
+        return super().parse_request()
 
-    def _request_ends(self) -> None:
-        if self._counted:
-            self._counted = False
-            if not self.server.request_ends(self.connection):
-                self.close_connection = True
+    def handle_one_request(self) -> None:
+        # The one place where a request ends: also one that cannot be parsed, or whose method does not exist.
+        try:
+            super().handle_one_request()
+        finally:
+            if self._counted:
+                self._counted = False
+                self.close_connection |= not self.server.request_ends(self.connection)
 
     def _handle(self) -> None:
         try:
@@ -150,20 +150,17 @@ class Handler(BaseHTTPRequestHandler):
         except (ConnectionError, TimeoutError) as gone:
             log.debug("%s went away: %s", self.address_string(), gone)
             self.close_connection = True
-        finally:
-            self._request_ends()
 
     do_GET = do_POST = do_PUT = do_HEAD = _handle
 
     def do_OPTIONS(self) -> None:
         self._send(204, b"")
-        self._request_ends()
 
     def _respond(self, body: Body) -> None:
         query_id = str(uuid.uuid4())
         try:
             self._receive(body)
-            url = urlsplit(self.path)
+            url = _split(self.path)
             if url.path in ("/ping", "/replicas_status") or (url.path == "/" and not url.query and not body.size):
                 return self._send(200, b"Ok.\n")
             if url.path != "/":
@@ -213,7 +210,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", content_type)
         self.send_header("X-ClickHouse-Server-Display-Name", _DISPLAY_NAME)
         for name, value in headers.items():
-            self.send_header(name, value)
+            self.send_header(name, _header_value(value))
         self.end_headers()
 
     def _send_error(self, failed: EngineError, query_id: str) -> None:
@@ -253,6 +250,18 @@ class Handler(BaseHTTPRequestHandler):
     def _send_piece(self, data: bytes, chunked: bool) -> None:
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data) if chunked else data)
         self.wfile.flush()
+
+
+def _split(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError as wrong:
+        raise error(36, "BAD_ARGUMENTS", f"Invalid address: {wrong}") from None
+
+
+def _header_value(text: str) -> str:
+    """Text from a request as the value of a header: UTF-8, as a server writes it, and on one line."""
+    return re.sub(r"[\x00-\x1f\x7f]", "?", text).encode("utf-8", "replace").decode("latin-1")
 
 
 def _exception_block(tag: str, message: str) -> bytes:
@@ -309,4 +318,7 @@ def _form_fields(data: bytes, content_type: str) -> Iterator[tuple[str, str]]:
         if separator and name:
             if b"filename=" in head.lower() and name.group(1) != b"query":
                 raise error(48, "NOT_IMPLEMENTED", "External data in a form is not supported")
-            yield name.group(1).decode(), (value[:-2] if value.endswith(b"\r\n") else value).decode("utf-8", "surrogateescape")
+            try:
+                yield name.group(1).decode(), (value[:-2] if value.endswith(b"\r\n") else value).decode()
+            except UnicodeDecodeError:
+                raise error(36, "BAD_ARGUMENTS", "A field of the form is not UTF-8") from None

@@ -1,5 +1,6 @@
 """Sessions of the HTTP interface: named connections that are kept with their settings and temporary tables."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -83,6 +84,9 @@ class Sessions:
 
 def _seconds(text: Any) -> float:
     try:
-        return min(float(text or _DEFAULT_SECONDS), _LONGEST_SECONDS)
+        seconds = float(text or _DEFAULT_SECONDS)
     except ValueError:
-        raise error(36, "BAD_ARGUMENTS", f"session_timeout is not a number of seconds: {text}") from None
+        seconds = math.nan
+    if math.isnan(seconds):
+        raise error(36, "BAD_ARGUMENTS", f"session_timeout is not a number of seconds: {text}")
+    return min(seconds, _LONGEST_SECONDS)

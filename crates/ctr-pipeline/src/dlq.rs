@@ -1,7 +1,7 @@
 //! `ctr-pipeline dlq`: inspect dead letters, and redrive those whose records can still be counted.
 
 mod judge;
-mod letter;
+pub(crate) mod letter;
 mod mend;
 mod redrive;
 mod scan;

@@ -27,6 +27,8 @@ pub mod dlq;
 pub mod recount;
 
 pub mod descriptors;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod histogram;
 mod kafka_log;
 pub mod logging;

@@ -67,6 +67,14 @@ def test_a_stop_lets_running_queries_end_and_refuses_new_ones(start_engine):
     assert engine.query("SELECT count() FROM t") == "6"
 
 
+def test_a_method_that_does_not_exist_does_not_delay_a_stop(start_engine):
+    engine = start_engine()
+    connection = engine.connect()
+    connection.request("DELETE", "/?query=SELECT+1")
+    assert connection.getresponse().status == 501
+    assert engine.stop() == 0, "the request was still counted as running"
+
+
 def test_a_stop_during_inserts_keeps_what_was_acknowledged_and_nothing_else_half(start_engine):
     engine = start_engine()
     engine.query(TABLE)

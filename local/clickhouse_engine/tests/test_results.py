@@ -147,3 +147,15 @@ def test_a_statement_may_come_in_a_form(engine):
     form = "".join(f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items())
     _, body = engine.raw("", form.encode() + b"--B--\r\n", {"Content-Type": "multipart/form-data; boundary=B"})
     assert body == b"5\n"
+
+
+def test_a_statement_need_not_be_utf8(engine):
+    connection = engine.connect()
+    connection.request("POST", "/", b"SELECT hex('\xff')")
+    assert connection.getresponse().read() == b"FF\n"
+
+
+def test_a_query_id_stays_in_its_header(engine):
+    response, body = engine.raw("SELECT 1", query_id="a\r\nSet-Cookie: \ud55c")
+    assert body == b"1\n" and response.getheader("Set-Cookie") is None
+    assert response.getheader("X-ClickHouse-Query-Id").encode("latin-1").decode() == "a??Set-Cookie: \ud55c"

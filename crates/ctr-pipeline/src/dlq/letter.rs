@@ -12,7 +12,7 @@ use crate::sink::dead_letter_record::{LetterHeader, MAX_KEY_BYTES};
 /// The fields written by [`crate::sink::dead_letter_record`] that are needed to find and correct the record.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Letter {
+pub struct Letter {
     /// The topic of the record.
     pub(super) raw_topic: String,
     /// Its partition.
@@ -41,7 +41,7 @@ pub(super) struct Letter {
 }
 
 /// A header as the record had it.
-pub(super) type RecordHeader = (String, Option<Vec<u8>>);
+pub type RecordHeader = (String, Option<Vec<u8>>);
 
 /// When a dead letter was created: a number as in the original, or text as written by earlier versions.
 #[derive(Debug, Clone, Deserialize)]
@@ -53,12 +53,14 @@ enum Moment {
 
 impl Letter {
     /// Reads the value of a record of the dead letter topic; `None` if it is not a dead letter of this pipeline.
-    pub(super) fn read(value: Option<&[u8]>) -> Option<Self> {
+    #[must_use]
+    pub fn read(value: Option<&[u8]>) -> Option<Self> {
         serde_json::from_slice(value?).ok()
     }
 
     /// Its identity.
-    pub(super) fn id(&self) -> DeadLetterId {
+    #[must_use]
+    pub fn id(&self) -> DeadLetterId {
         DeadLetterId {
             topic: self.raw_topic.clone(),
             partition: self.partition,
@@ -68,7 +70,8 @@ impl Letter {
     }
 
     /// When it was created, RFC 3339.
-    pub(super) fn created_at(&self) -> String {
+    #[must_use]
+    pub fn created_at(&self) -> String {
         match &self.created_at_utc {
             Moment::Millis(millis) => to_rfc3339(*millis),
             Moment::Text(text) => text.clone(),
@@ -76,13 +79,17 @@ impl Letter {
     }
 
     /// The identity of the dead letter whose copy the record is, if the record's header is plausible.
-    pub(super) fn origin(&self) -> Option<DeadLetterId> {
+    #[must_use]
+    pub fn origin(&self) -> Option<DeadLetterId> {
         let header = self.redriven_from.as_deref()?.as_bytes();
         DeadLetterId::of_origin(header, &self.raw_topic, self.partition, self.offset)
     }
 
     /// The record's headers, without the one set by redriving.
-    pub(super) fn headers(&self) -> anyhow::Result<Vec<RecordHeader>> {
+    ///
+    /// # Errors
+    /// If an encoding is unknown or not followed.
+    pub fn headers(&self) -> anyhow::Result<Vec<RecordHeader>> {
         let header = |header: &LetterHeader<'_>| {
             let encoding = header.encoding.as_deref().unwrap_or("utf8");
             let value = header.value.as_deref().map(|value| decode(value, encoding)).transpose()?;
@@ -92,18 +99,27 @@ impl Letter {
     }
 
     /// Whether the dead letter holds the whole record: only the beginning of a very large one is kept.
-    pub(super) fn is_whole(&self) -> anyhow::Result<bool> {
+    ///
+    /// # Errors
+    /// If an encoding is unknown or not followed.
+    pub fn is_whole(&self) -> anyhow::Result<bool> {
         // Earlier versions truncated a key silently, at a character boundary.
         Ok(!self.truncated && self.key()?.is_none_or(|key| key.len() + 4 <= MAX_KEY_BYTES))
     }
 
     /// The stored part of the record's value; `None` is a tombstone.
-    pub(super) fn payload(&self) -> anyhow::Result<Option<Vec<u8>>> {
+    ///
+    /// # Errors
+    /// If an encoding is unknown or not followed.
+    pub fn payload(&self) -> anyhow::Result<Option<Vec<u8>>> {
         self.raw_data.as_deref().map(|text| decode(text, &self.raw_encoding)).transpose()
     }
 
     /// The stored part of the record's key.
-    pub(super) fn key(&self) -> anyhow::Result<Option<Vec<u8>>> {
+    ///
+    /// # Errors
+    /// If an encoding is unknown or not followed.
+    pub fn key(&self) -> anyhow::Result<Option<Vec<u8>>> {
         let encoding = self.key_encoding.as_deref().unwrap_or("utf8");
         self.key.as_deref().map(|text| decode(text, encoding)).transpose()
     }

@@ -1,5 +1,6 @@
 //! The ClickHouse client: inserts and small queries. docs/adr/0018 defines what counts as an acknowledgement.
 
+pub(crate) mod answer;
 mod block;
 mod error;
 mod http;
@@ -12,6 +13,8 @@ use serde::de::DeserializeOwned;
 
 use super::results_table::{self, ColumnType};
 use crate::config::ClickHouseConfig;
+use answer::row;
+pub(crate) use error::Asker;
 pub use error::ClickHouseError;
 use http::{Answer, Http, Query};
 
@@ -114,7 +117,7 @@ impl ClickHouse {
         data.extend_from_slice(rows.chunks);
         let query = Query { sql: &sql, settings: &INSERT_SETTINGS, data: &data, patience };
         let acknowledged = async |answer: Answer| {
-            let written = answer.written_rows();
+            let written = answer.written_rows;
             answer.finish(patience).await?;
             judge_written(written, rows.count)
         };
@@ -231,7 +234,7 @@ impl ClickHouse {
         let rows = async |answer: Answer| {
             let mut rows = Vec::new();
             let read = answer.lines(patience, |line| {
-                rows.push(serde_json::from_slice(line).map_err(|_| no_row(line))?);
+                rows.push(row(line)?);
                 Ok(())
             });
             read.await?;
@@ -250,14 +253,6 @@ fn judge_written(written: Option<u64>, count: usize) -> Result<(), ClickHouseErr
         }
         None => Err(ClickHouseError::NotClickHouse("the response has no row count (X-ClickHouse-Summary)".to_owned())),
     }
-}
-
-/// The error for a line that is not a row: usually an exception in the middle of a result.
-fn no_row(line: &[u8]) -> ClickHouseError {
-    ClickHouseError::Refused(format!(
-        "in the middle of the response: {}",
-        error::shortened(&String::from_utf8_lossy(line))
-    ))
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl Retention {
 
 /// The interval of a TTL on the window's end (clickhouse/retention/limit.sql), as ClickHouse writes it: `toIntervalDay(30)`, or
 /// `toIntervalDay(_CAST(30, 'UInt16'))` if the number was a parameter.
-fn interval_of(engine: &str) -> Option<String> {
+pub(crate) fn interval_of(engine: &str) -> Option<String> {
     let (_, ttl) = engine.split_once(" TTL ")?;
     let ttl = ttl.split_once(" SETTINGS ").map_or(ttl, |(ttl, _)| ttl);
     let (column, interval) = ttl.split_once("toInterval")?;

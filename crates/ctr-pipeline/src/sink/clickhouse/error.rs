@@ -74,9 +74,9 @@ impl ClickHouseError {
 
 /// The user and database of a client, for the messages.
 #[derive(Debug, Clone)]
-pub(super) struct Asker {
-    pub(super) user: String,
-    pub(super) database: String,
+pub(crate) struct Asker {
+    pub(crate) user: String,
+    pub(crate) database: String,
 }
 
 impl ClickHouseError {

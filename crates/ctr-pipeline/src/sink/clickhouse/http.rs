@@ -16,10 +16,10 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rand::RngExt as _;
-use serde::Deserialize;
 
+use super::answer::{Lines, exception, written_rows};
 use super::block::{self, MAX_BLOCK_BYTES};
-use super::error::{Asker, ClickHouseError, code_of, shortened};
+use super::error::{Asker, ClickHouseError, shortened};
 use super::servers::Servers;
 use crate::config::ClickHouseConfig;
 use crate::stopped;
@@ -35,26 +35,11 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum bytes read of an error response.
 const MAX_REFUSAL_BYTES: usize = 64 << 10;
 
-/// Maximum length of a result line: a product id and a few numbers.
-const MAX_LINE_BYTES: usize = 1 << 20;
-
 /// A response from ClickHouse itself.
 pub(super) struct Answer {
     body: Incoming,
-    summary: Option<Summary>,
-}
-
-/// The field of `X-ClickHouse-Summary` that is used; its value is a string.
-#[derive(Debug, Deserialize)]
-struct Summary {
-    written_rows: String,
-}
-
-impl Answer {
     /// Rows written to the table and to everything fed from it; `None` if the response does not contain the number.
-    pub(super) fn written_rows(&self) -> Option<u64> {
-        self.summary.as_ref()?.written_rows.parse().ok()
-    }
+    pub(super) written_rows: Option<u64>,
 }
 
 /// A request: a statement, and data for it.
@@ -162,8 +147,8 @@ impl Http {
         if header(response.headers(), QUERY_ID) != Some(query_id.as_str()) {
             return Err(stranger(&response));
         }
-        let summary = header(response.headers(), SUMMARY).and_then(|text| serde_json::from_str(text).ok());
-        Ok(Answer { body: response.into_body(), summary })
+        let written_rows = header(response.headers(), SUMMARY).and_then(written_rows);
+        Ok(Answer { body: response.into_body(), written_rows })
     }
 
     fn request(&self, url: &str, query: &Query<'_>, query_id: &str) -> Result<Request<Blocks>, ClickHouseError> {
@@ -186,7 +171,7 @@ impl Http {
 
     /// The error that a failed response stands for.
     async fn refusal(&self, response: Response<Incoming>, patience: Duration) -> ClickHouseError {
-        let code = header(response.headers(), EXCEPTION_CODE).and_then(|code| code.parse().ok());
+        let code = header(response.headers(), EXCEPTION_CODE).map(str::to_owned);
         let who = stranger(&response);
         let mut body = response.into_body();
         let mut text = Vec::new();
@@ -195,14 +180,7 @@ impl Http {
             text.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
         }
         text.truncate(MAX_REFUSAL_BYTES);
-        let text = String::from_utf8_lossy(&text);
-        match code.or_else(|| code_of(&text)) {
-            Some(code) if text.trim().is_empty() => {
-                ClickHouseError::of_exception(Some(code), &format!("Code: {code}"), &self.asker)
-            }
-            Some(code) => ClickHouseError::of_exception(Some(code), &text, &self.asker),
-            None => who,
-        }
+        exception(code.as_deref(), &text, &self.asker).unwrap_or(who)
     }
 }
 
@@ -245,23 +223,14 @@ impl Answer {
         patience: Duration,
         mut each: impl FnMut(&[u8]) -> Result<(), ClickHouseError>,
     ) -> Result<(), ClickHouseError> {
-        let mut rest = Vec::new();
+        let mut lines = Lines::default();
         while let Some(frame) = within(patience, self.body.frame()).await? {
             let frame = frame.map_err(|error| unreachable(&error))?;
-            let Some(data) = frame.data_ref() else { continue };
-            let mut lines = data.split(|byte| *byte == b'\n');
-            let last = lines.next_back().unwrap_or_default();
-            for line in lines {
-                rest.extend_from_slice(line);
-                each(&rest)?;
-                rest.clear();
-            }
-            rest.extend_from_slice(last);
-            if rest.len() > MAX_LINE_BYTES {
-                return Err(ClickHouseError::NotClickHouse(format!("a line of more than {MAX_LINE_BYTES} bytes")));
+            if let Some(data) = frame.data_ref() {
+                lines.push(data, &mut each)?;
             }
         }
-        if rest.is_empty() { Ok(()) } else { each(&rest) }
+        lines.end(&mut each)
     }
 
     /// Reads to the end, where an exception may follow.
