@@ -13,6 +13,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("crash_point", &[]),
     ("descriptors", &[]),
     ("failures", &[]),
+    ("fuzzing", &["dlq", "sink"]),
     ("histogram", &[]),
     ("shutdown", &[]),
     ("stopped", &[]),
