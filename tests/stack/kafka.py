@@ -196,7 +196,7 @@ class Kafka:
     # --- records ---
 
     def produce(self, topic: str, records: Iterable[tuple[bytes | None, bytes | None] | HeadedRecord],
-                partition: int | None = None) -> list[tuple[int, int]]:
+                partition: int | None = None, codec: str = "none") -> list[tuple[int, int]]:
         """Sends (key, value) pairs, or (key, value, headers), in order and returns the position of each: (partition, offset)."""
         places: list[tuple[int, int]] = []
 
@@ -206,7 +206,7 @@ class Kafka:
 
         # One request at a time keeps the order; idempotence would too, but takes a second to start.
         producer = Producer({"bootstrap.servers": self.bootstrap_servers, "partitioner": "murmur2_random", "acks": "all",
-                             "max.in.flight.requests.per.connection": 1, "linger.ms": 1, "log_level": 0,
+                             "max.in.flight.requests.per.connection": 1, "linger.ms": 1, "log_level": 0, "compression.type": codec,
                              # A topic's default maximum, so that the broker decides.
                              "message.max.bytes": 1_048_588})
         if partition is not None:
