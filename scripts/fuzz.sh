@@ -59,10 +59,10 @@ $USAGE" 2
 
 host_triple() { rustc -vV | sed -n 's/^host: //p'; }
 
-# No sanitizer: the targets reach no unsafe code of ours, so it would find nothing and halve the speed. Without one, the pinned stable
-# compiler can instrument; RUSTC_BOOTSTRAP allows the unstable options that cargo-fuzz passes.
+# No sanitizer: the targets reach no unsafe code of ours, so it would find nothing and halve the speed. Without one, cargo-fuzz passes no
+# unstable option, so the pinned stable compiler builds them, like everything else.
 build_targets() {
-    RUSTC_BOOTSTRAP=1 "$VENV/bin/cargo-fuzz" fuzz build --fuzz-dir "$FUZZ" --sanitizer none --target-dir "$LOCAL_DIR/fuzz/target"
+    "$VENV/bin/cargo-fuzz" fuzz build --fuzz-dir "$FUZZ" --sanitizer none --target-dir "$LOCAL_DIR/fuzz/target"
 }
 
 prepare() {

@@ -25,7 +25,7 @@ def settings(tmp_path: Path) -> dict[str, str]:
     version = subprocess.run(["rustc", "-vV"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
     triple = next(line.removeprefix("host: ") for line in version.splitlines() if line.startswith("host: "))
     stand_in(tmp_path / "venv/bin", "python", f'[[ "$1" != *engine_request.py ]] || {{ {RAN}\n}}')
-    stand_in(tmp_path / "venv/bin", "cargo-fuzz", f'echo "$RUSTC_BOOTSTRAP $@" >>{tmp_path}/builds')
+    stand_in(tmp_path / "venv/bin", "cargo-fuzz", f'echo "$@" >>{tmp_path}/builds')
     stand_in(tmp_path / f"fuzz/target/{triple}/release", "event", CRASHED)
     stand_in(tmp_path / f"fuzz/target/{triple}/release", "headers", f'echo "$@" >{tmp_path}/options\n{RAN}')
     return {"LOCAL_DIR": str(tmp_path)}
@@ -36,7 +36,7 @@ def test_a_target_is_built_and_run_and_its_coverage_shown(tmp_path: Path, settin
     assert result.returncode == 0, result.stdout
     row = result.stdout.splitlines()[-1].split()
     assert row == "headers 12345 executions 812 edges 3456 features 7 new inputs 5 s".split()
-    assert (tmp_path / "builds").read_text().startswith("1 fuzz build ")
+    assert (tmp_path / "builds").read_text().startswith("fuzz build ")
     options = (tmp_path / "options").read_text().split()
     assert "-max_total_time=5" in options and f"-dict={CHECKOUT}/fuzz/dictionaries/headers.dict" in options
     assert options[-2:] == [f"{tmp_path}/fuzz/corpus/headers", f"{CHECKOUT}/fuzz/corpus/headers"], "new inputs stay outside of the tree"

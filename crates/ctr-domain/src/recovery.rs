@@ -80,8 +80,8 @@ impl RecoveryNotice {
     #[must_use]
     pub fn records_lost_at_most(&self) -> u64 {
         let lost = match self {
-            Self::LogCutBelowPosition { low_offset, position, .. } => position - low_offset,
-            Self::LogCutBeyondPosition { low_offset, log_start, .. } => log_start - low_offset,
+            Self::LogCutBelowPosition { low_offset, position, .. } => position.saturating_sub(*low_offset),
+            Self::LogCutBeyondPosition { low_offset, log_start, .. } => log_start.saturating_sub(*low_offset),
             _ => 0,
         };
         u64::try_from(lost).unwrap_or(0)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value as Yaml;
 
-use super::error::Origin;
+use super::error::{Origin, shown};
 use super::settings::{SECTIONS, SETTINGS};
 use super::value::{Kind, MASK, Setting};
 use super::{Config, SettingRow};
@@ -68,9 +68,9 @@ fn properties_line(setting: &Setting, rows: &BTreeMap<&str, &SettingRow>, indent
     let (mut value, mut hidden) = (String::new(), Vec::new());
     for (name, row) in rows.iter().filter_map(|(key, row)| Some((key.strip_prefix(&prefix)?, row))) {
         if row.value == MASK {
-            hidden.push(name);
+            hidden.push(shown(name));
         } else {
-            value.push_str(&format!("\n{indent}  {name}: {}", quoted(&row.value)));
+            value.push_str(&format!("\n{indent}  {}: {}", quoted(name), quoted(&row.value)));
         }
     }
     let remark =
@@ -162,8 +162,22 @@ fn quoted(text: &str) -> String {
         && !BOOLEANS.contains(&text.to_ascii_lowercase().as_str())
         // A timestamp to these parsers, not text.
         && chrono::DateTime::parse_from_rfc3339(text).is_err()
-        && !text.contains(['#', '\n', '\'', '"', '{', '}', '[', ']']);
-    if bare { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+        && !text.contains(['#', '\'', '"', '{', '}', '[', ']'])
+        && !text.contains(is_special);
+    if bare { text.to_owned() } else { double_quoted(text) }
+}
+
+/// JSON's string, with escapes also for what is special to YAML.
+fn double_quoted(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    let escaped =
+        |letter: char| if is_special(letter) { format!("\\u{:04x}", u32::from(letter)) } else { letter.to_string() };
+    json.chars().map(escaped).collect()
+}
+
+/// Whether YAML refuses a character, or reads it as a line break, unless it is escaped.
+fn is_special(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 #[cfg(test)]

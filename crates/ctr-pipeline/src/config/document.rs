@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use serde_yaml::{Mapping, Value as Yaml};
 
-use super::error::{ConfigError, Place};
+use super::error::{ConfigError, Place, shown};
 use super::settings::SETTINGS;
 use super::value::kind_of;
 use super::{original, suggest};
@@ -26,7 +26,7 @@ pub(super) fn entries(text: &str, errors: &mut Vec<ConfigError>) -> BTreeMap<Str
 fn flatten(prefix: &str, section: Mapping, entries: &mut BTreeMap<String, Yaml>, errors: &mut Vec<ConfigError>) {
     for (name, value) in section {
         let Some(name) = name.as_str() else {
-            let within = if prefix.is_empty() { String::new() } else { format!("under {prefix} ") };
+            let within = if prefix.is_empty() { String::new() } else { format!("under {} ", shown(prefix)) };
             let problem = format!("a key {within}is {}, not text", kind_of(&name));
             errors.push(ConfigError::Syntax { problem });
             continue;

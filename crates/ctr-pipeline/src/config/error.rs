@@ -38,8 +38,8 @@ pub struct Place {
 }
 
 impl Place {
-    pub(super) fn in_file(key: impl Into<String>) -> Self {
-        Self { name: key.into(), origin: Origin::File }
+    pub(super) fn in_file(key: &str) -> Self {
+        Self { name: shown(key), origin: Origin::File }
     }
 
     pub(super) fn in_env(variable: impl Into<String>) -> Self {
@@ -55,6 +55,16 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.name, self.origin)
     }
+}
+
+/// A key or the name of a variable in a message: on one line, and never invisible.
+pub(super) fn shown(name: &str) -> String {
+    if name.is_empty() {
+        return "\"\"".to_owned();
+    }
+    let is_plain = |letter: char| letter.is_alphanumeric() || letter.is_ascii_graphic() || letter == ' ';
+    let letter = |letter: char| if is_plain(letter) { letter.to_string() } else { letter.escape_default().to_string() };
+    name.chars().map(letter).collect()
 }
 
 /// One error: its origin, the problem, and the remedy.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_yaml::Value;
 
-use super::error::{ConfigError, Origin, Place};
+use super::error::{ConfigError, Origin, Place, shown};
 use super::value::{MASK, kind_of, quote};
 
 /// The key of the map.
@@ -125,7 +125,7 @@ pub(super) fn choose(
 
 fn of_file(value: &Value, chosen: &mut BTreeMap<String, (String, Origin)>, errors: &mut Vec<ConfigError>) {
     let mut wrong = |place: String, problem: String, remedy: &str| {
-        errors.push(ConfigError::Invalid { place: Place::in_file(place), problem, remedy: remedy.to_owned() });
+        errors.push(ConfigError::Invalid { place: Place::in_file(&place), problem, remedy: remedy.to_owned() });
     };
     let map = match value {
         Value::Null => return,
@@ -164,7 +164,7 @@ fn of_env(variable: &str, text: &str, chosen: &mut BTreeMap<String, (String, Ori
                     chosen.insert(name.trim().to_owned(), (value.to_owned(), Origin::Env));
                     continue;
                 }
-                Some((problem, remedy)) => (format!("{}: {problem}", name.trim()), remedy),
+                Some((problem, remedy)) => (format!("{}: {problem}", shown(name.trim())), remedy),
             },
             // The part may be the rest of a password: it is not repeated.
             _ => (

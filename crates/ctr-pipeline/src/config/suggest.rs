@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use strsim::levenshtein;
 
+use super::error::shown;
 use super::original;
 use super::settings::SETTINGS;
 use super::value::{Setting, variable};
@@ -44,7 +45,10 @@ pub(super) fn misspelt_variables(env: &BTreeMap<String, String>) -> Vec<String> 
         .filter(|name| !is_ours(name))
         .filter_map(|name| {
             let meant = ours.iter().find(|ours| ours.len() > 8 && levenshtein(name, ours) <= 2)?;
-            Some(format!("the environment variable {name} is not a setting and has no effect; did you mean {meant}?"))
+            Some(format!(
+                "the environment variable {} is not a setting and has no effect; did you mean {meant}?",
+                shown(name)
+            ))
         })
         .collect()
 }
