@@ -129,12 +129,12 @@ fn letters_that_reach_their_bound_hold_up_reading_until_one_is_taken() {
         reading.keep(Letter(task, number));
     }
     for side in Side::BOTH {
-        assert_eq!(shell.may_read(0, side), Err(WaitReason::DeadLetters));
+        assert_eq!(shell.may_read(0, side), Err(WaitReason::DeadLettersFull));
     }
     let taken = shell.next_letter(0).unwrap();
     assert_eq!(shell.may_read(0, Side::Impressions), Ok(()));
     shell.on_letter_not_taken(taken);
-    assert_eq!(shell.may_read(0, Side::Impressions), Err(WaitReason::DeadLetters), "the producer is full too");
+    assert_eq!(shell.may_read(0, Side::Impressions), Err(WaitReason::DeadLettersFull), "the producer is full too");
     assert_eq!(shell.letters_waiting(), 3, "none is lost");
 }
 

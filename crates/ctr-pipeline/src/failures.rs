@@ -120,6 +120,7 @@ pub const FAILURES: &[Failure] = &[
     waiting("sink_unavailable", Fault::ClickHouseOperator, "ClickHouse does not accept rows: reading is paused"),
     waiting("sink_full", Fault::ClickHouseOperator, "rows arrive faster than ClickHouse accepts them"),
     waiting("dead_letters", Fault::KafkaOperator, "dead letters cannot be written"),
+    waiting("dead_letters_full", Fault::KafkaOperator, "dead letters arrive faster than Kafka accepts them"),
     waiting("drift", Fault::Nobody, "the partition is far ahead of the other topic, which has unread records"),
     waiting(
         "unreadable",

@@ -18,8 +18,10 @@ pub enum WaitReason {
     SinkUnavailable,
     /// Too many rows wait for ClickHouse.
     SinkFull,
-    /// Dead letters cannot be written.
+    /// A dead letter was refused, and none has been accepted since.
     DeadLetters,
+    /// Too many dead letters wait for Kafka.
+    DeadLettersFull,
     /// It is more than `max-drift` ahead of its twin.
     Drift,
     /// A record in it cannot be read; the other partitions continue.
@@ -30,8 +32,15 @@ pub enum WaitReason {
 
 impl WaitReason {
     /// All of them, in the order of all arrays by reason.
-    pub const ALL: [Self; 6] =
-        [Self::SinkUnavailable, Self::SinkFull, Self::DeadLetters, Self::Drift, Self::Unreadable, Self::Stopping];
+    pub const ALL: [Self; 7] = [
+        Self::SinkUnavailable,
+        Self::SinkFull,
+        Self::DeadLetters,
+        Self::DeadLettersFull,
+        Self::Drift,
+        Self::Unreadable,
+        Self::Stopping,
+    ];
 
     /// For people.
     #[must_use]
@@ -40,6 +49,7 @@ impl WaitReason {
             Self::SinkUnavailable => "ClickHouse does not answer",
             Self::SinkFull => "rows wait for ClickHouse",
             Self::DeadLetters => "dead letters cannot be written",
+            Self::DeadLettersFull => "dead letters wait for Kafka",
             Self::Drift => "far ahead of the other topic",
             Self::Unreadable => "a batch of it cannot be read",
             Self::Stopping => "the worker stops",
@@ -53,6 +63,7 @@ impl WaitReason {
             Self::SinkUnavailable => "sink_unavailable",
             Self::SinkFull => "sink_full",
             Self::DeadLetters => "dead_letters",
+            Self::DeadLettersFull => "dead_letters_full",
             Self::Drift => "drift",
             Self::Unreadable => "unreadable",
             Self::Stopping => "stopping",
@@ -100,7 +111,8 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         let Some(pair) = self.pairs.get(index) else { return Err(WaitReason::Stopping) };
         if let Some(reason) = self.waits_for() {
             // A replay issues no dead letters, and it must progress before dead letters can be sent at all.
-            if reason != WaitReason::DeadLetters || !pair.counter.is_replaying(side) {
+            let is_of_letters = matches!(reason, WaitReason::DeadLetters | WaitReason::DeadLettersFull);
+            if !is_of_letters || !pair.counter.is_replaying(side) {
                 return Err(reason);
             }
         }
@@ -125,8 +137,10 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
             Some(WaitReason::SinkUnavailable)
         } else if !self.sink.has_room {
             Some(WaitReason::SinkFull)
-        } else if !self.letters_have_room() {
+        } else if self.letters_fail() {
             Some(WaitReason::DeadLetters)
+        } else if !self.letters_have_room() {
+            Some(WaitReason::DeadLettersFull)
         } else {
             None
         }

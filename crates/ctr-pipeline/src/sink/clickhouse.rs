@@ -190,13 +190,16 @@ impl ClickHouse {
         Ok(self.all::<(String,)>(sql).await?.into_iter().map(|(name,)| name).collect())
     }
 
-    /// A table's engine clause with keys, TTL and settings; `None` if the table does not exist.
+    /// The engine clause, with its TTL, of the table that holds the results: on a cluster the local table behind the distributed
+    /// one (docs/cluster.md). `None` if it has no TTL.
     ///
     /// # Errors
     /// Any [`ClickHouseError`].
-    pub async fn engine(&self, table: &str) -> Result<Option<String>, ClickHouseError> {
-        let sql =
-            format!("SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = '{table}'");
+    pub(super) async fn engine_with_ttl(&self) -> Result<Option<String>, ClickHouseError> {
+        let sql = format!(
+            "SELECT engine_full FROM system.tables WHERE database = currentDatabase() \
+             AND name IN ('{RESULTS_TABLE}', '{RESULTS_TABLE}_local') AND engine_full LIKE '% TTL %' ORDER BY name DESC"
+        );
         Ok(self.all::<(String,)>(&sql).await?.pop().map(|(engine,)| engine))
     }
 

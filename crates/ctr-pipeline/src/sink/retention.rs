@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::clickhouse::{ClickHouse, ClickHouseError, RESULTS_TABLE};
+use super::clickhouse::{ClickHouse, ClickHouseError};
 use super::row_binary;
 
 /// The age, in event time, at which the results table drops a row; `None` if it keeps all rows, or its TTL has another form.
@@ -15,7 +15,7 @@ impl Retention {
     /// # Errors
     /// Any [`ClickHouseError`].
     pub async fn ask(server: &ClickHouse) -> Result<Self, ClickHouseError> {
-        match server.engine(RESULTS_TABLE).await?.as_deref().and_then(interval_of) {
+        match server.engine_with_ttl().await?.as_deref().and_then(interval_of) {
             Some(interval) => Ok(Self(server.length_of(&interval).await?)),
             None => Ok(Self(None)),
         }

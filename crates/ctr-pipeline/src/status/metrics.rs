@@ -111,7 +111,7 @@ pub const METRICS: &[Metric] = &[
         &["topic", "partition", "reason"],
         Kind::Gauge,
         "ctr_partition_waiting",
-        "1 while the partition is not read, by reason: sink_unavailable, sink_full, dead_letters, drift, unreadable, stopping.",
+        "1 while the partition is not read, by reason: sink_unavailable, sink_full, dead_letters, dead_letters_full, drift, unreadable, stopping.",
         |report, samples| {
             for partition in &report.partitions {
                 for pause in &report.pauses {

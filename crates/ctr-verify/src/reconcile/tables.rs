@@ -34,11 +34,12 @@ pub(super) type Recounts = HashMap<(usize, i64), [i64; 2], RandomState>;
 /// The end of the newest window whose rows the table may have dropped by now, epoch ms; `None` if it keeps rows
 /// forever. ClickHouse drops them when it merges, so they may still be present.
 pub(super) async fn dropped_up_to(clickhouse: &ClickHouse) -> anyhow::Result<Option<i64>> {
-    // `toIntervalDay(N)` at the end of the TTL, as clickhouse/retention/limit.sql writes it.
+    // `toIntervalDay(N)` at the end of the TTL, as clickhouse/retention/limit.sql writes it; on a cluster, of the local table.
     const DAYS: &str = "SELECT toUnixTimestamp64Milli(now64(3)) - toInt64(extract(engine_full, \
                         ' TTL .*toIntervalDay\\\\((\\\\d+)\\\\)')) * 86400000 \
-                        FROM system.tables WHERE database = currentDatabase() AND name = 'ctr_results_raw' \
-                        AND match(engine_full, ' TTL .*toIntervalDay\\\\(\\\\d+\\\\)')";
+                        FROM system.tables WHERE database = currentDatabase() \
+                        AND name IN ('ctr_results_raw', 'ctr_results_raw_local') \
+                        AND match(engine_full, ' TTL .*toIntervalDay\\\\(\\\\d+\\\\)') ORDER BY name";
     Ok(clickhouse.all::<i64>(DAYS).await?.first().copied())
 }
 
