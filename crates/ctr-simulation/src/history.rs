@@ -11,7 +11,7 @@ use crate::table::{Commits, Committed};
 use crate::world::{Checked, Kind, World};
 
 /// After this many steps the history is brought to its end.
-const STEPS: usize = 1_500;
+pub(crate) const STEPS: usize = 1_500;
 const TWO_DAYS: i64 = 2 * 86_400_000;
 
 pub(crate) struct History<C: Counter> {
@@ -23,11 +23,12 @@ pub(crate) struct History<C: Counter> {
     disasters: usize,
 }
 
-/// Runs one history to its end; `Ok` holds the number of records read in it.
+/// Runs one history to its end, which begins after so many steps at the latest; `Ok` holds the number of records read in it.
 pub(crate) fn run<C: Counter<Broken = Option<Mutation>>>(
     seed: u64,
     kind: Kind,
     mutation: Option<Mutation>,
+    steps: usize,
 ) -> Checked<u64> {
     let mut world = World::new(seed, kind, mutation);
     let crashes = if kind == Kind::CalmEarly { 0 } else { world.dice.below(8) };
@@ -35,7 +36,7 @@ pub(crate) fn run<C: Counter<Broken = Option<Mutation>>>(
     let settings = settings::quick(&mut world.dice);
     let mut history = History::<C> { world, owners: Vec::new(), settings, crashes, disasters };
     history.begin()?;
-    for _ in 0..STEPS {
+    for _ in 0..steps {
         history.step()?;
         if history.is_over() {
             break;

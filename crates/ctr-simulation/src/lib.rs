@@ -48,16 +48,17 @@ pub enum Subject {
     Model,
 }
 
-/// Runs one history to its end, and returns the number of records read in it.
+/// Runs one history to its end, and returns the number of records read in it. After `steps`, at most [`Kind::steps`], it is brought to
+/// its end: nothing else goes wrong.
 ///
 /// # Errors
 ///
 /// The defect that the history has found, as text.
-pub fn run(seed: u64, subject: Subject, kind: Kind, mutation: Option<Mutation>) -> Result<u64, String> {
+pub fn run(seed: u64, subject: Subject, kind: Kind, mutation: Option<Mutation>, steps: usize) -> Result<u64, String> {
     match (kind, subject) {
-        (Kind::Shell, Subject::Task) => shell_history::run::<Mutable>(seed, mutation),
-        (Kind::Shell, Subject::Model) => shell_history::run::<Model>(seed, mutation),
-        (_, Subject::Task) => history::run::<Mutable>(seed, kind, mutation),
-        (_, Subject::Model) => history::run::<Model>(seed, kind, mutation),
+        (Kind::Shell, Subject::Task) => shell_history::run::<Mutable>(seed, mutation, steps),
+        (Kind::Shell, Subject::Model) => shell_history::run::<Model>(seed, mutation, steps),
+        (_, Subject::Task) => history::run::<Mutable>(seed, kind, mutation, steps),
+        (_, Subject::Model) => history::run::<Model>(seed, kind, mutation, steps),
     }
 }

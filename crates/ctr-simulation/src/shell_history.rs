@@ -15,7 +15,7 @@ use crate::settings;
 use crate::world::{Checked, Kind, World};
 
 /// Steps with faults.
-const STEPS: usize = 400;
+pub(crate) const STEPS: usize = 400;
 
 /// How long everything may take after the faults, ms of the world's clock: retries, timeouts, and the delay after which
 /// an unreadable partition is retried.
@@ -36,8 +36,12 @@ struct ShellHistory<C: Counter> {
     quiet_since: i64,
 }
 
-/// Runs one history to its end; `Ok` holds the number of records read in it.
-pub(crate) fn run<C: Counter<Broken = Option<Mutation>>>(seed: u64, mutation: Option<Mutation>) -> Checked<u64> {
+/// Runs one history to its end, after so many steps with faults; `Ok` holds the number of records read in it.
+pub(crate) fn run<C: Counter<Broken = Option<Mutation>>>(
+    seed: u64,
+    mutation: Option<Mutation>,
+    steps: usize,
+) -> Checked<u64> {
     let mut dice = Dice::new(seed);
     let pairs = 1 + dice.below(3) as u64;
     let mut worlds: Vec<World> =
@@ -54,7 +58,7 @@ pub(crate) fn run<C: Counter<Broken = Option<Mutation>>>(seed: u64, mutation: Op
     let process = Process::join(&mut worlds, settings::quick(&mut dice), around)?;
     let kills = dice.below(4);
     let mut history = ShellHistory::<C> { worlds, process, dice, kills, quiet_since: now };
-    for _ in 0..STEPS {
+    for _ in 0..steps {
         history.step()?;
     }
     history.recover()?;

@@ -13,6 +13,7 @@ use crate::log::{Log, Traffic};
 use crate::mutation::Mutation;
 use crate::table::{Commits, DeadLetters, LetterId, Tables};
 use crate::truth::{Era, Reach, Truth};
+use crate::{history, shell_history};
 
 /// The result, or the defect that a history has found, as text.
 pub(crate) type Checked<T> = Result<T, String>;
@@ -39,6 +40,15 @@ pub enum Kind {
 impl Kind {
     /// All of them.
     pub const ALL: [Self; 6] = [Self::Exact, Self::Early, Self::CalmEarly, Self::Disaster, Self::Added, Self::Shell];
+
+    /// Steps in which things go wrong, at most.
+    #[must_use]
+    pub const fn steps(self) -> usize {
+        match self {
+            Self::Shell => shell_history::STEPS,
+            _ => history::STEPS,
+        }
+    }
 
     pub(crate) const fn is_early(self) -> bool {
         matches!(self, Self::Early | Self::CalmEarly | Self::Shell)

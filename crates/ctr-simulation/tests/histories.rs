@@ -12,10 +12,13 @@ const HISTORIES: u64 = 20_000;
 fn all_hold(subject: Subject, kind: Kind) {
     let histories = std::env::var("CTR_HISTORIES").map_or(HISTORIES, |number| number.replace('_', "").parse().unwrap());
     let (tally, begun) = (Tally::default(), Instant::now());
-    let failure = Campaign { subject, kind, seeds: 0..histories, threads: 2, mutation: None }.run(&tally);
+    let failure = Campaign { subject, kind, seeds: 0..histories, threads: 2, mutation: None, steps: None }.run(&tally);
     println!("{} histories, {} records, {:?}", tally.histories(), tally.records(), begun.elapsed());
     if let Some(failure) = failure {
-        let again = format!("ctr-verify simulate --kind {kind} --seed {} --histories 1", failure.seed);
+        let again = format!(
+            "ctr-verify simulate --kind {kind} --seed {} --steps {} --histories 1",
+            failure.seed, failure.steps
+        );
         panic!("seed {}: {}\n  run it alone: {again}", failure.seed, failure.defect);
     }
 }

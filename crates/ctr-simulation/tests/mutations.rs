@@ -8,9 +8,12 @@ const LIMIT: u64 = 3_000;
 
 fn is_caught(mutation: Mutation) {
     let (subject, kind) = (mutation.subject(), mutation.caught_by());
-    let campaign = Campaign { subject, kind, seeds: 0..LIMIT, threads: 1, mutation: Some(mutation) };
+    let campaign = Campaign { subject, kind, seeds: 0..LIMIT, threads: 1, mutation: Some(mutation), steps: None };
     let failure = campaign.run(&Tally::default()).expect("no history catches this broken rule");
-    println!("caught in history {}: {}", failure.seed, failure.defect);
+    println!("caught in history {}, {} steps: {}", failure.seed, failure.steps, failure.defect);
+    // It can be repeated by what it says.
+    let alone = Campaign { seeds: failure.seed..failure.seed + 1, steps: Some(failure.steps), ..campaign };
+    assert_eq!(alone.run(&Tally::default()), Some(failure));
 }
 
 macro_rules! caught {

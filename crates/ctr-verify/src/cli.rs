@@ -112,6 +112,10 @@ pub(crate) struct SimulateArgs {
     /// Kind of history; can be repeated [default: all]
     #[arg(long, value_name = "KIND", value_parser = by_name(Kind::ALL))]
     pub(crate) kind: Vec<Kind>,
+    /// Number of steps after which nothing else goes wrong, to repeat the shortest history of a failure [default: as its kind
+    /// says]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) steps: Option<usize>,
     /// A rule to break: runs histories of the kind that must catch it until one does
     #[arg(long, value_name = "NAME", value_parser = by_name(Mutation::ALL))]
     pub(crate) mutation: Option<Mutation>,

@@ -28,9 +28,10 @@ fn hold(args: &SimulateArgs) -> anyhow::Result<bool> {
     for kind in kinds {
         let (begun, tally) = (Instant::now(), Tally::default());
         let failure = with_progress(&campaign(args, Subject::Task, kind, None), &tally);
-        if let Some(Failure { seed, defect }) = failure {
+        if let Some(Failure { seed, steps, defect }) = failure {
             say(&format!(
-                "{kind}, seed {seed}: {defect}\nreproduce it: ctr-verify simulate --kind {kind} --seed {seed} --histories 1"
+                "{kind}, seed {seed}, at the earliest after {steps} steps: {defect}\n\
+                 reproduce it: ctr-verify simulate --kind {kind} --seed {seed} --steps {steps} --histories 1"
             ))?;
             return Ok(false);
         }
@@ -48,8 +49,9 @@ fn hold(args: &SimulateArgs) -> anyhow::Result<bool> {
 fn catch(args: &SimulateArgs, mutation: Mutation) -> anyhow::Result<bool> {
     let tally = Tally::default();
     match with_progress(&campaign(args, mutation.subject(), mutation.caught_by(), Some(mutation)), &tally) {
-        Some(Failure { seed, defect }) => {
-            say(&format!("{mutation}: caught by history {seed} of kind {}:\n{defect}", mutation.caught_by()))?;
+        Some(Failure { seed, steps, defect }) => {
+            let kind = mutation.caught_by();
+            say(&format!("{mutation}: caught by history {seed} of kind {kind} within {steps} steps:\n{defect}"))?;
             Ok(true)
         }
         None => {
@@ -66,7 +68,7 @@ fn catch(args: &SimulateArgs, mutation: Mutation) -> anyhow::Result<bool> {
 fn campaign(args: &SimulateArgs, subject: Subject, kind: Kind, mutation: Option<Mutation>) -> Campaign {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let seeds = args.seed..args.seed.saturating_add(args.histories);
-    Campaign { subject, kind, seeds, threads: args.threads.unwrap_or(cores), mutation }
+    Campaign { subject, kind, seeds, threads: args.threads.unwrap_or(cores), mutation, steps: args.steps }
 }
 
 fn with_progress(campaign: &Campaign, tally: &Tally) -> Option<Failure> {
@@ -77,9 +79,9 @@ fn with_progress(campaign: &Campaign, tally: &Tally) -> Option<Failure> {
             std::thread::sleep(Duration::from_millis(5));
             progress.show(tally.histories());
         }
-        running
-            .join()
-            .unwrap_or_else(|_| Some(Failure { seed: campaign.seeds.start, defect: "it panicked".to_owned() }))
+        running.join().unwrap_or_else(|_| {
+            Some(Failure { seed: campaign.seeds.start, steps: campaign.kind.steps(), defect: "it panicked".to_owned() })
+        })
     });
     progress.end();
     failure
