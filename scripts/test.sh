@@ -9,7 +9,7 @@ source "$CHECKOUT/scripts/lib/steps.sh"
 
 USAGE="usage: ./scripts/test.sh [--unit | --containers | --long]
 
-  --unit       formatting, lints, unit and property tests only: no brokers, no ClickHouse engine
+  --unit       formatting, lints, documentation, unit and property tests only: no brokers, no ClickHouse engine
   --containers the stack in containers only (tests/containers), on a running Docker engine or one that it starts
   --long       also tests that take hours (marked \`long\`; a million histories of the model instead of 10,000), and fuzzing, a
                minute for each target (./scripts/fuzz.sh)
@@ -209,6 +209,7 @@ stage "formatting (cargo fmt)" cargo fmt --all --check
 # First, because lints and tests use its dependencies.
 stage "release build" build_binaries
 stage "lints (cargo clippy)" cargo_lint
+stage "documentation (cargo doc)" cargo_document
 stage "unit and property tests (cargo test)" test_rust
 if [ "$EXTENT" = unit ]; then
     say "skipped (--unit): integration tests"

@@ -29,7 +29,7 @@ install_python() {
 
 install_kafka() { "$CHECKOUT/local/kafka/fetch.sh" "$LOCAL_DIR/kafka/lib"; }
 
-# cargo_check COMMAND OPTIONS...: lints or tests, with the dependencies of the release build (tests.toml). Final files go to their own
+# cargo_check COMMAND OPTIONS...: lints, tests or documentation, with the dependencies of the release build (tests.toml). Final files go to their own
 # folder, so that the release binaries stay; with a cargo before 1.91, which does not know the variable, all files do.
 cargo_check() {
     local command="$1"
@@ -42,6 +42,8 @@ cargo_check() {
 # use the same binary, tests/release/ctr-pipeline. Other packages or features would rebuild most dependencies.
 cargo_test() { cargo_check test --features ctr-pipeline/crash-points "$@"; }
 cargo_lint() { cargo_check clippy --all-targets -- -D warnings; }
+# Private items too: their links are followed by whoever reads the source.
+cargo_document() { RUSTDOCFLAGS="-D warnings" cargo_check doc --no-deps --document-private-items; }
 
 # fetch_crates: downloads the sources of all dependencies, so that a missing network is reported before anything is built.
 fetch_crates() {

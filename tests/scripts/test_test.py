@@ -20,15 +20,16 @@ def settings(tmp_path: Path) -> dict[str, str]:
 def test_all_stages_pass(settings: dict[str, str]) -> None:
     result = script("test.sh", "--unit", settings=settings)
     assert result.returncode == 0, result.stdout
-    assert "5 stages passed, 0 failed, 0 skipped" in result.stdout
+    assert "6 stages passed, 0 failed, 0 skipped" in result.stdout
 
 
 @pytest.mark.parametrize(("failing", "stage"), [("fmt", "formatting (cargo fmt)"), ("build", "release build"), ("clippy", "lints (cargo clippy)"),
+                                                ("doc", "documentation (cargo doc)"),
                                                 ("test", "unit and property tests (cargo test)")])
 def test_one_failed_stage_fails_the_run_and_is_named_at_the_end(settings: dict[str, str], failing: str, stage: str) -> None:
     result = script("test.sh", "--unit", settings={**settings, "FAILING": failing})
     assert result.returncode == 1
-    assert "4 stages passed, 1 failed" in result.stdout
+    assert "5 stages passed, 1 failed" in result.stdout
     assert result.stdout.splitlines()[-1] == f"FAILED: {stage}"
 
 

@@ -4,7 +4,7 @@
 //! poll ─> results ─> drain each partition's queue ─> fire ─> dead letters ─> time ─> poll ─> …
 //! ```
 //!
-//! No decisions are made here: every step translates between librdkafka, the sinks and [`Shell`](ctr_domain::shell::Shell), which
+//! No decisions are made here: every step translates between librdkafka, the sinks and [`Shell`], which
 //! the histories of `ctr-simulation` drive too. The loop waits only for the consumer's own queue, and only when idle: so it
 //! keeps its membership whatever happens to brokers, ClickHouse or the dead letters.
 

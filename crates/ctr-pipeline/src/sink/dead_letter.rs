@@ -2,7 +2,7 @@
 //!
 //! Any record's dead letter must fit: the sink itself handles one that is refused as too large. It halves its batches
 //! and cuts dead letters to that size until the topic accepts them; the worker gets the usual receipt when it is
-//! written. Only a topic that accepts less than [`MIN_LIMIT`] needs intervention.
+//! written. Only a topic that accepts less than 1,024 bytes needs intervention.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -18,7 +18,7 @@ pub use cut::cut;
 pub use headers::LetterHeader;
 use headers::MAX_HEADER_BYTES;
 
-/// Maximum size of a dead letter in bytes, below the default limit of a broker (1 MiB including overhead). [`cut`] shortens it
+/// Maximum size of a dead letter in bytes, below the default limit of a broker (1 MiB including overhead). [`cut()`] shortens it
 /// for a topic with a smaller limit.
 pub const MAX_BYTES: usize = 900_000;
 
