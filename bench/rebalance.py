@@ -33,7 +33,7 @@ RECONCILE_SECONDS = 120
 
 @dataclass(frozen=True)
 class Rebalances:
-    """Measures one kind of change after the other."""
+    """Results of all kinds of changes."""
 
     instances: int
     session_timeout_ms: int
@@ -50,7 +50,7 @@ class Rebalances:
 
 
 class Rebalance:
-    """All kinds of changes of one group."""
+    """Measures one kind of change after the other, most of them on one group."""
 
     def __init__(self, ground: Ground, chosen: argparse.Namespace):
         self._ground, self._chosen = ground, chosen

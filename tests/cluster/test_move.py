@@ -23,7 +23,7 @@ def arrivals(shards: Shards) -> Iterator[str]:
     shards.engine.query(f"CREATE TABLE {name}.ctr_results_raw AS {shards.name}.ctr_results_raw_local ENGINE = Null", database="system")
     shards.engine.query(f"CREATE MATERIALIZED VIEW {name}.onward TO {shards.name}.arrivals AS SELECT * FROM {name}.ctr_results_raw", database="system")
     for view in ("ctr_ml_view", "ctr_latest_view", "ctr_windows"):
-        # The job looks whether they exist.
+        # The job checks that they exist.
         shards.engine.query(f"CREATE VIEW {name}.{view} AS SELECT * FROM {shards.name}.{view}", database="system")
     yield name
     shards.engine.query(f"DROP DATABASE {name} SYNC", database="system")

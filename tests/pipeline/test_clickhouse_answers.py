@@ -157,7 +157,7 @@ def test_a_clickhouse_that_is_too_slow_for_a_ping_is_written_to_all_the_same(pro
 
 
 def test_a_job_starts_beside_a_clickhouse_that_is_slower_than_its_timeout(proxy: FlakyProxy, make_pipeline: Callable[..., Pipeline]):
-    """The checks of a start grow patient like inserts: with a fixed timeout the job would ask for ever."""
+    """The timeout of the startup checks grows like that of inserts: with a fixed one, the job would never start."""
     proxy.delay, proxy.mood = 3.0, Mood.SLOW
     pipeline = make_pipeline(settings={"clickhouse.url": proxy.url, "clickhouse.request-timeout-ms": "1000"}).start()
     wait_until(lambda: "clickhouse.request-timeout-ms" in pipeline.process.tail(), 60, "the setting is named")

@@ -127,3 +127,10 @@ class Pipeline:
 
     def get_json(self, path: str) -> Any:
         return json.loads(self.get(path))
+
+    def records_accounted(self) -> int:
+        """Records that are a count or a letter, by the ledger, each once: a group that forms may hand partitions over before anything is
+        committed, and they are read again."""
+        ledger = self.get_json("/api/v1/status")["ledger"]
+        assert ledger["difference"] == 0
+        return ledger["consumed"] - ledger["replayed"]

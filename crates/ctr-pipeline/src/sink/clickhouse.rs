@@ -198,7 +198,7 @@ impl ClickHouse {
     pub(super) async fn engine_with_ttl(&self) -> Result<Option<String>, ClickHouseError> {
         let sql = format!(
             "SELECT engine_full FROM system.tables WHERE database = currentDatabase() \
-             AND name IN ('{RESULTS_TABLE}', '{RESULTS_TABLE}_local') AND engine_full LIKE '% TTL %' ORDER BY name DESC"
+             AND name IN ('{RESULTS_TABLE}', '{RESULTS_TABLE}_local') AND engine_full LIKE '% TTL %' ORDER BY name LIMIT 1"
         );
         Ok(self.all::<(String,)>(&sql).await?.pop().map(|(engine,)| engine))
     }
