@@ -128,6 +128,31 @@ def test_it_agrees_with_a_stream_that_goes_on(pipeline: Pipeline, producer: Prod
     assert answer.code == 0 and answer.report["rowsMoving"] == 0, answer.text
 
 
+def test_a_log_that_stands_still_for_a_moment_in_a_stream_that_goes_on_is_given_time(pipeline: Pipeline, producer: Producer, kafka: Kafka, topics: Topics):
+    pipeline.start_ready()
+    # A product has one partition: the others' logs stand still, but for one bad record.
+    flow = producer.start("both", rate=500, products=1)
+    wait_until(lambda: "sent" in flow.tail(), 60, "events flow")
+    busy = max(range(topics.partitions), key=kafka.end_offsets(topics.clicks).__getitem__)
+    answer = reconcile(pipeline, "--wait", "30")
+    assert answer.code == 0, answer.text
+    pipeline.process.suspend()
+    try:
+        [(partition, offset)] = kafka.produce(topics.clicks, [(None, b"no JSON")], partition=(busy + 1) % topics.partitions)
+        place = f"{topics.clicks} partition {partition} offset {offset}"
+        answer = reconcile(pipeline, "--wait", "6")
+        assert answer.code == 0 and answer.report["lettersUnderWay"] == 1, answer.text
+        # Once the record is older than that, its dead letter is missing.
+        def missing() -> bool:
+            answer = reconcile(pipeline, "--wait", "3")
+            return answer.code == 1 and any(place == difference["place"] for difference in answer.report["differences"])
+
+        wait_until(missing, 40, f"{place} is said to have no dead letter")
+    finally:
+        pipeline.process.resume()
+        flow.stop()
+
+
 def test_what_cannot_be_read_is_said(pipeline: Pipeline):
     assert reconcile(pipeline, **{"kafka.dlq-topic": "nobody-made-this"}).code == 2
     answer = reconcile(pipeline, **{"clickhouse.url": "http://127.0.0.1:1"})

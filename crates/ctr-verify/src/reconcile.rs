@@ -57,6 +57,8 @@ struct Reconciliation<'a> {
     topics: [TopicCount; 2],
     started: Instant,
     comparisons: u32,
+    /// Of the comparison before: the offsets of all ends together.
+    ends: Option<i64>,
 }
 
 impl<'a> Reconciliation<'a> {
@@ -69,7 +71,19 @@ impl<'a> Reconciliation<'a> {
         let mut letters = LetterTopic::open(&config.kafka)?;
         letters.read_on()?;
         let topics = begin_topics(config, rules, &compared, &letters, &recounts)?;
-        Ok(Self { config, args, rules, compared, clickhouse, letters, recounts, topics, started, comparisons: 0 })
+        Ok(Self {
+            config,
+            args,
+            rules,
+            compared,
+            clickhouse,
+            letters,
+            recounts,
+            topics,
+            started,
+            comparisons: 0,
+            ends: None,
+        })
     }
 
     /// Compares until everything matches, or the time is over.
@@ -124,12 +138,14 @@ impl<'a> Reconciliation<'a> {
         let kafka = &self.config.kafka;
         // After the tables were read: a log that has not grown since it was counted contains everything they can
         // reflect.
-        let grown = [self.topics[0].grown()?, self.topics[1].grown()?];
+        let ends = [self.topics[0].ends()?, self.topics[1].ends()?];
+        let sum = ends[0].sum + ends[1].sum;
+        let goes_on = self.ends.replace(sum).is_some_and(|before| sum > before);
         let [impressions, clicks] = &mut self.topics;
         let mut logs = Logs {
+            in_flight: [impressions.in_flight(&ends[0], goes_on), clicks.in_flight(&ends[1], goes_on)],
             topics: [impressions, clicks],
             names: [&kafka.topics.impression, &kafka.topics.click],
-            grown,
             rules: self.rules,
         };
         for row in &rows {

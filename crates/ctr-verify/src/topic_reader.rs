@@ -85,7 +85,7 @@ impl TopicReader {
         &mut self,
         mut take: impl FnMut(usize, &BorrowedMessage<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        for (end, progress) in self.offsets(Offset::End)?.into_iter().zip(&mut self.partitions) {
+        for (end, progress) in self.ends()?.into_iter().zip(&mut self.partitions) {
             progress.is_drained = progress.is_drained && progress.end == end;
             progress.end = end;
             progress.is_looked_at_anew = false;
@@ -129,10 +129,9 @@ impl TopicReader {
         self.consumer.seek(&self.topic, partition, next, ANSWER).with_context(|| self.trouble())
     }
 
-    /// Whether partitions have new records since they were read.
-    pub(crate) fn grown(&self) -> anyhow::Result<Vec<bool>> {
-        let ends = self.offsets(Offset::End)?;
-        Ok(ends.into_iter().zip(&self.partitions).map(|(end, partition)| end > partition.end).collect())
+    /// The partitions' current ends.
+    pub(crate) fn ends(&self) -> anyhow::Result<Vec<i64>> {
+        self.offsets(Offset::End)
     }
 
     /// One offset of each partition: of the beginning, of the end, or of the first record at or after a Kafka time; of

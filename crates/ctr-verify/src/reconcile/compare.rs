@@ -64,11 +64,12 @@ pub(super) struct Comparison {
     number: u32,
 }
 
-/// The two counted topics, and which partitions have grown since they were read.
+/// The two counted topics, and what may be in flight.
 pub(super) struct Logs<'a> {
     pub(super) topics: [&'a mut TopicCount; 2],
     pub(super) names: [&'a str; 2],
-    pub(super) grown: [Vec<bool>; 2],
+    /// For each partition that is moving: the first offset of a record whose dead letter may be in flight.
+    pub(super) in_flight: [Vec<Option<i64>>; 2],
     pub(super) rules: Rules,
 }
 
@@ -90,7 +91,7 @@ impl Logs<'_> {
 
     /// Whether such records are arriving: then the table may be ahead of what was read of the log, or behind it.
     fn is_moving(&self, partition: usize, start: i64) -> bool {
-        self.pair(partition).any(|(side, log)| !log.has_closed(start) && self.grown[side][partition])
+        self.pair(partition).any(|(side, log)| !log.has_closed(start) && self.in_flight[side][partition].is_some())
     }
 
     fn expected(&self, partition: usize, start: i64, product: &str) -> Expected {
@@ -265,7 +266,7 @@ impl Comparison {
                 let found = found.of(side, partition).map_or(&none, |found| &found.letters);
                 let place = |offset: i64| format!("{} partition {partition} offset {offset}", logs.names[side]);
                 let read = progress.begin..progress.next;
-                let under_way = logs.grown[side][partition].then(|| topic.under_way(partition));
+                let under_way = logs.in_flight[side][partition];
                 self.letters += found.len() as u64;
                 self.closed_early += log.letters.iter().filter(|letter| letter.code.is_closed_early()).count() as u64;
                 for mismatch in log.letters.mismatches(found) {
