@@ -105,7 +105,7 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
         let side = self.world.dice.pick(&Side::BOTH);
         let records = 1 + self.world.dice.below(8);
         // Waiting for the other side keeps memory small; it must have no other effect.
-        if !self.owners[index].may_read(0, side) && self.world.dice.chance(90) {
+        if !self.owners[index].may_read(0, side)? && self.world.dice.chance(90) {
             return Ok(());
         }
         self.owners[index].read(std::slice::from_mut(&mut self.world), 0, side, records)
@@ -174,7 +174,7 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
         let mut was_read = false;
         for _ in 0..1_000 {
             for side in Side::BOTH {
-                if owner.may_read(0, side) {
+                if owner.may_read(0, side)? {
                     owner.read(worlds, 0, side, 40)?;
                 }
             }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use ctr_domain::checkpoint::RecordMark;
 use ctr_domain::shell::{
     Command, CommitId, Counter, EndOffsetQuestion, FactsId, OutgoingLetter, PartitionError, PartitionFacts, Shell,
-    ShellSettings, SinkView, Step, TaskId, Upset,
+    ShellSettings, SinkView, Step, TaskId, Upset, WaitReason,
 };
 use ctr_domain::task::{BySide, Side};
 
@@ -18,9 +18,6 @@ use crate::table::{Commits, Committed, Count, Letter, Row};
 use crate::world::{Checked, World};
 use answers::write_letter;
 use place::{Batch, Place};
-
-/// The memory usage of a dead letter in these worlds.
-const LETTER_BYTES: usize = 100;
 
 /// A dead letter on its way.
 #[derive(Debug, Clone)]
@@ -38,8 +35,9 @@ impl OutgoingLetter for Outgoing {
     fn number(&self) -> u64 {
         self.number
     }
+    /// Small and large ones; some are larger than all that may wait, and must be sent all the same.
     fn bytes(&self) -> usize {
-        LETTER_BYTES
+        if self.letter.id.2 % 11 == 0 { 2_000 } else { 100 }
     }
 }
 
@@ -57,13 +55,34 @@ pub(crate) struct Surroundings {
     /// Row batches that the sink accepts before one is written.
     pub(crate) sink_room: usize,
     pub(crate) letters_taken: bool,
+    /// The partition whose batches ClickHouse refuses, however often they are sent.
+    pub(crate) refused_rows: Option<i32>,
+    /// The dead letter topic refuses those of records whose offset has this remainder, as it refuses too large ones.
+    pub(crate) refused_letters: Option<i64>,
     /// Whether requests for facts are answered immediately.
     pub(crate) prompt: bool,
 }
 
 impl Surroundings {
-    pub(crate) const CALM: Self =
-        Self { sink_available: true, sink_room: usize::MAX, letters_taken: true, prompt: true };
+    pub(crate) const CALM: Self = Self {
+        sink_available: true,
+        sink_room: usize::MAX,
+        letters_taken: true,
+        refused_rows: None,
+        refused_letters: None,
+        prompt: true,
+    };
+
+    /// Remainders of [`Surroundings::refused_letters`].
+    pub(crate) const REMAINDERS: i64 = 5;
+
+    const fn takes(&self, letter: &Letter) -> bool {
+        let is_refused = match self.refused_letters {
+            Some(remainder) => letter.id.2 % Self::REMAINDERS == remainder,
+            None => false,
+        };
+        self.letters_taken && !is_refused
+    }
 }
 
 pub(crate) struct Process<C: Counter> {
@@ -73,6 +92,9 @@ pub(crate) struct Process<C: Counter> {
     delivered: BySide<u64>,
     /// Dead letters that the producer has accepted but not acknowledged.
     producer: Vec<Outgoing>,
+    /// Whether a dead letter was refused, and none was accepted since.
+    refused: bool,
+    is_stopping: bool,
     facts: Vec<FactsId>,
     asked_for: BTreeMap<FactsId, Vec<i32>>,
     ends: Vec<(EndOffsetQuestion, i64, i64)>,
@@ -94,6 +116,8 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
             places: Vec::new(),
             delivered: BySide::default(),
             producer: Vec::new(),
+            refused: false,
+            is_stopping: false,
             facts: Vec::new(),
             asked_for: BTreeMap::new(),
             ends: Vec::new(),
@@ -184,7 +208,14 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         self.pump(worlds)
     }
 
+    /// It is asked to stop.
+    pub(crate) fn stop(&mut self, now: i64) {
+        self.is_stopping = true;
+        self.shell.on_stop(now);
+    }
+
     fn drop_places(&mut self, worlds: &mut [World]) -> Checked<()> {
+        self.refused = false;
         for place in std::mem::take(&mut self.places) {
             let partition = place.partition as usize;
             place.leave(&mut worlds[partition])?;
@@ -208,16 +239,31 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         self.places.len()
     }
 
-    fn tell_sink(&mut self) {
+    fn sink(&self) -> SinkView {
         let waiting = self.places.iter().flat_map(|place| &place.batches).filter(|batch| !batch.written).count();
-        self.shell
-            .on_sink(SinkView { is_available: self.around.sink_available, has_room: waiting < self.around.sink_room });
+        SinkView { is_available: self.around.sink_available, has_room: waiting < self.around.sink_room }
     }
 
-    /// Whether a side may be read; the reason why not must be true.
-    pub(crate) fn may_read(&mut self, index: usize, side: Side) -> bool {
-        self.tell_sink();
-        self.shell.may_read(index, side).is_ok()
+    /// Whether a side may be read.
+    ///
+    /// # Errors
+    ///
+    /// If the reason why not is not true.
+    pub(crate) fn may_read(&mut self, index: usize, side: Side) -> Checked<bool> {
+        let sink = self.sink();
+        self.shell.on_sink(sink);
+        let Err(reason) = self.shell.may_read(index, side) else { return Ok(true) };
+        let is_true = match reason {
+            WaitReason::SinkUnavailable => !sink.is_available,
+            WaitReason::SinkFull => !sink.has_room,
+            WaitReason::DeadLetters => self.refused,
+            WaitReason::DeadLettersFull => self.shell.letters_waiting() > 0,
+            // At most one of the two is ahead of the other.
+            WaitReason::Drift => self.shell.may_read(index, side.twin()) != Err(WaitReason::Drift),
+            WaitReason::Unreadable => self.places.get(index).is_some_and(|place| place.unreadable[side]),
+            WaitReason::Stopping => self.is_stopping || self.places.len() <= index,
+        };
+        if is_true { Ok(false) } else { Err(format!("pair {index} {side:?} is said to wait for {reason:?}")) }
     }
 
     /// Reads up to `records` records of a side; at the end the consumer reports it.
@@ -287,13 +333,16 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         if upset == Upset::AnotherLog && !worlds[0].kind.has_disasters() {
             return Err(format!("{side:?} was taken for another log"));
         }
+        if let (Upset::Error(PartitionError::Unreadable(_)), Some(place)) = (&upset, self.places.get_mut(index)) {
+            place.unreadable[side] = true;
+        }
         self.shell.on_upset(index, side, upset, worlds[0].now);
         self.pump(worlds)
     }
 
     /// Requests the rows that are due.
     pub(crate) fn fire(&mut self, worlds: &mut [World]) -> Checked<bool> {
-        self.tell_sink();
+        self.shell.on_sink(self.sink());
         let mut rows = Vec::new();
         let fired = self.shell.fire(worlds[0].now, |result| {
             let product = result.product_id.as_bytes()[1] - b'0';
@@ -347,6 +396,15 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
             words += &format!("; pair {} {:?}", place.partition, Side::BOTH.map(of));
         }
         words
+    }
+
+    /// Of the commits on their way, the broker keeps some before it hears of another process.
+    pub(crate) fn let_commits_arrive(&mut self, worlds: &mut [World]) {
+        for commit in std::mem::take(&mut self.commits) {
+            if worlds[0].dice.chance(30) {
+                self.apply(worlds, &commit);
+            }
+        }
     }
 
     /// Ends this run, at any moment: what is in flight may still arrive, in part.

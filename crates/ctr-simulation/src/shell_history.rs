@@ -29,6 +29,9 @@ const TWO_DAYS: i64 = 2 * 86_400_000;
 struct ShellHistory<C: Counter> {
     worlds: Vec<World>,
     process: Process<C>,
+    /// An older process with the same name, which does not know yet that the coordinator has fenced it: no commit of it
+    /// is kept any more, but its rows and dead letters arrive.
+    twin: Option<Process<C>>,
     dice: Dice,
     /// How many processes may still be killed.
     kills: usize,
@@ -57,7 +60,7 @@ pub(crate) fn run<C: Counter<Broken = Option<Mutation>>>(
         Surroundings { sink_room: dice.pick(&[1, 2, usize::MAX]), prompt: dice.chance(50), ..Surroundings::CALM };
     let process = Process::join(&mut worlds, settings::quick(&mut dice), around)?;
     let kills = dice.below(4);
-    let mut history = ShellHistory::<C> { worlds, process, dice, kills, quiet_since: now };
+    let mut history = ShellHistory::<C> { worlds, process, twin: None, dice, kills, quiet_since: now };
     for _ in 0..steps {
         history.step()?;
     }
@@ -71,6 +74,37 @@ pub(crate) fn run<C: Counter<Broken = Option<Mutation>>>(
 impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
     fn step(&mut self) -> Checked<()> {
         self.pass_time();
+        match self.twin.take() {
+            Some(twin) if self.dice.chance(30) => self.let_twin_act(twin),
+            twin => {
+                self.twin = twin;
+                self.act()
+            }
+        }
+    }
+
+    /// The twin acts as if it were the owner, until it hears that it is not.
+    fn let_twin_act(&mut self, twin: Process<C>) -> Checked<()> {
+        let owner = std::mem::replace(&mut self.process, twin);
+        if self.dice.chance(5) {
+            return std::mem::replace(&mut self.process, owner).die(&mut self.worlds);
+        }
+        for fenced in std::mem::take(&mut self.process.commits) {
+            self.process.answer_commit(&mut self.worlds, &fenced, false)?;
+        }
+        match self.dice.below(100) {
+            0..40 => self.read(8)?,
+            40..60 => self.process.fire(&mut self.worlds).map(drop)?,
+            60..75 => self.write_one()?,
+            75..85 => self.process.hand_letters(self.worlds[0].now),
+            85..95 => self.process.answer_letter(&mut self.worlds)?,
+            _ => self.process.on_time(&mut self.worlds)?,
+        }
+        self.twin = Some(std::mem::replace(&mut self.process, owner));
+        Ok(())
+    }
+
+    fn act(&mut self) -> Checked<()> {
         match self.dice.below(100) {
             0..40 => self.read(8)?,
             40..52 => self.process.fire(&mut self.worlds).map(drop)?,
@@ -101,7 +135,7 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
 
     fn read(&mut self, most: usize) -> Checked<()> {
         let (index, side) = (self.dice.below(self.process.pairs()), self.dice.pick(&Side::BOTH));
-        if index < self.process.pairs() && self.process.may_read(index, side) {
+        if index < self.process.pairs() && self.process.may_read(index, side)? {
             let records = 1 + self.dice.below(most);
             self.process.read(&mut self.worlds, index, side, records)?;
         }
@@ -149,7 +183,7 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
 
     fn misfortune(&mut self) -> Checked<()> {
         let (pair, side) = (self.dice.below(self.worlds.len()), self.dice.pick(&Side::BOTH));
-        match self.dice.below(12) {
+        match self.dice.below(14) {
             0 => self.process.around.sink_available = self.dice.chance(50),
             1 | 2 => self.process.around.letters_taken = self.dice.chance(50),
             3 => self.process.rebalance(&mut self.worlds)?,
@@ -174,6 +208,11 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
                 let error = if error { PartitionError::OutOfRange(words) } else { PartitionError::Gone(words) };
                 self.process.upset(&mut self.worlds, index, side, Upset::Error(error))?;
             }
+            12 => self.process.around.refused_rows = self.dice.chance(60).then_some(pair as i32),
+            13 => {
+                let remainder = self.dice.between(0, Surroundings::REMAINDERS);
+                self.process.around.refused_letters = self.dice.chance(60).then_some(remainder);
+            }
             // The process is suspended for minutes, and all its information becomes old.
             11 => self.worlds[0].now += self.dice.between(30_000, 300_000),
             _ => {}
@@ -181,15 +220,24 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
         Ok(())
     }
 
-    /// The process is killed; another one starts from the commits.
+    /// Another process starts from the commits: the old one was killed, or is only believed to be dead.
     fn begin_anew(&mut self) -> Checked<()> {
+        self.process.let_commits_arrive(&mut self.worlds);
         let around = Surroundings { sink_available: true, ..self.process.around };
         let next = Process::join(&mut self.worlds, settings::quick(&mut self.dice), around)?;
-        std::mem::replace(&mut self.process, next).die(&mut self.worlds)
+        let old = std::mem::replace(&mut self.process, next);
+        if self.twin.is_none() && self.dice.chance(50) {
+            self.twin = Some(old);
+            return Ok(());
+        }
+        old.die(&mut self.worlds)
     }
 
     /// The faults are over. Everyone does only what is required; the process must reach the end by itself.
     fn recover(&mut self) -> Checked<()> {
+        if let Some(twin) = self.twin.take() {
+            twin.die(&mut self.worlds)?;
+        }
         self.process.around = Surroundings { sink_room: self.process.around.sink_room, ..Surroundings::CALM };
         // A partition that the group has never assigned arrives with a rebalance, as in a group whose topics grow.
         let known = self.process.shell.pairs().len() + self.process.shell.without_twin().len();
@@ -209,7 +257,7 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
         self.worlds[0].now += TWO_DAYS;
         self.quiet_since = self.worlds[0].now;
         self.live(PATIENCE, Self::is_settled)?;
-        self.process.shell.on_stop(self.worlds[0].now);
+        self.process.stop(self.worlds[0].now);
         self.live(PATIENCE, |history| Ok(history.process.shell.owed().is_nothing()))?;
         self.process.close_ledger()
     }
@@ -226,7 +274,7 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
             self.process.answer_everything(&mut self.worlds)?;
             for index in 0..self.process.pairs() {
                 for side in Side::BOTH {
-                    if self.process.may_read(index, side) {
+                    if self.process.may_read(index, side)? {
                         self.process.read(&mut self.worlds, index, side, 40)?;
                     }
                 }

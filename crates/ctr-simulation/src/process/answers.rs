@@ -12,6 +12,9 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
     /// Writes the first unwritten batch of a pair, or repeats any batch.
     pub(crate) fn write_rows(&mut self, worlds: &mut [World], index: usize) -> Checked<()> {
         let Some(place) = self.places.get_mut(index) else { return Ok(()) };
+        if self.around.refused_rows == Some(place.partition) {
+            return Ok(());
+        }
         let world = &mut worlds[place.partition as usize];
         let Some(first) = place.batches.iter().position(|batch| !batch.written) else { return Ok(()) };
         let any = world.dice.chance(world.shuffled);
@@ -50,15 +53,17 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         }
         let dice = &mut worlds[0].dice;
         let letter = self.producer.swap_remove(dice.below(self.producer.len()));
-        let (taken, again) = (self.around.letters_taken, dice.chance(20));
+        let (taken, again) = (self.around.takes(&letter.letter), dice.chance(20));
         let world = &mut worlds[letter.partition as usize];
         if taken || again {
             write_letter(world, &letter.letter)?;
         }
         let now = world.now;
         if !taken {
+            self.refused |= self.places.iter().any(|place| place.task == letter.task);
             self.shell.on_letter_refused(letter, "no broker takes it", now);
         } else {
+            self.refused = false;
             self.shell.on_letter_acknowledged(letter.task, letter.number);
         }
         self.pump(worlds)

@@ -23,6 +23,8 @@ pub(super) struct Place {
     pub(super) next: BySide<i64>,
     /// The end of the partition last reported by the consumer.
     pub(super) said_end: BySide<Option<i64>>,
+    /// Whether a batch of a side could not be read.
+    pub(super) unreadable: BySide<bool>,
     pub(super) batches: Vec<Batch>,
     pub(super) shown: HashMap<(u8, i64), Count>,
     /// A wrong decision that nobody has seen so far: a task that finds another log is discarded before it sends
@@ -38,6 +40,7 @@ impl Place {
             positions: BySide(start.starts.0.map(|start| start.position)),
             next: BySide(start.starts.0.map(|start| start.offset)),
             said_end: BySide::default(),
+            unreadable: BySide::default(),
             batches: Vec::new(),
             shown: HashMap::new(),
             doubt: None,
