@@ -295,3 +295,6 @@ fn shell_settings(setup: &WorkerSetup) -> ShellSettings {
         ..ShellSettings::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -259,4 +259,4 @@ fn judge_written(written: Option<u64>, count: usize) -> Result<(), ClickHouseErr
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

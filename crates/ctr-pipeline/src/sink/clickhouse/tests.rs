@@ -21,7 +21,7 @@ fn client_at(urls: String) -> ClickHouse {
 }
 
 /// The URL of a server that answers every request with `answer`, in which `{id}` is the ID of the received query.
-fn server_of(answer: &'static str) -> String {
+pub(crate) fn server_of(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
