@@ -50,6 +50,8 @@ impl Scene {
             ("CTR_JOB_INSTANCE_ID", "mock"),
             ("CTR_JOB_CHECKPOINT_INTERVAL", "100"),
             ("CTR_JOB_CHECKPOINT_MIN_PAUSE", "0"),
+            // A mock group waits nearly this long for members that have left.
+            ("KAFKA_SESSION_TIMEOUT_MS", "6000"),
             ("CTR_JOB_SHUTDOWN_TIMEOUT_MS", "5000"),
             ("CLICKHOUSE_BATCH_INTERVAL_MS", "50"),
             ("KAFKA_TOPICS_IMPRESSION", "impressions"),
