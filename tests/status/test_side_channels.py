@@ -55,6 +55,8 @@ def test_idle_visitors_take_nothing_from_the_work(make_pipeline: Callable[..., P
         wait_until(lambda: database.windows(), 60, "rows are written")
         assert metric(pipeline, "process_open_fds") < 200
         assert metric(pipeline, "ctr_status_visitors_turned_away_total") >= 200
+        log = (Path(pipeline.settings["logging.directory"]) / "ctr-pipeline.log").read_text()
+        assert log.count("the limit of open files is low") == 1, log
         flow.kill()
         process.terminate()
         assert process.wait(30) == 0
