@@ -112,10 +112,10 @@ def test_a_time_in_seconds_is_a_letter_that_says_so(make_pipeline: Callable[...,
     # The first time is a setting; a group that begins again reads by the new one.
     settings = {"ctr.job.min-event-time": "1970-01-01T00:01:00Z", "kafka.group-id": f"{topics.group}-old"}
     old = make_pipeline(settings=settings).start_ready()
-    answer = reconcile(old, "--wait", "60")
     window = T // 1_000 // 10_000 * 10_000
     wait_until(lambda: database.windows().get(("p", window)) == (0, 1), 60, "1970 counts where it is asked for")
-    assert answer.report["letters"] == 3, answer.text
+    # Its dead letters are those of the group before: the log alone would say two.
+    assert reconcile(old).report["letters"] == 3
 
 
 def hostile(rng: random.Random, topic: str) -> tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]:
