@@ -7,7 +7,8 @@ use ctr_domain::checkpoint::{PartitionCheckpoint, RecordMark};
 use ctr_domain::event::Event;
 use ctr_domain::recovery::{Commit, FreshStart, LogBounds, recover};
 use ctr_domain::rules::Rules;
-use ctr_domain::task::{BySide, Side, Task};
+use ctr_domain::side::{BySide, Side};
+use ctr_domain::task::Task;
 
 /// The broker's limit for metadata.
 const MAX_METADATA: usize = 4_096;

@@ -12,7 +12,8 @@ use ctr_domain::checkpoint::RecordMark;
 use ctr_domain::event::Event;
 use ctr_domain::recovery::PartitionStart;
 use ctr_domain::rules::Rules;
-use ctr_domain::task::{BySide, Outcome, Side, Task};
+use ctr_domain::side::{BySide, Side};
+use ctr_domain::task::{Outcome, Task};
 
 const USUAL: &[u8] = br#"{"user_id":"user1","product_id":"product1","timestamp":1700000000000,"event_type":"impression","session_id":"session_1001"}"#;
 const BEGIN_MS: i64 = 1_700_000_000_000;

@@ -55,7 +55,7 @@ pub struct PartitionCheckpoint {
 /// A checkpoint of both partitions of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// The commit of each partition, in the order of [`crate::task::Side`].
+    /// The commit of each partition, in the order of [`crate::side::Side`].
     pub partitions: [PartitionCheckpoint; 2],
     /// How many dead letters the task had issued. All of them must be acknowledged before this may be committed.
     pub after_letters: u64,

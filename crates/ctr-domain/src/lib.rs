@@ -55,6 +55,7 @@ pub mod rejection;
 pub mod timestamp;
 
 pub mod rules;
+pub mod side;
 pub mod watermark;
 pub mod window;
 

@@ -12,8 +12,8 @@ use crate::counts::CtrResult;
 use crate::event::Event;
 use crate::rejection::Rejection;
 use crate::rules::Rules;
+use crate::side::{BySide, Side};
 use crate::task::open_window::{FiringRoom, OpenWindow};
-use crate::task::{BySide, Side};
 use crate::watermark::Watermark;
 use crate::window::{Window, WindowSize};
 

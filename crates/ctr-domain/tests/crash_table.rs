@@ -8,7 +8,8 @@ mod life;
 
 use ctr_domain::recovery::{RecoveryError, RecoveryNotice};
 use ctr_domain::rules::Rules;
-use ctr_domain::task::{Outcome, Side};
+use ctr_domain::side::Side;
+use ctr_domain::task::Outcome;
 use ctr_domain::window::WindowSize;
 
 use life::{Cluster, Life};

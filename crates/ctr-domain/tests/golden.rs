@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ctr_domain::rules::{Deduplication, Rules};
-use ctr_domain::task::Side;
+use ctr_domain::side::Side;
 use serde_json::Value;
 
 use life::{Cluster, Life, Record};

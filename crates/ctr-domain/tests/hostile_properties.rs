@@ -9,7 +9,8 @@ use ctr_domain::event::Event;
 use ctr_domain::recovery::{Commit, FreshStart, LogBounds, recover};
 use ctr_domain::redriven::DeadLetterId;
 use ctr_domain::rules::Rules;
-use ctr_domain::task::{BySide, Side, Task};
+use ctr_domain::side::{BySide, Side};
+use ctr_domain::task::Task;
 use ctr_domain::window::WindowSize;
 use proptest::prelude::*;
 

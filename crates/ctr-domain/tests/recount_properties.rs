@@ -9,7 +9,8 @@ use ctr_domain::recount::{Recount, WindowRange};
 use ctr_domain::recovery::PartitionStart;
 use ctr_domain::rejection::{Rejection, RejectionCode};
 use ctr_domain::rules::{Deduplication, Rules};
-use ctr_domain::task::{BySide, Side, Task};
+use ctr_domain::side::{BySide, Side};
+use ctr_domain::task::Task;
 use proptest::prelude::*;
 
 /// The start of the second of the three recounted windows.

@@ -10,7 +10,7 @@ use ctr_domain::shell::{
     Command, OutgoingLetter, PartitionError, PartitionFacts, Presence, Shell, ShellSettings, SinkView, Step, TaskId,
     Upset, WaitReason,
 };
-use ctr_domain::task::Side;
+use ctr_domain::side::Side;
 
 struct Letter(TaskId, u64);
 

@@ -11,7 +11,8 @@ use ctr_domain::event::{Event, EventKind};
 use ctr_domain::recovery::PartitionStart;
 use ctr_domain::rejection::{Rejection, RejectionCode};
 use ctr_domain::rules::{Deduplication, Rules};
-use ctr_domain::task::{BySide, Outcome, Side, Task};
+use ctr_domain::side::{BySide, Side};
+use ctr_domain::task::{Outcome, Task};
 use proptest::prelude::*;
 
 const T: i64 = 1_700_000_000_000;

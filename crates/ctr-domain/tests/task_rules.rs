@@ -11,7 +11,8 @@ use ctr_domain::event::{Event, EventKind, MAX_ID_BYTES};
 use ctr_domain::recovery::PartitionStart;
 use ctr_domain::rejection::{Rejection, RejectionCode};
 use ctr_domain::rules::{Deduplication, Rules};
-use ctr_domain::task::{BySide, Firings, MAX_FIRING_ID_BYTES, Outcome, RowBatch, Side, Task};
+use ctr_domain::side::{BySide, Side};
+use ctr_domain::task::{Firings, MAX_FIRING_ID_BYTES, Outcome, RowBatch, Task};
 
 const T: i64 = 1_700_000_000_000;
 const IMPRESSIONS: Side = Side::Impressions;

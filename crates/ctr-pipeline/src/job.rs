@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use ctr_domain::task::BySide;
+use ctr_domain::side::BySide;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 

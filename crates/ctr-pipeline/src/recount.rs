@@ -19,7 +19,7 @@ use clap::Args;
 use ctr_domain::event::Event;
 use ctr_domain::recount::{Recount, WindowRange};
 use ctr_domain::rules::Rules;
-use ctr_domain::task::Side;
+use ctr_domain::side::Side;
 use ctr_domain::timestamp;
 use tokio::runtime::Runtime;
 

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use ctr_domain::rules::Rules;
 use ctr_domain::shell::{CommitId, EndOffsetAnswer, Fault, Shell, ShellSettings, WaitReason};
-use ctr_domain::task::{BySide, Side};
+use ctr_domain::side::{BySide, Side};
 use rdkafka::Message as _;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};

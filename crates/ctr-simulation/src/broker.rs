@@ -2,7 +2,7 @@
 
 use ctr_domain::recovery::{FreshStart, LogBounds};
 use ctr_domain::shell::{CommittedOffset, PartitionFacts, Presence};
-use ctr_domain::task::Side;
+use ctr_domain::side::Side;
 
 use crate::world::World;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ctr_domain::dead_letter::DeadLetterReason;
 use ctr_domain::event::EventKind;
-use ctr_domain::task::Side;
+use ctr_domain::side::Side;
 
 use crate::log::Content;
 use crate::table::{Count, LetterId};

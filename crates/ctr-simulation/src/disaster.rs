@@ -3,7 +3,7 @@
 
 use ctr_domain::checkpoint::PartitionCheckpoint;
 use ctr_domain::shell::Counter;
-use ctr_domain::task::Side;
+use ctr_domain::side::Side;
 
 use crate::check;
 use crate::history::History;

@@ -1,7 +1,7 @@
 //! A history: processes that start, stop and overlap at random, until everything is read and written.
 
 use ctr_domain::shell::{Counter, ShellSettings};
-use ctr_domain::task::{BySide, Side};
+use ctr_domain::side::{BySide, Side};
 
 use crate::check;
 use crate::mutation::Mutation;

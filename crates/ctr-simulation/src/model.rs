@@ -15,7 +15,8 @@ use ctr_domain::recovery::PartitionStart;
 use ctr_domain::rejection::Rejection;
 use ctr_domain::rules::{Deduplication, Rules};
 use ctr_domain::shell::{Counter, Flaw};
-use ctr_domain::task::{BySide, EndOffsetRequest, Firings, Outcome, RowBatch, Side};
+use ctr_domain::side::{BySide, Side};
+use ctr_domain::task::{EndOffsetRequest, Firings, Outcome, RowBatch};
 use ctr_domain::watermark::Watermark;
 
 use crate::mutation::Mutation;

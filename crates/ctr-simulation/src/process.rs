@@ -10,7 +10,7 @@ use ctr_domain::shell::{
     Command, CommitId, Counter, EndOffsetQuestion, FactsId, OutgoingLetter, PartitionError, PartitionFacts, Shell,
     ShellSettings, SinkView, Step, TaskId, Upset, WaitReason,
 };
-use ctr_domain::task::{BySide, Side};
+use ctr_domain::side::{BySide, Side};
 
 use crate::broker;
 use crate::mutation::Mutation;

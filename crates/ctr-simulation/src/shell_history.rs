@@ -5,7 +5,7 @@
 //! restart of the process.
 
 use ctr_domain::shell::{Counter, PartitionError, Upset};
-use ctr_domain::task::Side;
+use ctr_domain::side::Side;
 
 use crate::check;
 use crate::dice::Dice;
@@ -31,7 +31,7 @@ struct ShellHistory<C: Counter> {
     process: Process<C>,
     /// An older process with the same name, which does not know yet that the coordinator has fenced it: no commit of it
     /// is kept any more, but its rows and dead letters arrive.
-    twin: Option<Process<C>>,
+    namesake: Option<Process<C>>,
     dice: Dice,
     /// How many processes may still be killed.
     kills: usize,
@@ -60,7 +60,7 @@ pub(crate) fn run<C: Counter<Broken = Option<Mutation>>>(
         Surroundings { sink_room: dice.pick(&[1, 2, usize::MAX]), prompt: dice.chance(50), ..Surroundings::CALM };
     let process = Process::join(&mut worlds, settings::quick(&mut dice), around)?;
     let kills = dice.below(4);
-    let mut history = ShellHistory::<C> { worlds, process, twin: None, dice, kills, quiet_since: now };
+    let mut history = ShellHistory::<C> { worlds, process, namesake: None, dice, kills, quiet_since: now };
     for _ in 0..steps {
         history.step()?;
     }
@@ -74,18 +74,18 @@ pub(crate) fn run<C: Counter<Broken = Option<Mutation>>>(
 impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
     fn step(&mut self) -> Checked<()> {
         self.pass_time();
-        match self.twin.take() {
-            Some(twin) if self.dice.chance(30) => self.let_twin_act(twin),
-            twin => {
-                self.twin = twin;
+        match self.namesake.take() {
+            Some(namesake) if self.dice.chance(30) => self.let_namesake_act(namesake),
+            namesake => {
+                self.namesake = namesake;
                 self.act()
             }
         }
     }
 
-    /// The twin acts as if it were the owner, until it hears that it is not.
-    fn let_twin_act(&mut self, twin: Process<C>) -> Checked<()> {
-        let owner = std::mem::replace(&mut self.process, twin);
+    /// The namesake acts as if it were the owner, until it hears that it is not.
+    fn let_namesake_act(&mut self, namesake: Process<C>) -> Checked<()> {
+        let owner = std::mem::replace(&mut self.process, namesake);
         if self.dice.chance(5) {
             return std::mem::replace(&mut self.process, owner).die(&mut self.worlds);
         }
@@ -100,7 +100,7 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
             85..95 => self.process.answer_letter(&mut self.worlds)?,
             _ => self.process.on_time(&mut self.worlds)?,
         }
-        self.twin = Some(std::mem::replace(&mut self.process, owner));
+        self.namesake = Some(std::mem::replace(&mut self.process, owner));
         Ok(())
     }
 
@@ -226,8 +226,8 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
         let around = Surroundings { sink_available: true, ..self.process.around };
         let next = Process::join(&mut self.worlds, settings::quick(&mut self.dice), around)?;
         let old = std::mem::replace(&mut self.process, next);
-        if self.twin.is_none() && self.dice.chance(50) {
-            self.twin = Some(old);
+        if self.namesake.is_none() && self.dice.chance(50) {
+            self.namesake = Some(old);
             return Ok(());
         }
         old.die(&mut self.worlds)
@@ -235,8 +235,8 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
 
     /// The faults are over. Everyone does only what is required; the process must reach the end by itself.
     fn recover(&mut self) -> Checked<()> {
-        if let Some(twin) = self.twin.take() {
-            twin.die(&mut self.worlds)?;
+        if let Some(namesake) = self.namesake.take() {
+            namesake.die(&mut self.worlds)?;
         }
         self.process.around = Surroundings { sink_room: self.process.around.sink_room, ..Surroundings::CALM };
         // A partition that the group has never assigned arrives with a rebalance, as in a group whose topics grow.

@@ -8,7 +8,8 @@ use ctr_domain::recovery::PartitionStart;
 use ctr_domain::rejection::Rejection;
 use ctr_domain::rules::Rules;
 use ctr_domain::shell::{Counter, Flaw};
-use ctr_domain::task::{BySide, EndOffsetRequest, Firings, Outcome, RowBatch, Side, Task};
+use ctr_domain::side::{BySide, Side};
+use ctr_domain::task::{EndOffsetRequest, Firings, Outcome, RowBatch, Task};
 
 use crate::mutation::Mutation;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ctr_domain::checkpoint::PartitionCheckpoint;
 use ctr_domain::dead_letter::DeadLetterReason;
-use ctr_domain::task::{BySide, Side};
+use ctr_domain::side::{BySide, Side};
 
 use crate::mutation::Mutation;
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use ctr_domain::event::EventKind;
 use ctr_domain::rejection::RejectionCode;
-use ctr_domain::task::BySide;
+use ctr_domain::side::BySide;
 
 use crate::log::{Content, Log, Record};
 use crate::table::Count;

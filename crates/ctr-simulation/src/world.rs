@@ -6,7 +6,7 @@ use std::fmt;
 use ctr_domain::checkpoint::PartitionCheckpoint;
 use ctr_domain::recovery::FreshStart;
 use ctr_domain::rules::{Deduplication, Rules};
-use ctr_domain::task::{BySide, Side};
+use ctr_domain::side::{BySide, Side};
 
 use crate::dice::Dice;
 use crate::log::{Log, Traffic};

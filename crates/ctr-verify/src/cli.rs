@@ -94,8 +94,8 @@ Kinds:
   calm-early  the same with one owner that never crashes: table and dead letters add up, record by record
   disaster    logs truncated by retention, recreated topics, offsets set by a tool
   added       partitions added to the topics; a group that begins at their end
-  shell       one process with several partitions, whose brokers, sinks, coordinator and clock misbehave, a twin with
-  its name among them; then they stop, and it must complete everything by itself
+  shell       one process with several partitions, whose brokers, sinks, coordinator and clock misbehave, beside a
+  second process with its name; then all of that stops, and it must complete everything by itself
 
 Examples:
   ctr-verify simulate --histories 1666667                         ten million, all kinds

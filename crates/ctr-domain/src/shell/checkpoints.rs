@@ -7,7 +7,7 @@ use super::outbox::OutgoingLetter;
 use super::pair::{Due, Pair};
 use super::{Command, Notice, Shell, TaskId};
 use crate::checkpoint::Checkpoint;
-use crate::task::Side;
+use crate::side::Side;
 
 /// One commit. Numbers are never reused, so a late result is never attributed to a later commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

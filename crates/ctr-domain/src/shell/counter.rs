@@ -7,7 +7,8 @@ use crate::ledger::Ledger;
 use crate::recovery::PartitionStart;
 use crate::rejection::Rejection;
 use crate::rules::Rules;
-use crate::task::{BySide, EndOffsetRequest, Firings, Outcome, RowBatch, Side, Task};
+use crate::side::{BySide, Side};
+use crate::task::{EndOffsetRequest, Firings, Outcome, RowBatch, Task};
 
 /// A rule of the shell that a test may break: each was a bug of an earlier version. The histories must catch it, or
 /// they prove nothing about the rule.

@@ -4,7 +4,8 @@
 use super::counter::{Counter, Flaw};
 use super::outbox::OutgoingLetter;
 use super::{Command, Shell, TaskId};
-use crate::task::{EndOffsetRequest, Side};
+use crate::side::Side;
+use crate::task::EndOffsetRequest;
 
 /// A request for the end offset of one log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

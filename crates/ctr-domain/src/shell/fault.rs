@@ -13,7 +13,7 @@ use super::counter::Counter;
 use super::outbox::OutgoingLetter;
 use super::{Command, Notice, Shell};
 use crate::recovery::RecoveryError;
-use crate::task::Side;
+use crate::side::Side;
 
 /// A condition in a partition's queue after which its task cannot continue.
 #[derive(Debug, Clone, PartialEq, Eq)]

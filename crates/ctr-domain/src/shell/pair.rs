@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::TaskId;
 use super::counter::Counter;
 use crate::checkpoint::Checkpoint;
-use crate::task::BySide;
+use crate::side::BySide;
 
 /// One pair of partitions, read by one worker.
 #[derive(Debug)]

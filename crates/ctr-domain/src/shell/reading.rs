@@ -9,7 +9,8 @@ use crate::checkpoint::RecordMark;
 use crate::dead_letter::DeadLetterReason;
 use crate::event::Event;
 use crate::rejection::Rejection;
-use crate::task::{Outcome, Side};
+use crate::side::Side;
+use crate::task::Outcome;
 
 /// Why an assigned partition is not read. Waiting means not draining its queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

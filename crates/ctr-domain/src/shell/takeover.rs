@@ -11,7 +11,7 @@ use super::outbox::OutgoingLetter;
 use super::pair::Pair;
 use super::{Command, Notice, Shell, TaskId};
 use crate::recovery::{Commit, FreshStart, LogBounds, PartitionStart, RecoveryNotice, made_anew, recover};
-use crate::task::{BySide, Side};
+use crate::side::{BySide, Side};
 
 /// The topic whose partitions decide which pairs are ours. While both topics have the same partitions it makes no
 /// difference; while one has more, the group may assign the partitions of a pair to two members, and exactly one of

@@ -3,6 +3,7 @@
 use super::open_window::FiringRoom;
 use super::{Partition, Task};
 use crate::counts::CtrResult;
+use crate::side::Side;
 use crate::watermark::{Input, Watermark, firing_watermark};
 
 /// Bytes of product ids that one firing hands out at most, and the rest of the last one: with [`MAX_ID_BYTES`] what bounds
@@ -97,7 +98,7 @@ impl Task {
 
     /// Whether a side counts as idle at `now`: silent for the idle timeout, and at its end.
     #[must_use]
-    pub fn is_idle(&self, side: super::Side, now: i64) -> bool {
+    pub fn is_idle(&self, side: Side, now: i64) -> bool {
         self.input(&self.partitions[side], now).idle
     }
 }

@@ -1,6 +1,7 @@
 //! Holding: which windows must be kept, and when they may be released.
 
-use super::{Side, Task};
+use super::Task;
+use crate::side::Side;
 
 /// A request to the broker for the current end of this side's log. See [`Task::end_offset_request`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

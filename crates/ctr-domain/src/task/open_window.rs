@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
-use super::{BySide, Side};
 use crate::checkpoint::RecordMark;
 use crate::counts::Counts;
 use crate::event::Event;
 use crate::rules::Deduplication;
+use crate::side::{BySide, Side};
 use crate::window::Window;
 
 /// The first record of a window in one partition: where a replay must begin, and with which maximum.

@@ -5,7 +5,7 @@
 
 use ctr_domain::rejection::RejectionCode;
 use ctr_domain::rules::Rules;
-use ctr_domain::task::Side;
+use ctr_domain::side::Side;
 
 use crate::reading::{Manner, Reader, read};
 use crate::recording::{Answers, Recording, Step, recording, recordings};

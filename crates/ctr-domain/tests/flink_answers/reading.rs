@@ -8,7 +8,8 @@ use ctr_domain::event::Event;
 use ctr_domain::recovery::PartitionStart;
 use ctr_domain::rejection::RejectionCode;
 use ctr_domain::rules::Rules;
-use ctr_domain::task::{BySide, Outcome, Side, Task};
+use ctr_domain::side::{BySide, Side};
+use ctr_domain::task::{Outcome, Task};
 use ctr_domain::window::Window;
 
 use crate::recording::{Answers, Line, Recorded, Recording, Shown, Step};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ctr_domain::event::EventKind;
 use ctr_domain::rules::Rules;
-use ctr_domain::task::Side;
+use ctr_domain::side::Side;
 use serde::Deserialize;
 
 /// A line of a recording; the first of the file is line 1.

@@ -11,7 +11,8 @@ use ctr_domain::recovery::{
     Commit, FreshStart, LogBounds, PartitionStart, RecoveryError, RecoveryNotice, made_anew, recover,
 };
 use ctr_domain::rules::Rules;
-use ctr_domain::task::{BySide, Outcome, Side, Task};
+use ctr_domain::side::{BySide, Side};
+use ctr_domain::task::{Outcome, Task};
 
 /// The Kafka timestamp and the value of a record.
 #[derive(Debug, Clone)]

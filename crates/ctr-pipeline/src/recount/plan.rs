@@ -2,7 +2,7 @@
 
 use ctr_domain::recount::{Recount, WindowRange};
 use ctr_domain::rules::Rules;
-use ctr_domain::task::{BySide, Side};
+use ctr_domain::side::{BySide, Side};
 use ctr_domain::timestamp::to_rfc3339;
 
 use super::settling_ms;

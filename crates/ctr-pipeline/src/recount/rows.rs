@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ctr_domain::counts::Counts;
 use ctr_domain::recount::{Recount, WindowRange};
 use ctr_domain::rules::Rules;
-use ctr_domain::task::Side;
+use ctr_domain::side::Side;
 use ctr_domain::window::Window;
 use tokio::runtime::Runtime;
 

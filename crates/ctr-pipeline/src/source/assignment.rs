@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ctr_domain::shell::PairStart;
-use ctr_domain::task::{BySide, Side};
+use ctr_domain::side::{BySide, Side};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 use ctr_domain::recovery::LogBounds;
 use ctr_domain::shell::{CommittedOffset, FactsId, PartitionFacts, Presence};
-use ctr_domain::task::{BySide, Side};
+use ctr_domain::side::{BySide, Side};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use ctr_domain::ledger::Ledger;
 pub use ctr_domain::shell::{CommitWait, WaitReason};
-use ctr_domain::task::{BySide, Firings};
+use ctr_domain::side::BySide;
+use ctr_domain::task::Firings;
 use serde::Serialize;
 
 use crate::histogram::Histogram;

@@ -2,7 +2,7 @@
 
 use ctr_domain::checkpoint::PartitionCheckpoint;
 use ctr_domain::shell::{Command, CommitId, Fault};
-use ctr_domain::task::Side;
+use ctr_domain::side::Side;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::{Worker, WorkerError};
@@ -73,7 +73,7 @@ fn commit_list(topics: &Topics, partitions: &[(i32, [PartitionCheckpoint; 2])]) 
 
 #[cfg(test)]
 mod tests {
-    use ctr_domain::task::BySide;
+    use ctr_domain::side::BySide;
     use ctr_domain::window::WindowSize;
 
     use super::*;

@@ -3,7 +3,7 @@
 use ctr_domain::dead_letter::DeadLetterReason;
 use ctr_domain::event::Event;
 use ctr_domain::shell::{SinkView, Step, Upset};
-use ctr_domain::task::Side;
+use ctr_domain::side::Side;
 
 use super::{Worker, WorkerError};
 use crate::crash_point::crash_point;

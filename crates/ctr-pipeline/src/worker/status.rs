@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use ctr_domain::shell::{Pair, WaitReason};
-use ctr_domain::task::{Side, Task};
+use ctr_domain::side::Side;
+use ctr_domain::task::Task;
 
 use super::{STATUS_INTERVAL, Worker};
 use crate::logging::Repeats;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ctr_domain::dead_letter::DeadLetterReason;
 use ctr_domain::shell::{PairStart, Step, TaskId};
-use ctr_domain::task::{BySide, Side};
+use ctr_domain::side::{BySide, Side};
 
 use crate::table::{Count, Row};
 use crate::truth::Verdict;

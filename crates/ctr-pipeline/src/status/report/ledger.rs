@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ctr_domain::ledger::Ledger;
 use ctr_domain::rejection::RejectionCode;
-use ctr_domain::task::BySide;
+use ctr_domain::side::BySide;
 use serde::Serialize;
 
 /// The outcomes of records.
