@@ -8,8 +8,8 @@ use ctr_domain::dead_letter::{DeadLetterReason, TooLate};
 use ctr_domain::event::Event;
 use ctr_domain::redriven::DeadLetterId;
 use ctr_domain::window::WindowSize;
-use ctr_pipeline::fuzzing::Letter;
-use ctr_pipeline::sink::dead_letter_record::{MAX_BYTES, Origin, cut, encode};
+use ctr_pipeline::fuzzing::DeadLetter;
+use ctr_pipeline::sink::dead_letter_record::{MAX_BYTES, RecordOrigin, cut, encode};
 
 /// Values larger than this may be cut.
 const SMALL: usize = 8_000;
@@ -18,15 +18,20 @@ const SMALL: usize = 8_000;
 const ADDED: usize = 400;
 
 pub(crate) fn check(data: &[u8]) {
-    let letter = Letter::read(Some(data));
+    let letter = DeadLetter::read(Some(data));
     if let Some(letter) = &letter {
         used(letter);
     }
     for limit in [300, 1_000] {
         let smaller = cut(data.to_vec(), limit);
         assert!(smaller.len() <= data.len() + ADDED);
-        let cut_letter = Letter::read(Some(&smaller));
-        assert_eq!(cut_letter.as_ref().map(Letter::id), letter.as_ref().map(Letter::id), "{}", smaller.escape_ascii());
+        let cut_letter = DeadLetter::read(Some(&smaller));
+        assert_eq!(
+            cut_letter.as_ref().map(DeadLetter::id),
+            letter.as_ref().map(DeadLetter::id),
+            "{}",
+            smaller.escape_ascii()
+        );
         let (Some(cut_letter), Some(letter)) = (&cut_letter, &letter) else { continue };
         if smaller != data {
             assert_eq!(cut_letter.is_whole().ok(), Some(false), "{}", smaller.escape_ascii());
@@ -41,7 +46,7 @@ pub(crate) fn check(data: &[u8]) {
 }
 
 /// Everything that `dlq` does with a letter.
-fn used(letter: &Letter) {
+fn used(letter: &DeadLetter) {
     let id = letter.id();
     if !id.topic.is_empty() && !id.topic.contains('/') && !id.code.is_empty() {
         assert_eq!(id.to_string().parse(), Ok(id.clone()));
@@ -56,7 +61,7 @@ fn used(letter: &Letter) {
 fn kept(value: &[u8]) {
     let (key, _) = value.split_at(value.len() / 3);
     let mark = RecordMark { offset: 17, timestamp: None };
-    let origin = Origin {
+    let origin = RecordOrigin {
         source: "Click",
         topic: "clicks",
         partition: 3,
@@ -67,7 +72,7 @@ fn kept(value: &[u8]) {
     };
     let bytes = encode(&origin, &reason(value));
     assert!(bytes.len() <= MAX_BYTES);
-    let Some(letter) = Letter::read(Some(&bytes)) else { panic!("not a letter: {}", bytes.escape_ascii()) };
+    let Some(letter) = DeadLetter::read(Some(&bytes)) else { panic!("not a letter: {}", bytes.escape_ascii()) };
     assert_eq!(letter.is_whole().ok(), Some(true));
     assert_eq!(letter.payload().ok(), Some(Some(value.to_vec())));
     assert_eq!(letter.key().ok(), Some(Some(key.to_vec())));

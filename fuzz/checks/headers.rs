@@ -9,8 +9,8 @@ use ctr_domain::checkpoint::RecordMark;
 use ctr_domain::dead_letter::DeadLetterReason;
 use ctr_domain::event::Event;
 use ctr_domain::redriven::{DeadLetterId, HEADER};
-use ctr_pipeline::fuzzing::Letter;
-use ctr_pipeline::sink::dead_letter_record::{MAX_BYTES, Origin, encode};
+use ctr_pipeline::fuzzing::DeadLetter;
+use ctr_pipeline::sink::dead_letter_record::{MAX_BYTES, RecordOrigin, encode};
 use serde_json::Value;
 
 /// The bound on the JSON of all headers, with its brackets.
@@ -21,7 +21,7 @@ type Header<'a> = (Cow<'a, str>, Option<&'a [u8]>);
 pub(crate) fn check(data: &[u8]) {
     let headers: Vec<Header<'_>> = data.split(|byte| *byte == b'\n').map(header).collect();
     let Err(rejection) = Event::parse(Some(b"{")) else { unreachable!("not JSON") };
-    let origin = Origin {
+    let origin = RecordOrigin {
         source: "Click",
         topic: "clicks",
         partition: 3,
@@ -34,7 +34,7 @@ pub(crate) fn check(data: &[u8]) {
     assert!(bytes.len() <= MAX_BYTES);
     let json: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     assert!(json["headers"].to_string().len() <= MAX_JSON);
-    let Some(letter) = Letter::read(Some(&bytes)) else { panic!("not a letter: {}", bytes.escape_ascii()) };
+    let Some(letter) = DeadLetter::read(Some(&bytes)) else { panic!("not a letter: {}", bytes.escape_ascii()) };
 
     let given = headers.iter().filter(|(name, _)| name != HEADER);
     let given: Vec<_> = given.map(|(name, value)| (name.clone().into_owned(), value.map(<[u8]>::to_vec))).collect();

@@ -71,7 +71,7 @@ pub enum Command {
         source: Source,
         /// The command for dead letters.
         #[command(subcommand)]
-        command: dlq::Command,
+        command: dlq::DlqCommand,
     },
     /// Print a shell completion script: `source <(ctr-pipeline completions bash)`.
     Completions {

@@ -18,7 +18,7 @@ pub use scan::Filter;
 
 /// The commands for dead letters.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum DlqCommand {
     /// List dead letters, one line each: when it was written, the event time, its ID (topic/partition/offset/code), and the
     /// reason. Ordered by partition and offset of the dead letter topic.
     List {
@@ -77,14 +77,14 @@ pub struct RedriveOptions {
 ///
 /// # Errors
 /// [`crate::recount::NotUsable`] if topics or tables are wrong. After any other error, run it again.
-pub fn run(config: &Config, command: &Command) -> anyhow::Result<bool> {
+pub fn run(config: &Config, command: &DlqCommand) -> anyhow::Result<bool> {
     let mut reader = LogReader::new(&config.kafka)?;
     let topic = config.kafka.dlq_topic.as_str();
     let done = match command {
-        Command::List { filter, json } => show::list(&mut reader, topic, filter, *json),
-        Command::Show { id, raw } => show::one(&mut reader, topic, id, *raw),
-        Command::Stats { filter, json } => show::stats(&mut reader, topic, filter, *json),
-        Command::Redrive(options) => redrive::run(config, options),
+        DlqCommand::List { filter, json } => show::list(&mut reader, topic, filter, *json),
+        DlqCommand::Show { id, raw } => show::one(&mut reader, topic, id, *raw),
+        DlqCommand::Stats { filter, json } => show::stats(&mut reader, topic, filter, *json),
+        DlqCommand::Redrive(options) => redrive::run(config, options),
     };
     // The reader of the output closed it (`dlq list | head`): not a failure.
     let is_unread = |error: &anyhow::Error| {

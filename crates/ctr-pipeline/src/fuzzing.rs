@@ -2,7 +2,7 @@
 //!
 //! Not an interface: fuzz targets are programs of their own and can only call what is public. Nothing else may use it.
 
-pub use crate::dlq::letter::{Letter, RecordHeader};
+pub use crate::dlq::letter::{DeadLetter, RecordHeader};
 pub use crate::sink::clickhouse::answer::{Lines, row, written_rows};
 use crate::sink::clickhouse::{Asker, ClickHouseError, answer};
 use crate::sink::retention;

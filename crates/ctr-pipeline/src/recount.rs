@@ -31,7 +31,7 @@ use crate::source::topics::ClusterFacts;
 use crate::wall_clock::now_ms;
 use plan::{Pair, Plan};
 pub(crate) use progress::Progress;
-pub use report::Report;
+pub use report::RecountReport;
 use rows::Results;
 
 /// Which windows to recount.
@@ -110,13 +110,13 @@ pub(crate) fn execute(
     runtime: &Runtime,
     cluster: &ClusterFacts,
     request: &Request,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<RecountReport> {
     let rules = config.job.rules()?;
     let results = Results::connect(config, runtime)?;
     let drops_until = results.drops_until(now_ms())?;
     let mut reader = LogReader::new(&config.kafka)?;
     let Plan { pairs, range, refused } = plan::make(config, cluster, &rules, request.range, &mut reader)?;
-    let mut report = Report::new(request.dry_run, refused);
+    let mut report = RecountReport::new(request.dry_run, refused);
     let Some(range) = range else { return Ok(report) };
     report.note_windows(range.windows().filter(|window| is_wanted(request, window.start)).count());
     let records: i64 = pairs.iter().flat_map(Pair::parts).map(|part| part.end - part.start).sum();

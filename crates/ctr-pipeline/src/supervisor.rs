@@ -41,8 +41,8 @@ fn supervise(setup: &WorkerSetup) -> anyhow::Result<()> {
         setup.board.clear(setup.number);
         let failure = match ended {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => Failure::Error(error),
-            Err(panic) => Failure::Panic(panic_text(panic.as_ref()).to_owned()),
+            Ok(Err(error)) => WorkerFailure::Error(error),
+            Err(panic) => WorkerFailure::Panic(panic_text(panic.as_ref()).to_owned()),
         };
         let worker = setup.number;
         match lives.next(&failure, Instant::now(), begun.elapsed(), setup.shutdown.is_requested()) {
@@ -57,8 +57,8 @@ fn supervise(setup: &WorkerSetup) -> anyhow::Result<()> {
             }
             Next::GiveUp(why) => {
                 let cause = match failure {
-                    Failure::Error(error) => anyhow::Error::new(error),
-                    Failure::Panic(text) => anyhow!("panic: {text}"),
+                    WorkerFailure::Error(error) => anyhow::Error::new(error),
+                    WorkerFailure::Panic(text) => anyhow!("panic: {text}"),
                 };
                 return Err(cause.context(format!("worker {worker} {why}")));
             }
@@ -82,7 +82,7 @@ fn supervise(setup: &WorkerSetup) -> anyhow::Result<()> {
 
 /// Why a run of a worker ended.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum WorkerFailure {
     #[error(transparent)]
     Error(WorkerError),
     #[error("panic: {0}")]
@@ -113,13 +113,13 @@ impl Lives {
 
     /// What follows a run of `lived` that failed at `now`. A failure while the process stops is a failure of the
     /// process: the worker is not restarted, and the stop must not be reported as clean.
-    fn next(&mut self, failure: &Failure, now: Instant, lived: Duration, is_stopping: bool) -> Next {
+    fn next(&mut self, failure: &WorkerFailure, now: Instant, lived: Duration, is_stopping: bool) -> Next {
         match failure {
             _ if is_stopping => Next::GiveUp("failed while stopping".to_owned()),
-            Failure::Error(WorkerError::Fenced(member)) if self.fencing.is_first(now) => {
+            WorkerFailure::Error(WorkerError::Fenced(member)) if self.fencing.is_first(now) => {
                 Next::JoinOnceMore(member.clone())
             }
-            Failure::Error(error) if error.is_fatal() => Next::GiveUp("cannot go on".to_owned()),
+            WorkerFailure::Error(error) if error.is_fatal() => Next::GiveUp("cannot go on".to_owned()),
             _ => match self.restarts.next(lived) {
                 Some(attempt) => Next::Restart(attempt),
                 None => {
@@ -186,18 +186,18 @@ impl Restarts {
 mod tests {
     use super::*;
 
-    fn failure() -> Failure {
-        Failure::Error(WorkerError::SinkStopped)
+    fn failure() -> WorkerFailure {
+        WorkerFailure::Error(WorkerError::SinkStopped)
     }
 
-    fn fenced() -> Failure {
-        Failure::Error(WorkerError::Fenced("twin-0".to_owned()))
+    fn fenced() -> WorkerFailure {
+        WorkerFailure::Error(WorkerError::Fenced("twin-0".to_owned()))
     }
 
     #[test]
     fn a_failure_while_stopping_is_no_clean_stop_and_no_restart() {
         let (mut lives, now, lived) = (Lives::new(3), Instant::now(), Duration::from_secs(1));
-        for failure in [failure(), fenced(), Failure::Panic("index out of bounds".to_owned())] {
+        for failure in [failure(), fenced(), WorkerFailure::Panic("index out of bounds".to_owned())] {
             let next = lives.next(&failure, now, lived, true);
             assert_eq!(next, Next::GiveUp("failed while stopping".to_owned()), "{failure}");
         }

@@ -120,7 +120,7 @@ impl<T> Mailbox<T> {
 
 /// Statistics of a worker, in addition to those of its shell.
 #[derive(Default)]
-struct Record {
+struct RunRecord {
     firing_durations: Histogram,
     letters_written: u64,
     commits_completed: u64,
@@ -148,7 +148,7 @@ pub(crate) struct Worker {
     ends: Mailbox<EndOffsetAnswer>,
     commit: Option<(CommitId, PendingCommit)>,
     epoch: Instant,
-    record: Record,
+    record: RunRecord,
     next_status: Instant,
 }
 
@@ -171,7 +171,7 @@ impl Worker {
             ends: Mailbox::new(),
             commit: None,
             epoch: now,
-            record: Record::default(),
+            record: RunRecord::default(),
             next_status: now,
         })
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use ctr_pipeline::status::metrics::{Kind, METRICS, PROCESS_METRICS};
+use ctr_pipeline::status::metrics::{METRICS, MetricKind, PROCESS_METRICS};
 
 mod reference;
 
@@ -22,8 +22,12 @@ fn names_are_unique_and_follow_the_conventions() {
     for metric in METRICS {
         let name = metric.name;
         assert!(name.starts_with("ctr_"), "{name}");
-        assert_eq!(name.ends_with("_total"), metric.kind == Kind::Counter, "{name}: counters and only they end so");
-        assert!(metric.kind != Kind::Histogram || name.ends_with("_seconds"), "{name}: its unit");
+        assert_eq!(
+            name.ends_with("_total"),
+            metric.kind == MetricKind::Counter,
+            "{name}: counters and only they end so"
+        );
+        assert!(metric.kind != MetricKind::Histogram || name.ends_with("_seconds"), "{name}: its unit");
         assert!(metric.help.ends_with('.'), "{name}");
         assert!(!metric.labels.iter().any(|label| label.contains("product")), "{name} would have a series per product");
     }

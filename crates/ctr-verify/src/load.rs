@@ -50,7 +50,7 @@ fn chosen(args: &LoadArgs) -> anyhow::Result<Vec<&'static Query>> {
 /// The result of the load.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report {
+struct LoadReport {
     clients: u16,
     seconds: f64,
     answers: u64,
@@ -81,7 +81,7 @@ struct Seen {
     first_refusal: Option<String>,
 }
 
-async fn ask_all(clickhouse: &ClickHouse, args: &LoadArgs, queries: &[&'static Query]) -> anyhow::Result<Report> {
+async fn ask_all(clickhouse: &ClickHouse, args: &LoadArgs, queries: &[&'static Query]) -> anyhow::Result<LoadReport> {
     let (begun, end) = (Instant::now(), Instant::now() + Duration::from_secs(args.seconds));
     let clients: Vec<_> = (0..args.clients)
         .map(|client| tokio::spawn(ask_until(end, clickhouse.clone(), queries.to_vec(), usize::from(client))))
@@ -104,7 +104,7 @@ async fn ask_all(clickhouse: &ClickHouse, args: &LoadArgs, queries: &[&'static Q
         all.first_refusal = all.first_refusal.or(seen.first_refusal);
     }
     progress.await.context("the progress line panicked")?;
-    Ok(Report::of(args.clients, begun.elapsed(), all, queries))
+    Ok(LoadReport::of(args.clients, begun.elapsed(), all, queries))
 }
 
 /// One client: runs one query after another, each client starting with a different one. The first client runs each query at
@@ -130,7 +130,7 @@ async fn ask_until(end: Instant, clickhouse: ClickHouse, queries: Vec<&'static Q
     seen
 }
 
-impl Report {
+impl LoadReport {
     fn of(clients: u16, took: Duration, seen: Seen, queries: &[&'static Query]) -> Self {
         let all: Vec<_> = seen.latencies.iter().flatten().copied().collect();
         let answers = all.len() as u64;

@@ -29,7 +29,7 @@ impl ConsumerContext for Quiet {}
 
 /// How far one partition was read.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Progress {
+pub(crate) struct ReadProgress {
     /// The first offset that is read.
     pub(crate) begin: i64,
     /// Whether earlier records are gone, or were not read.
@@ -44,7 +44,7 @@ pub(crate) struct Progress {
     is_looked_at_anew: bool,
 }
 
-impl Progress {
+impl ReadProgress {
     /// Nothing has been read yet of a log that begins there.
     fn at(low: i64) -> Self {
         Self { begin: low, is_cut: low > 0, next: low, end: low, is_drained: false, is_looked_at_anew: false }
@@ -60,7 +60,7 @@ pub(crate) struct TopicReader {
     consumer: BaseConsumer<Quiet>,
     topic: String,
     count: i32,
-    pub(crate) partitions: Vec<Progress>,
+    pub(crate) partitions: Vec<ReadProgress>,
 }
 
 impl TopicReader {
@@ -72,7 +72,7 @@ impl TopicReader {
         let count = partition_count(&consumer, kafka, topic)?;
         let mut reader = Self { consumer, topic: topic.to_owned(), count, partitions: Vec::new() };
         let lows = reader.offsets(Offset::Beginning)?;
-        reader.partitions = lows.into_iter().map(Progress::at).collect();
+        reader.partitions = lows.into_iter().map(ReadProgress::at).collect();
         if let Some(from) = from {
             reader.begin_at(from)?;
         }
@@ -92,7 +92,7 @@ impl TopicReader {
         }
         // Set while no records arrive; the clock is not read for every record.
         let mut silent_since = None;
-        while !self.partitions.iter().all(Progress::is_done) {
+        while !self.partitions.iter().all(ReadProgress::is_done) {
             match self.consumer.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => {
                     let partition = usize::try_from(message.partition())?;
@@ -167,7 +167,7 @@ impl TopicReader {
         let found = self.offsets(Offset::Offset(kafka_time.max(0)))?;
         for (begin, progress) in found.into_iter().zip(&mut self.partitions) {
             if begin > progress.begin {
-                *progress = Progress { begin, next: begin, is_cut: false, ..*progress };
+                *progress = ReadProgress { begin, next: begin, is_cut: false, ..*progress };
             }
         }
         Ok(())

@@ -26,7 +26,7 @@ const ABOUT_IN_FORCE: &str = "\
 ";
 
 /// The contents of a file for one setting.
-struct Line {
+struct CommentedLine {
     /// Nothing, or one more line of comment.
     remark: String,
     /// The YAML value; none if the setting must be left out of the file.
@@ -36,7 +36,7 @@ struct Line {
 /// All settings with their defaults.
 #[must_use]
 pub fn defaults() -> String {
-    write(ABOUT_DEFAULTS, |setting, _| Line { remark: String::new(), value: Some(default_literal(setting)) })
+    write(ABOUT_DEFAULTS, |setting, _| CommentedLine { remark: String::new(), value: Some(default_literal(setting)) })
 }
 
 /// All effective settings. A setting left at its default is written with the default of the table, so that a process
@@ -47,23 +47,23 @@ pub fn in_force(config: &Config) -> String {
     write(ABOUT_IN_FORCE, |setting, indent| match (setting.kind, rows.get(setting.key)) {
         (Kind::Properties, _) => properties_line(setting, &rows, indent),
         (_, Some(row)) if row.origin != Origin::Default => given(setting, row),
-        _ => Line { remark: String::new(), value: Some(default_literal(setting)) },
+        _ => CommentedLine { remark: String::new(), value: Some(default_literal(setting)) },
     })
 }
 
-fn given(setting: &Setting, row: &SettingRow) -> Line {
+fn given(setting: &Setting, row: &SettingRow) -> CommentedLine {
     let from = match row.origin {
         Origin::Env => format!("by the environment ({})", setting.variable()),
         origin => format!("by the {origin}"),
     };
     if setting.secret && !row.value.is_empty() {
-        return Line { remark: format!("set {from}, and not shown"), value: None };
+        return CommentedLine { remark: format!("set {from}, and not shown"), value: None };
     }
-    Line { remark: from, value: Some(literal(setting.kind, &row.value)) }
+    CommentedLine { remark: from, value: Some(literal(setting.kind, &row.value)) }
 }
 
 /// The librdkafka properties, one per line below their setting.
-fn properties_line(setting: &Setting, rows: &BTreeMap<&str, &SettingRow>, indent: &str) -> Line {
+fn properties_line(setting: &Setting, rows: &BTreeMap<&str, &SettingRow>, indent: &str) -> CommentedLine {
     let prefix = format!("{}.", setting.key);
     let (mut value, mut hidden) = (String::new(), Vec::new());
     for (name, row) in rows.iter().filter_map(|(key, row)| Some((key.strip_prefix(&prefix)?, row))) {
@@ -75,10 +75,10 @@ fn properties_line(setting: &Setting, rows: &BTreeMap<&str, &SettingRow>, indent
     }
     let remark =
         if hidden.is_empty() { String::new() } else { format!("also set, and not shown: {}", hidden.join(", ")) };
-    Line { remark, value: Some(if value.is_empty() { "{}".to_owned() } else { value }) }
+    CommentedLine { remark, value: Some(if value.is_empty() { "{}".to_owned() } else { value }) }
 }
 
-fn write(about: &str, line_of: impl Fn(&'static Setting, &str) -> Line) -> String {
+fn write(about: &str, line_of: impl Fn(&'static Setting, &str) -> CommentedLine) -> String {
     let mut file = about.to_owned();
     let mut open = Vec::new();
     for setting in SETTINGS {
@@ -100,7 +100,7 @@ fn write(about: &str, line_of: impl Fn(&'static Setting, &str) -> Line) -> Strin
     file
 }
 
-fn write_setting(file: &mut String, indent: &str, name: &str, setting: &Setting, line: &Line) {
+fn write_setting(file: &mut String, indent: &str, name: &str, setting: &Setting, line: &CommentedLine) {
     comment(file, indent, setting.doc);
     comment(file, indent, &range(setting));
     if !line.remark.is_empty() {

@@ -9,7 +9,7 @@ use ctr_domain::event::Event;
 use ctr_domain::redriven::{DeadLetterId, HEADER};
 use ctr_domain::rules::Rules;
 
-use super::letter::{Letter, RecordHeader};
+use super::letter::{DeadLetter, RecordHeader};
 use super::mend::mend;
 use crate::config::Config;
 use crate::recount::Progress;
@@ -20,7 +20,7 @@ use crate::wall_clock::now_ms;
 
 /// What to do with a dead letter. Times are event times in epoch ms.
 #[derive(Debug)]
-pub(super) enum Action {
+pub(super) enum RedriveAction {
     /// Redrive it.
     Send(Redriven, i64),
     /// It was redriven before: the event time, and the offset of the copy.
@@ -94,8 +94,8 @@ impl Logs {
     }
 
     /// Why the fate of a record can no longer be determined, if so.
-    fn loss(&self, letter: &Letter) -> Option<String> {
-        let Letter { raw_topic: topic, partition, offset, .. } = letter;
+    fn loss(&self, letter: &DeadLetter) -> Option<String> {
+        let DeadLetter { raw_topic: topic, partition, offset, .. } = letter;
         match self.bounds.get(&(topic.clone(), *partition)) {
             None if self.counted.contains(topic) => Some(format!("{topic} has no partition {partition}")),
             None => Some(format!("`{topic}` is not one of this job's topics")),
@@ -112,8 +112,8 @@ impl Logs {
     }
 
     /// Reads a record from its topic.
-    fn fetch(&mut self, letter: &Letter) -> anyhow::Result<Option<WholeRecord>> {
-        let Letter { raw_topic, partition, offset, .. } = letter;
+    fn fetch(&mut self, letter: &DeadLetter) -> anyhow::Result<Option<WholeRecord>> {
+        let DeadLetter { raw_topic, partition, offset, .. } = letter;
         let part =
             LogPart { topic: raw_topic.clone(), partition: *partition, start: *offset, end: offset.saturating_add(1) };
         let mut found = None;
@@ -140,7 +140,7 @@ struct WholeRecord {
 
 impl WholeRecord {
     /// The record as stored in its dead letter.
-    fn of(letter: &Letter) -> anyhow::Result<Self> {
+    fn of(letter: &DeadLetter) -> anyhow::Result<Self> {
         Ok(Self { key: letter.key()?, payload: letter.payload()?, headers: letter.headers()? })
     }
 }
@@ -166,26 +166,26 @@ impl<'a> Judge<'a> {
     ///
     /// # Errors
     /// If a topic cannot be read.
-    pub(super) fn judge(&mut self, letter: &Letter) -> anyhow::Result<Action> {
+    pub(super) fn judge(&mut self, letter: &DeadLetter) -> anyhow::Result<RedriveAction> {
         let id = letter.id();
         if let Some(loss) = self.logs.loss(letter) {
-            return Ok(Action::Leave(loss));
+            return Ok(RedriveAction::Leave(loss));
         }
         if let Some(copy) = self.logs.copies.get(&id) {
-            return Ok(Action::Already(copy.event_time, copy.offset));
+            return Ok(RedriveAction::Already(copy.event_time, copy.offset));
         }
         if let (TOO_LATE, Some(time)) = (letter.code.as_str(), letter.event_time_millis_utc) {
-            return Ok(Action::InTheLog(time));
+            return Ok(RedriveAction::InTheLog(time));
         }
         let read = letter.is_whole().and_then(|is_whole| is_whole.then(|| WholeRecord::of(letter)).transpose());
         let whole = match read {
             Ok(Some(whole)) => Some(whole),
             Ok(None) => self.logs.fetch(letter)?,
             // Skip a damaged dead letter; the others are unaffected.
-            Err(error) => return Ok(Action::Leave(error.to_string())),
+            Err(error) => return Ok(RedriveAction::Leave(error.to_string())),
         };
         let Some(WholeRecord { key, payload, headers }) = whole else {
-            return Ok(Action::Leave(
+            return Ok(RedriveAction::Leave(
                 "the dead letter holds only part of the record, and the record is no longer in its topic".to_owned(),
             ));
         };
@@ -193,17 +193,17 @@ impl<'a> Judge<'a> {
         let mended = self.mend.map_or_else(|| Ok(payload.clone()), |command| mend(command, &id, &payload));
         Ok(match mended {
             Ok(payload) => self.by_the_rules(Redriven { id, key, payload, headers }),
-            Err(error) => Action::Leave(error.to_string()),
+            Err(error) => RedriveAction::Leave(error.to_string()),
         })
     }
 
     /// Only a valid event may be redriven.
-    fn by_the_rules(&self, record: Redriven) -> Action {
+    fn by_the_rules(&self, record: Redriven) -> RedriveAction {
         let time = Event::parse(Some(&record.payload)).map(|event| event.timestamp);
         let accepted = time.and_then(|time| self.rules.accept_time(time, Some(now_ms())).map(|()| time));
         match accepted {
-            Ok(time) => Action::Send(record, time),
-            Err(rejection) => Action::Leave(format!("it would be rejected again: {rejection}")),
+            Ok(time) => RedriveAction::Send(record, time),
+            Err(rejection) => RedriveAction::Leave(format!("it would be rejected again: {rejection}")),
         }
     }
 }

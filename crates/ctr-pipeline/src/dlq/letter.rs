@@ -12,7 +12,7 @@ use crate::sink::dead_letter_record::{LetterHeader, MAX_KEY_BYTES};
 /// The fields written by [`crate::sink::dead_letter_record`] that are needed to find and correct the record.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Letter {
+pub struct DeadLetter {
     /// The topic of the record.
     pub(super) raw_topic: String,
     /// Its partition.
@@ -51,7 +51,7 @@ enum Moment {
     Text(String),
 }
 
-impl Letter {
+impl DeadLetter {
     /// Reads the value of a record of the dead letter topic; `None` if it is not a dead letter of this pipeline.
     #[must_use]
     pub fn read(value: Option<&[u8]>) -> Option<Self> {
@@ -146,9 +146,9 @@ mod tests {
     use rand::{RngExt as _, SeedableRng as _};
 
     use super::*;
-    use crate::sink::dead_letter_record::{Origin, cut, encode};
+    use crate::sink::dead_letter_record::{RecordOrigin, cut, encode};
 
-    fn written(key: Option<&[u8]>, payload: Option<&[u8]>) -> Letter {
+    fn written(key: Option<&[u8]>, payload: Option<&[u8]>) -> DeadLetter {
         with_headers(key, payload, Vec::new())
     }
 
@@ -156,11 +156,11 @@ mod tests {
         key: Option<&'a [u8]>,
         payload: Option<&'a [u8]>,
         headers: Vec<(Cow<'a, str>, Option<&'a [u8]>)>,
-    ) -> Letter {
+    ) -> DeadLetter {
         let mark = RecordMark { offset: 17, timestamp: Some(1_700_000_000_500) };
-        let origin = Origin { source: "Click", topic: "clicks", partition: 3, mark, key, payload, headers };
+        let origin = RecordOrigin { source: "Click", topic: "clicks", partition: 3, mark, key, payload, headers };
         let reason = DeadLetterReason::Rejected(Event::parse(payload).unwrap_err());
-        Letter::read(Some(&encode(&origin, &reason))).unwrap()
+        DeadLetter::read(Some(&encode(&origin, &reason))).unwrap()
     }
 
     #[test]
@@ -201,9 +201,9 @@ mod tests {
     fn letters_of_earlier_versions_are_read() {
         let old = br#"{"rawTopic":"clicks","partition":3,"offset":7,"code":"TOO_LATE","errorMessage":"",
             "createdAtUtc":"2026-01-01T00:00:00.000Z","eventTimeMillisUtc":null,"rawData":null,"rawEncoding":"utf8","key":null}"#;
-        assert_eq!(Letter::read(Some(old)).unwrap().created_at(), "2026-01-01T00:00:00.000Z");
+        assert_eq!(DeadLetter::read(Some(old)).unwrap().created_at(), "2026-01-01T00:00:00.000Z");
         let new = String::from_utf8_lossy(old).replace("\"2026-01-01T00:00:00.000Z\"", "1767225600000");
-        assert_eq!(Letter::read(Some(new.as_bytes())).unwrap().created_at(), "2026-01-01T00:00:00.000Z");
+        assert_eq!(DeadLetter::read(Some(new.as_bytes())).unwrap().created_at(), "2026-01-01T00:00:00.000Z");
     }
 
     #[test]
@@ -218,7 +218,7 @@ mod tests {
         let headers = vec![(HEADER.into(), Some(&b"clicks/3/9/INVALID_JSON"[..])), ("b".into(), Some(b"\xff"))];
         let mark = RecordMark { offset: 17, timestamp: None };
         let (key, payload) = (Some(&b"\xff"[..]), Some(&b"\xfe{"[..]));
-        let origin = Origin { source: "Click", topic: "clicks", partition: 3, mark, key, payload, headers };
+        let origin = RecordOrigin { source: "Click", topic: "clicks", partition: 3, mark, key, payload, headers };
         let whole = encode(&origin, &DeadLetterReason::Rejected(Event::parse(payload).unwrap_err()));
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
         let mut read = 0;
@@ -234,7 +234,7 @@ mod tests {
             }
             let smaller = cut(damaged.clone(), 300);
             assert!(smaller.len() <= damaged.len() + 200, "{}", damaged.escape_ascii());
-            if let Some(letter) = Letter::read(Some(&damaged)) {
+            if let Some(letter) = DeadLetter::read(Some(&damaged)) {
                 read += 1;
                 drop((
                     letter.is_whole(),
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn other_records_are_no_letters() {
         for other in [None, Some(&b"text"[..]), Some(b"{}"), Some(b"{\"rawTopic\":\"clicks\"}")] {
-            assert!(Letter::read(other).is_none());
+            assert!(DeadLetter::read(other).is_none());
         }
     }
 }

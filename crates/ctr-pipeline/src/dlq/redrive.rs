@@ -19,7 +19,7 @@ use ctr_domain::window::WindowSize;
 use tokio::runtime::Runtime;
 
 use super::RedriveOptions;
-use super::judge::{Action, Judge, Logs};
+use super::judge::{Judge, Logs, RedriveAction};
 use super::scan::{each_letter, parts};
 use super::show::say_others;
 use crate::config::Config;
@@ -115,24 +115,24 @@ struct Run {
 }
 
 impl Run {
-    fn act(&mut self, id: &DeadLetterId, action: Action) -> anyhow::Result<()> {
+    fn act(&mut self, id: &DeadLetterId, action: RedriveAction) -> anyhow::Result<()> {
         match action {
             // The outcome is known when its batch is written.
-            Action::Send(copy, time) => {
+            RedriveAction::Send(copy, time) => {
                 self.bytes += copy.bytes();
                 self.batch.push((copy, time));
             }
-            Action::Already(time, offset) => {
+            RedriveAction::Already(time, offset) => {
                 self.tally.already += 1;
                 say("already", id, &format!("{}, as offset {offset}", to_rfc3339(time)));
                 self.count_window(time);
             }
-            Action::InTheLog(time) => {
+            RedriveAction::InTheLog(time) => {
                 self.tally.in_the_log += 1;
                 say("recount", id, &to_rfc3339(time));
                 self.count_window(time);
             }
-            Action::Leave(reason) => self.leave(id, &reason),
+            RedriveAction::Leave(reason) => self.leave(id, &reason),
         }
         if self.batch.len() >= BATCH.0 || self.bytes >= BATCH.1 {
             self.flush()?;

@@ -6,7 +6,7 @@ use clap::Args;
 use ctr_domain::redriven::DeadLetterId;
 use ctr_domain::timestamp;
 
-use super::letter::Letter;
+use super::letter::DeadLetter;
 use crate::recount::Progress;
 use crate::source::log_reader::{LogPart, LogReader};
 
@@ -28,7 +28,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn takes(&self, letter: &Letter, written: Option<i64>) -> bool {
+    fn takes(&self, letter: &DeadLetter, written: Option<i64>) -> bool {
         let fits = |wanted: &[String], found: &String| wanted.is_empty() || wanted.contains(found);
         fits(&self.codes, &letter.code)
             && fits(&self.topics, &letter.raw_topic)
@@ -67,7 +67,7 @@ pub(super) fn each_letter(
     reader: &mut LogReader,
     parts: &[LogPart],
     filter: &Filter,
-    mut visit: impl FnMut(Letter, &[u8]) -> anyhow::Result<()>,
+    mut visit: impl FnMut(DeadLetter, &[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Others> {
     let mut others = Others::default();
     let mut sorting = Sorting::default();
@@ -78,10 +78,10 @@ pub(super) fn each_letter(
         };
         let takes = filter.takes(&letter, written);
         match sorting.place(&letter) {
-            Place::Repeated => others.repeated += u64::from(takes),
-            Place::CopyOf(_) => {}
-            Place::First if takes => visit(letter, bytes)?,
-            Place::First => {}
+            LetterPlace::Repeated => others.repeated += u64::from(takes),
+            LetterPlace::CopyOf(_) => {}
+            LetterPlace::First if takes => visit(letter, bytes)?,
+            LetterPlace::First => {}
         }
         Ok(())
     })?;
@@ -106,13 +106,13 @@ pub(super) fn each_letter(
 pub(super) fn read_letters(
     reader: &mut LogReader,
     parts: &[LogPart],
-    mut take: impl FnMut(Option<Letter>, Option<i64>, &[u8]) -> anyhow::Result<()>,
+    mut take: impl FnMut(Option<DeadLetter>, Option<i64>, &[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut progress = Progress::new("dead letters", parts.iter().map(|part| part.end - part.start).sum());
     for part in parts {
         reader.read(part, |record| {
             progress.step();
-            take(Letter::read(record.payload), record.mark.timestamp, record.payload.unwrap_or_default())
+            take(DeadLetter::read(record.payload), record.mark.timestamp, record.payload.unwrap_or_default())
         })?;
     }
     progress.finish();
@@ -129,7 +129,7 @@ struct Sorting {
 
 /// How a dead letter relates to those before it.
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
+enum LetterPlace {
     First,
     Repeated,
     /// It is about a copy of the record of this dead letter.
@@ -137,15 +137,15 @@ enum Place {
 }
 
 impl Sorting {
-    fn place(&mut self, letter: &Letter) -> Place {
+    fn place(&mut self, letter: &DeadLetter) -> LetterPlace {
         let id = letter.id();
         if let Some(origin) = letter.origin() {
             return match self.copies.insert(id, origin.clone()) {
-                Some(_) => Place::Repeated,
-                None => Place::CopyOf(origin),
+                Some(_) => LetterPlace::Repeated,
+                None => LetterPlace::CopyOf(origin),
             };
         }
-        if self.seen.insert(id) { Place::First } else { Place::Repeated }
+        if self.seen.insert(id) { LetterPlace::First } else { LetterPlace::Repeated }
     }
 
     /// The dead letters about copies whose chain of origins leads to no dead letter. Every chain ends, because an origin has a
@@ -169,32 +169,32 @@ impl Sorting {
 mod tests {
     use super::*;
 
-    fn letter() -> Letter {
+    fn letter() -> DeadLetter {
         letter_at(7, None)
     }
 
-    fn letter_at(offset: i64, origin: Option<i64>) -> Letter {
+    fn letter_at(offset: i64, origin: Option<i64>) -> DeadLetter {
         let origin =
             origin.map_or_else(String::new, |origin| format!(r#","redrivenFrom":"clicks/3/{origin}/TOO_LATE""#));
         let json = format!(
             r#"{{"rawTopic":"clicks","partition":3,"offset":{offset},"code":"TOO_LATE","errorMessage":"","createdAtUtc":1,
             "eventTimeMillisUtc":null,"rawData":null,"rawEncoding":"utf8","key":null{origin}}}"#
         );
-        Letter::read(Some(json.as_bytes())).unwrap()
+        DeadLetter::read(Some(json.as_bytes())).unwrap()
     }
 
     #[test]
     fn a_record_is_shown_once_however_many_letters_it_has() {
         let mut sorting = Sorting::default();
-        assert_eq!(sorting.place(&letter_at(7, None)), Place::First);
-        assert_eq!(sorting.place(&letter_at(7, None)), Place::Repeated);
-        assert!(matches!(sorting.place(&letter_at(9, Some(7))), Place::CopyOf(origin) if origin.offset == 7));
-        assert_eq!(sorting.place(&letter_at(9, Some(7))), Place::Repeated);
+        assert_eq!(sorting.place(&letter_at(7, None)), LetterPlace::First);
+        assert_eq!(sorting.place(&letter_at(7, None)), LetterPlace::Repeated);
+        assert!(matches!(sorting.place(&letter_at(9, Some(7))), LetterPlace::CopyOf(origin) if origin.offset == 7));
+        assert_eq!(sorting.place(&letter_at(9, Some(7))), LetterPlace::Repeated);
         sorting.place(&letter_at(12, Some(9)));
         // A header that names what nobody has a letter of, and one that names itself.
         sorting.place(&letter_at(20, Some(8)));
         sorting.place(&letter_at(21, Some(20)));
-        assert_eq!(sorting.place(&letter_at(22, Some(22))), Place::First);
+        assert_eq!(sorting.place(&letter_at(22, Some(22))), LetterPlace::First);
         let mut orphans: Vec<_> = sorting.orphans().into_iter().map(|id| id.offset).collect();
         orphans.sort_unstable();
         assert_eq!(orphans, [20, 21]);

@@ -7,7 +7,7 @@ use ctr_domain::redriven::DeadLetterId;
 use ctr_domain::timestamp::to_rfc3339;
 use serde_json::{Value, json};
 
-use super::letter::Letter;
+use super::letter::DeadLetter;
 use super::scan::{Filter, Others, each_letter, parts, read_letters};
 use crate::source::log_reader::LogReader;
 
@@ -30,7 +30,7 @@ pub(super) fn list(reader: &mut LogReader, topic: &str, filter: &Filter, as_json
 
 /// Shows one dead letter; false if it does not exist.
 pub(super) fn one(reader: &mut LogReader, topic: &str, id: &DeadLetterId, raw: bool) -> anyhow::Result<bool> {
-    let mut found: Option<(Letter, Vec<u8>)> = None;
+    let mut found: Option<(DeadLetter, Vec<u8>)> = None;
     let parts = parts(reader, topic)?;
     // Includes dead letters about copies, which the other commands omit.
     read_letters(reader, &parts, |letter, _, bytes| {
@@ -57,7 +57,7 @@ pub(super) fn one(reader: &mut LogReader, topic: &str, id: &DeadLetterId, raw: b
 
 /// Dead letters of one topic and code.
 #[derive(Debug)]
-struct Group {
+struct LetterGroup {
     letters: u64,
     first: String,
     last: String,
@@ -65,11 +65,11 @@ struct Group {
 
 /// Counts dead letters by topic and code.
 pub(super) fn stats(reader: &mut LogReader, topic: &str, filter: &Filter, as_json: bool) -> anyhow::Result<bool> {
-    let mut groups: BTreeMap<(String, String), Group> = BTreeMap::new();
+    let mut groups: BTreeMap<(String, String), LetterGroup> = BTreeMap::new();
     let parts = parts(reader, topic)?;
     let others = each_letter(reader, &parts, filter, |letter, _| {
         let written = letter.created_at();
-        let group = groups.entry((letter.raw_topic, letter.code)).or_insert_with(|| Group {
+        let group = groups.entry((letter.raw_topic, letter.code)).or_insert_with(|| LetterGroup {
             letters: 0,
             first: written.clone(),
             last: written.clone(),
@@ -83,7 +83,7 @@ pub(super) fn stats(reader: &mut LogReader, topic: &str, filter: &Filter, as_jso
         Ok(())
     })?;
     let mut out = io::stdout().lock();
-    for ((topic, code), Group { letters, first, last }) in groups {
+    for ((topic, code), LetterGroup { letters, first, last }) in groups {
         if as_json {
             let line = json!({ "topic": topic, "code": code, "letters": letters, "first": first, "last": last });
             writeln!(out, "{line}")?;

@@ -33,7 +33,7 @@ impl Pair {
 
 /// Windows that are refused, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub(crate) struct RefusedWindows {
     pub(crate) range: WindowRange,
     pub(crate) reason: String,
 }
@@ -44,7 +44,7 @@ pub(super) struct Plan {
     pub(super) pairs: Vec<Pair>,
     /// The windows to recount, if any.
     pub(super) range: Option<WindowRange>,
-    pub(super) refused: Vec<Refused>,
+    pub(super) refused: Vec<RefusedWindows>,
 }
 
 /// Determines the range of each log. The current end offsets are the ends of the recount.
@@ -116,7 +116,7 @@ fn removed_until(
 }
 
 /// Splits the requested range into windows that the logs have lost, windows that can be recounted, and windows still open.
-fn divide(asked: WindowRange, rules: &Rules, reach: &Reach, now: i64) -> (Option<WindowRange>, Vec<Refused>) {
+fn divide(asked: WindowRange, rules: &Rules, reach: &Reach, now: i64) -> (Option<WindowRange>, Vec<RefusedWindows>) {
     let size = rules.window_size;
     // The Kafka timestamp of an event may be this much before its window's start.
     let first = reach.removed_until.map_or(asked.start(), |removed| {
@@ -127,12 +127,12 @@ fn divide(asked: WindowRange, rules: &Rules, reach: &Reach, now: i64) -> (Option
     let mut refused = Vec::new();
     if let Some(range) = WindowRange::covering(asked.start(), asked.end().min(first), size) {
         let reason = format!("not wholly in the log: {}; complete windows start at {}", reach.log, to_rfc3339(first));
-        refused.push(Refused { range, reason });
+        refused.push(RefusedWindows { range, reason });
     }
     let (from, to) = (asked.start().max(first), asked.end().min(settled));
     if let Some(range) = WindowRange::covering(asked.start().max(first).max(settled), asked.end(), size) {
         let when = to_rfc3339(range.end() + settling_ms(rules));
-        refused.push(Refused { range, reason: format!("the job may still update them: recount after {when}") });
+        refused.push(RefusedWindows { range, reason: format!("the job may still update them: recount after {when}") });
     }
     (WindowRange::covering(from, to, size), refused)
 }

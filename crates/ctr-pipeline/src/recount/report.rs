@@ -5,13 +5,13 @@ use std::fmt;
 
 use ctr_domain::timestamp::to_rfc3339;
 
-use super::plan::Refused;
+use super::plan::RefusedWindows;
 
 /// The result of a recount.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct RecountReport {
     dry_run: bool,
-    refused: Vec<Refused>,
+    refused: Vec<RefusedWindows>,
     windows: usize,
     products: HashSet<Box<str>>,
     rows: usize,
@@ -25,7 +25,7 @@ pub struct Report {
 
 /// How a row of the table compares with the recount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(super) enum RowFinding {
     /// The table did not have it.
     Missing,
     /// Both counts are equal.
@@ -36,8 +36,8 @@ pub(super) enum Finding {
     Larger,
 }
 
-impl Report {
-    pub(super) fn new(dry_run: bool, refused: Vec<Refused>) -> Self {
+impl RecountReport {
+    pub(super) fn new(dry_run: bool, refused: Vec<RefusedWindows>) -> Self {
         Self { dry_run, refused, ..Self::default() }
     }
 
@@ -52,19 +52,19 @@ impl Report {
     }
 
     /// Records a row. `settled`: both logs have passed its window, so the job will not update it again.
-    pub(super) fn note(&mut self, product_id: &str, finding: Finding, settled: bool) {
+    pub(super) fn note(&mut self, product_id: &str, finding: RowFinding, settled: bool) {
         self.rows += 1;
         if !self.products.contains(product_id) {
             self.products.insert(product_id.into());
         }
         match finding {
-            Finding::Missing => self.missing += 1,
-            Finding::Grown => self.grown += 1,
+            RowFinding::Missing => self.missing += 1,
+            RowFinding::Grown => self.grown += 1,
             // While the job still updates the window, the table may include records after the end offsets of the recount.
-            Finding::Larger => self.larger += usize::from(settled),
-            Finding::Same => {}
+            RowFinding::Larger => self.larger += usize::from(settled),
+            RowFinding::Same => {}
         }
-        self.unsettled += usize::from(!settled && matches!(finding, Finding::Missing | Finding::Grown));
+        self.unsettled += usize::from(!settled && matches!(finding, RowFinding::Missing | RowFinding::Grown));
     }
 
     /// Records a row that the table would drop, because its window is older than the table's TTL.
@@ -78,9 +78,9 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for RecountReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Refused { range, reason } in &self.refused {
+        for RefusedWindows { range, reason } in &self.refused {
             let (start, end) = (to_rfc3339(range.start()), to_rfc3339(range.end()));
             writeln!(f, "refused   {start} to {end} ({} windows): {reason}", range.windows().count())?;
         }
@@ -121,11 +121,11 @@ mod tests {
 
     #[test]
     fn the_summary_counts_what_changed() {
-        let mut report = Report::new(true, Vec::new());
+        let mut report = RecountReport::new(true, Vec::new());
         report.note_windows(2);
-        report.note("a", Finding::Missing, true);
-        report.note("a", Finding::Grown, false);
-        report.note("b", Finding::Same, false);
+        report.note("a", RowFinding::Missing, true);
+        report.note("a", RowFinding::Grown, false);
+        report.note("b", RowFinding::Same, false);
         report.note_beyond_retention();
         let text = report.to_string();
         assert!(text.contains("rows      3 would be written: 1 were missing, 1 grew"), "{text}");

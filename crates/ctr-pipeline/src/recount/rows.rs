@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 
 use super::NotUsable;
 use super::plan::Pair;
-use super::report::{Finding, Report};
+use super::report::{RecountReport, RowFinding};
 use crate::config::{ClickHouseConfig, Config};
 use crate::sink::clickhouse::{ClickHouse, Rows, StoredRow};
 use crate::sink::results_table::ColumnType;
@@ -135,7 +135,7 @@ pub(super) fn compare(
     is_wanted: impl Fn(i64) -> bool,
     rules: &Rules,
     drops_until: Option<i64>,
-    report: &mut Report,
+    report: &mut RecountReport,
 ) -> Vec<Bytes> {
     // Rows dropped by the table's TTL are not missing: every recount would write them again, and they would be dropped again.
     let is_kept = |window_end: i64| drops_until.is_none_or(|until| window_end > until);
@@ -166,12 +166,14 @@ pub(super) fn compare(
     chunks
 }
 
-fn judge(stored: Option<Counts>, counted: Counts) -> Finding {
+fn judge(stored: Option<Counts>, counted: Counts) -> RowFinding {
     match stored {
-        None => Finding::Missing,
-        Some(stored) if stored == counted => Finding::Same,
-        Some(stored) if stored.impressions <= counted.impressions && stored.clicks <= counted.clicks => Finding::Grown,
-        Some(_) => Finding::Larger,
+        None => RowFinding::Missing,
+        Some(stored) if stored == counted => RowFinding::Same,
+        Some(stored) if stored.impressions <= counted.impressions && stored.clicks <= counted.clicks => {
+            RowFinding::Grown
+        }
+        Some(_) => RowFinding::Larger,
     }
 }
 
@@ -190,9 +192,9 @@ mod tests {
     #[test]
     fn a_row_is_judged_by_both_counts() {
         let counts = |impressions, clicks| Counts { impressions, clicks };
-        assert_eq!(judge(None, counts(1, 0)), Finding::Missing);
-        assert_eq!(judge(Some(counts(1, 0)), counts(1, 0)), Finding::Same);
-        assert_eq!(judge(Some(counts(1, 0)), counts(1, 1)), Finding::Grown);
-        assert_eq!(judge(Some(counts(1, 2)), counts(9, 1)), Finding::Larger);
+        assert_eq!(judge(None, counts(1, 0)), RowFinding::Missing);
+        assert_eq!(judge(Some(counts(1, 0)), counts(1, 0)), RowFinding::Same);
+        assert_eq!(judge(Some(counts(1, 0)), counts(1, 1)), RowFinding::Grown);
+        assert_eq!(judge(Some(counts(1, 2)), counts(9, 1)), RowFinding::Larger);
     }
 }

@@ -134,12 +134,12 @@ pub enum Refused {
 pub struct DeadLetterSink {
     topic: String,
     config: ClientConfig,
-    line: Mutex<Line>,
+    line: Mutex<SizedProducer>,
     returned: Returned,
 }
 
 /// The producer, and its size limit.
-struct Line {
+struct SizedProducer {
     producer: BaseProducer<LetterContext>,
     /// Maximum bytes of a dead letter, and of a batch: halved when the broker rejects them as too large.
     limit: usize,
@@ -164,7 +164,7 @@ impl DeadLetterSink {
             .set("queue.buffering.max.kbytes", "16384")
             .set("queue.buffering.max.messages", "100000");
         let returned = Returned::default();
-        let line = Mutex::new(Line { producer: connect(&config, MAX_BYTES, &returned)?, limit: MAX_BYTES });
+        let line = Mutex::new(SizedProducer { producer: connect(&config, MAX_BYTES, &returned)?, limit: MAX_BYTES });
         Ok(Self { topic: kafka.dlq_topic.clone(), config, line, returned })
     }
 
@@ -190,7 +190,7 @@ impl DeadLetterSink {
     }
 
     /// Resends returned dead letters; if one was too large, all of them are cut and sent in smaller batches.
-    fn send_returned(&self, line: &mut Line) {
+    fn send_returned(&self, line: &mut SizedProducer) {
         let returned = std::mem::take(&mut *self.returned.lock().unwrap_or_else(PoisonError::into_inner));
         if returned.iter().any(|in_flight| in_flight.limit == line.limit) {
             self.halve(line);
@@ -211,11 +211,11 @@ impl DeadLetterSink {
     }
 
     /// Halves the limit for dead letters and batches. Those in flight are returned and sent again.
-    fn halve(&self, line: &mut Line) {
+    fn halve(&self, line: &mut SizedProducer) {
         let limit = (line.limit / 2).max(MIN_LIMIT);
         tracing::warn!(topic = self.topic, bytes = limit, "dead letters are too large for their topic; cutting them");
         match connect(&self.config, limit, &self.returned) {
-            Ok(producer) => *line = Line { producer, limit },
+            Ok(producer) => *line = SizedProducer { producer, limit },
             Err(error) => tracing::error!(%error, "cannot create a new producer for dead letters; keeping the old one"),
         }
     }
@@ -230,7 +230,7 @@ impl DeadLetterSink {
         self.send_on(&mut line, letter, reply)
     }
 
-    fn send_on(&self, line: &mut Line, letter: Box<Letter>, reply: &Sender<Receipt>) -> Result<(), Refused> {
+    fn send_on(&self, line: &mut SizedProducer, letter: Box<Letter>, reply: &Sender<Receipt>) -> Result<(), Refused> {
         let letter = fitted(letter, line.limit);
         let (key, payload) = (letter.key.clone(), letter.payload.clone());
         let in_flight = Box::new(InFlight { letter, reply: reply.clone(), limit: line.limit });

@@ -27,7 +27,7 @@ pub(crate) const MAX_KEY_BYTES: usize = 16_384;
 
 /// The record that cannot be counted, and its position in the log.
 #[derive(Debug, Clone)]
-pub struct Origin<'a> {
+pub struct RecordOrigin<'a> {
     /// Impressions or clicks, in the original's wording.
     pub source: &'static str,
     /// Its topic.
@@ -44,7 +44,7 @@ pub struct Origin<'a> {
     pub headers: Vec<(Cow<'a, str>, Option<&'a [u8]>)>,
 }
 
-impl Origin<'_> {
+impl RecordOrigin<'_> {
     /// The dead letter that the record claims to be redriven from. Anyone can write such a header: it is reported, and no
     /// decision depends on it.
     fn redriven_from(&self) -> Option<String> {
@@ -56,7 +56,7 @@ impl Origin<'_> {
 /// The JSON object. The first eight fields are the original's; the others are ours.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Record<'a> {
+struct LetterRecord<'a> {
     source: Cow<'a, str>,
     raw_topic: Cow<'a, str>,
     error_code: Cow<'a, str>,
@@ -103,11 +103,11 @@ fn is_false(value: &bool) -> bool {
 /// Encodes a dead letter of at most [`MAX_BYTES`]. Only the beginning of a record that does not fit is kept; the dead letter is
 /// then marked `truncated`, with the original `rawLength` or `keyLength`, or the number of `headersDropped`.
 #[must_use]
-pub fn encode(origin: &Origin<'_>, reason: &DeadLetterReason) -> Vec<u8> {
+pub fn encode(origin: &RecordOrigin<'_>, reason: &DeadLetterReason) -> Vec<u8> {
     encode_at(origin, reason, Utc::now().timestamp_millis())
 }
 
-fn encode_at(origin: &Origin<'_>, reason: &DeadLetterReason, created_at: i64) -> Vec<u8> {
+fn encode_at(origin: &RecordOrigin<'_>, reason: &DeadLetterReason, created_at: i64) -> Vec<u8> {
     let whole = origin.payload.map_or(0, <[u8]>::len);
     let mut keep = whole.min(MAX_BYTES);
     loop {
@@ -120,13 +120,18 @@ fn encode_at(origin: &Origin<'_>, reason: &DeadLetterReason, created_at: i64) ->
     }
 }
 
-fn record<'a>(origin: &'a Origin<'_>, reason: &'a DeadLetterReason, created_at: i64, keep: usize) -> Record<'a> {
+fn record<'a>(
+    origin: &'a RecordOrigin<'_>,
+    reason: &'a DeadLetterReason,
+    created_at: i64,
+    keep: usize,
+) -> LetterRecord<'a> {
     let raw = origin.payload.map(|payload| text(payload, keep));
     let key = origin.key.map(|key| text(key, MAX_KEY_BYTES));
     let (headers, headers_dropped) = headers::bounded(&origin.headers, MAX_HEADER_BYTES);
     let raw_length = origin.payload.map(<[u8]>::len).filter(|length| keep < *length);
     let key_length = origin.key.map(<[u8]>::len).filter(|length| MAX_KEY_BYTES < *length);
-    Record {
+    LetterRecord {
         source: origin.source.into(),
         raw_topic: origin.topic.into(),
         error_code: original_code(reason).into(),
@@ -153,7 +158,7 @@ fn record<'a>(origin: &'a Origin<'_>, reason: &'a DeadLetterReason, created_at: 
     }
 }
 
-fn to_json(record: &Record<'_>) -> Vec<u8> {
+fn to_json(record: &LetterRecord<'_>) -> Vec<u8> {
     let mut json = Vec::with_capacity(1_024);
     let written = serde_json::to_writer(&mut json, record);
     debug_assert!(written.is_ok(), "strings and numbers always serialize, and a vector takes all bytes: {written:?}");

@@ -149,7 +149,7 @@ impl Attempts {
 
 /// Chunks that are inserted together.
 #[derive(Default)]
-struct Batch {
+struct InsertBatch {
     receipts: Vec<(TaskId, u64, Sender<Receipt>)>,
     chunks: Vec<Bytes>,
     shown_first: Vec<i64>,
@@ -157,7 +157,7 @@ struct Batch {
     bytes: usize,
 }
 
-impl Batch {
+impl InsertBatch {
     fn push(&mut self, chunk: RowChunk) {
         self.rows += chunk.rows;
         self.bytes += chunk.bytes.len();
@@ -189,7 +189,7 @@ impl Writer {
     }
 
     /// Counts acknowledged rows that are older than the table's TTL: ClickHouse's next merge drops them.
-    fn count_what_is_dropped(&mut self, batch: &Batch) {
+    fn count_what_is_dropped(&mut self, batch: &InsertBatch) {
         let now = now_ms();
         let dropped = self.retention.dropped(batch.chunks.iter().map(|chunk| &chunk[..]), now);
         if dropped > 0 && self.state.rows_beyond_retention() == 0 {
@@ -203,10 +203,10 @@ impl Writer {
     }
 
     /// The next chunks to insert together: bounded in rows and bytes, at the [`Pace`] of the batch interval.
-    async fn next_batch(&mut self) -> Option<Batch> {
+    async fn next_batch(&mut self) -> Option<InsertBatch> {
         let first = self.first_chunk().await?;
         let due = self.pace.due(first.handed_over);
-        let mut batch = Batch::default();
+        let mut batch = InsertBatch::default();
         batch.push(first);
         while batch.rows < self.config.batch_size && batch.bytes < self.config.max_batch_bytes {
             let Ok(Some(chunk)) = tokio::time::timeout_at(due.into(), self.chunks.recv()).await else { break };
@@ -264,7 +264,7 @@ impl Writer {
     }
 
     /// Sends a batch until it is acknowledged, without a limit of attempts.
-    async fn write(&mut self, batch: &Batch) {
+    async fn write(&mut self, batch: &InsertBatch) {
         let mut backoff = Backoff::new(self.config.backoff_min, self.config.backoff_max);
         let mut patience = Patience::new(self.config.request_timeout);
         let mut attempts = Attempts::new(batch.rows);
@@ -303,7 +303,7 @@ impl Writer {
         })
     }
 
-    fn acknowledge(&mut self, batch: Batch) {
+    fn acknowledge(&mut self, batch: InsertBatch) {
         self.count_what_is_dropped(&batch);
         self.state.acknowledged(batch.rows, batch.bytes, &batch.shown_first);
         for (task, number, reply) in batch.receipts {

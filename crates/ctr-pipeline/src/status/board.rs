@@ -11,12 +11,12 @@ const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The statuses of all workers of a process.
 #[derive(Debug)]
 pub struct WorkerBoard {
-    places: Vec<Mutex<Place>>,
+    places: Vec<Mutex<WorkerPlace>>,
 }
 
 /// The entry of one worker.
 #[derive(Debug, Clone, Default)]
-pub struct Place {
+pub struct WorkerPlace {
     /// Its last status; `None` if it has not started, or has ended.
     pub status: Option<WorkerStatus>,
     /// Totals of its earlier runs.
@@ -27,7 +27,7 @@ pub struct Place {
     pub last_failure: Option<(Instant, String)>,
 }
 
-impl Place {
+impl WorkerPlace {
     /// Totals of all runs of the worker.
     #[must_use]
     pub fn totals(&self) -> WorkerTotals {
@@ -77,21 +77,21 @@ impl WorkerBoard {
         }
     }
 
-    fn place(&self, worker: usize) -> Option<MutexGuard<'_, Place>> {
+    fn place(&self, worker: usize) -> Option<MutexGuard<'_, WorkerPlace>> {
         self.places.get(worker).map(|place| place.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// All workers as they are now.
     #[must_use]
-    pub fn read(&self) -> Vec<Place> {
+    pub fn read(&self) -> Vec<WorkerPlace> {
         self.places.iter().map(|place| place.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
     }
 }
 
 /// Why workers are not ready: empty if each has its partitions and has passed their positions.
 #[must_use]
-pub fn obstacles(places: &[Place]) -> Vec<String> {
-    let obstacle = |(number, place): (usize, &Place)| match &place.status {
+pub fn obstacles(places: &[WorkerPlace]) -> Vec<String> {
+    let obstacle = |(number, place): (usize, &WorkerPlace)| match &place.status {
         None => Some(format!("worker {number} is starting")),
         Some(status) if !status.joined => Some(format!("worker {number} is waiting for its partitions")),
         Some(status) if status.replaying > 0 => {
@@ -105,9 +105,9 @@ pub fn obstacles(places: &[Place]) -> Vec<String> {
 
 /// Workers that have started, and have had no heartbeat for a minute.
 #[must_use]
-pub fn stuck(places: &[Place]) -> Vec<usize> {
+pub fn stuck(places: &[WorkerPlace]) -> Vec<usize> {
     let is_stuck =
-        |place: &Place| place.status.as_ref().is_some_and(|status| status.seen.elapsed() > HEARTBEAT_TIMEOUT);
+        |place: &WorkerPlace| place.status.as_ref().is_some_and(|status| status.seen.elapsed() > HEARTBEAT_TIMEOUT);
     places.iter().enumerate().filter(|(_, place)| is_stuck(place)).map(|(number, _)| number).collect()
 }
 

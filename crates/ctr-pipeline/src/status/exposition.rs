@@ -3,9 +3,9 @@
 use prometheus::proto;
 use prometheus::{Encoder as _, TEXT_FORMAT, TextEncoder};
 
-use super::metrics::{Kind, METRICS, Metric, Reading};
+use super::metrics::{METRICS, Metric, MetricKind, Reading};
 use super::process::{self, ProcessMetric};
-use super::report::Report;
+use super::report::StatusReport;
 use crate::histogram::Histogram;
 
 /// The content type of the response.
@@ -15,7 +15,7 @@ pub const CONTENT_TYPE: &str = TEXT_FORMAT;
 ///
 /// # Errors
 /// If the encoder refuses a name, which a test prevents.
-pub fn expose(report: &Report) -> prometheus::Result<Vec<u8>> {
+pub fn expose(report: &StatusReport) -> prometheus::Result<Vec<u8>> {
     let mut families: Vec<proto::MetricFamily> = METRICS.iter().map(|metric| family(metric, report)).collect();
     // The encoder refuses a family that has no values.
     families.retain(|family| !family.get_metric().is_empty());
@@ -25,7 +25,7 @@ pub fn expose(report: &Report) -> prometheus::Result<Vec<u8>> {
     Ok(text)
 }
 
-fn family(metric: &Metric, report: &Report) -> proto::MetricFamily {
+fn family(metric: &Metric, report: &StatusReport) -> proto::MetricFamily {
     let mut family = empty_family(metric.name, metric.help, metric.kind);
     family.set_metric(match metric.read(report) {
         Reading::Histogram(histogram) => vec![histogram_value(&histogram)],
@@ -42,19 +42,19 @@ fn process_family(metric: &ProcessMetric) -> proto::MetricFamily {
     family
 }
 
-fn empty_family(name: &str, help: &str, kind: Kind) -> proto::MetricFamily {
+fn empty_family(name: &str, help: &str, kind: MetricKind) -> proto::MetricFamily {
     let mut family = proto::MetricFamily::default();
     family.set_name(name.to_owned());
     family.set_help(help.to_owned());
     family.set_field_type(match kind {
-        Kind::Counter => proto::MetricType::COUNTER,
-        Kind::Gauge => proto::MetricType::GAUGE,
-        Kind::Histogram => proto::MetricType::HISTOGRAM,
+        MetricKind::Counter => proto::MetricType::COUNTER,
+        MetricKind::Gauge => proto::MetricType::GAUGE,
+        MetricKind::Histogram => proto::MetricType::HISTOGRAM,
     });
     family
 }
 
-fn sample(kind: Kind, names: &[&str], labels: Vec<String>, value: f64) -> proto::Metric {
+fn sample(kind: MetricKind, names: &[&str], labels: Vec<String>, value: f64) -> proto::Metric {
     let pair = |(name, value): (&&str, String)| {
         let mut pair = proto::LabelPair::default();
         pair.set_name((*name).to_owned());
@@ -62,7 +62,7 @@ fn sample(kind: Kind, names: &[&str], labels: Vec<String>, value: f64) -> proto:
         pair
     };
     let mut sample = proto::Metric::from_label(names.iter().zip(labels).map(pair).collect());
-    if kind == Kind::Counter {
+    if kind == MetricKind::Counter {
         let mut counter = proto::Counter::default();
         counter.set_value(value);
         sample.set_counter(counter);

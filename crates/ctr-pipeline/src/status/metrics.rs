@@ -3,10 +3,10 @@
 
 mod metric;
 
-pub use metric::{Kind, Metric, Reading, Samples};
+pub use metric::{Metric, MetricKind, Reading, Samples};
 use metric::{by, counter, gauge, histogram};
 
-use super::report::Report;
+use super::report::StatusReport;
 use crate::sink::clickhouse::ClickHouseError;
 
 const PARTITION: &[&str] = &["topic", "partition"];
@@ -15,7 +15,7 @@ const PARTITION: &[&str] = &["topic", "partition"];
 pub const METRICS: &[Metric] = &[
     by(
         &["version", "instance_id"],
-        Kind::Gauge,
+        MetricKind::Gauge,
         "ctr_build_info",
         "Always 1; the labels are the version and the instance ID.",
         |report, samples| {
@@ -28,14 +28,14 @@ pub const METRICS: &[Metric] = &[
         |report| Some(flag(report.ready)),
     ),
     gauge("ctr_uptime_seconds", "Time since the process started.", |report| Some(report.uptime_seconds)),
-    by(&["topic"], Kind::Counter, "ctr_records_consumed_total", "Records read.", |report, samples| {
+    by(&["topic"], MetricKind::Counter, "ctr_records_consumed_total", "Records read.", |report, samples| {
         for topic in &report.ledger_by_topic {
             samples.add(&[&topic.topic], count(topic.ledger.consumed));
         }
     }),
     by(
         &["topic", "outcome"],
-        Kind::Counter,
+        MetricKind::Counter,
         "ctr_records_total",
         "Records by outcome: counted, duplicate, too_late, rejected, replayed. The sum is the number of records consumed.",
         records_by_outcome,
@@ -45,12 +45,12 @@ pub const METRICS: &[Metric] = &[
         "Records that the ledger does not account for; anything but 0 is a defect.",
         |report| Some(signed(report.ledger.difference)),
     ),
-    by(PARTITION, Kind::Gauge, "ctr_partition_position_offset", "The next offset to read.", |report, samples| {
+    by(PARTITION, MetricKind::Gauge, "ctr_partition_position_offset", "The next offset to read.", |report, samples| {
         each_partition(report, samples, |partition| Some(signed(partition.position)));
     }),
     by(
         PARTITION,
-        Kind::Gauge,
+        MetricKind::Gauge,
         "ctr_partition_low_offset",
         "The committed offset: the first record of any open window.",
         |report, samples| {
@@ -59,7 +59,7 @@ pub const METRICS: &[Metric] = &[
     ),
     by(
         PARTITION,
-        Kind::Gauge,
+        MetricKind::Gauge,
         "ctr_partition_end_offset",
         "The offset that the next record of the log will get, as last reported by the broker.",
         |report, samples| {
@@ -68,28 +68,28 @@ pub const METRICS: &[Metric] = &[
     ),
     by(
         PARTITION,
-        Kind::Gauge,
+        MetricKind::Gauge,
         "ctr_partition_lag_records",
         "Records not read yet: end offset minus position. Kafka's tools measure from the low offset instead.",
         |report, samples| each_partition(report, samples, |partition| partition.lag_records.map(signed)),
     ),
     by(
         PARTITION,
-        Kind::Gauge,
+        MetricKind::Gauge,
         "ctr_partition_held_back_records",
         "Records in the log that cannot be read yet because of an open transaction.",
         |report, samples| each_partition(report, samples, |partition| partition.held_back_records.map(signed)),
     ),
     by(
         PARTITION,
-        Kind::Gauge,
+        MetricKind::Gauge,
         "ctr_partition_lag_seconds",
         "Age of the newest event time read, by the wall clock, while there are unread records; 0 if everything has been read.",
         |report, samples| each_partition(report, samples, |partition| partition.lag_seconds),
     ),
     by(
         PARTITION,
-        Kind::Gauge,
+        MetricKind::Gauge,
         "ctr_partition_watermark_timestamp_seconds",
         "Event time below which no more events are expected.",
         |report, samples| {
@@ -100,7 +100,7 @@ pub const METRICS: &[Metric] = &[
     ),
     by(
         PARTITION,
-        Kind::Gauge,
+        MetricKind::Gauge,
         "ctr_partition_idle",
         "1 while the partition is idle at its end and does not hold back any firing.",
         |report, samples| {
@@ -109,7 +109,7 @@ pub const METRICS: &[Metric] = &[
     ),
     by(
         &["topic", "partition", "reason"],
-        Kind::Gauge,
+        MetricKind::Gauge,
         "ctr_partition_waiting",
         "1 while the partition is not read, by reason: sink_unavailable, sink_full, dead_letters, dead_letters_full, drift, unreadable, stopping.",
         |report, samples| {
@@ -123,7 +123,7 @@ pub const METRICS: &[Metric] = &[
     ),
     by(
         &["reason"],
-        Kind::Counter,
+        MetricKind::Counter,
         "ctr_pause_seconds_total",
         "Time in which workers did not read, by reason.",
         |report, samples| {
@@ -140,7 +140,7 @@ pub const METRICS: &[Metric] = &[
     gauge("ctr_open_windows", "Windows that are open.", |report| Some(size(report.open_windows))),
     by(
         &["firing"],
-        Kind::Counter,
+        MetricKind::Counter,
         "ctr_window_firings_total",
         "Windows fired: on_time for the first time in a task's life, late for a change after that.",
         |report, samples| {
@@ -172,7 +172,7 @@ pub const METRICS: &[Metric] = &[
     }),
     by(
         &["reason"],
-        Kind::Gauge,
+        MetricKind::Gauge,
         "ctr_sink_failing",
         "1 for the reason why ClickHouse does not accept rows, 0 for the others.",
         |report, samples| {
@@ -200,7 +200,7 @@ pub const METRICS: &[Metric] = &[
     ),
     by(
         &["outcome"],
-        Kind::Counter,
+        MetricKind::Counter,
         "ctr_checkpoints_total",
         "Commits: completed, or failed (no response, or refused).",
         |report, samples| {
@@ -220,7 +220,7 @@ pub const METRICS: &[Metric] = &[
     ),
     by(
         &["code"],
-        Kind::Counter,
+        MetricKind::Counter,
         "ctr_dead_letters_total",
         "Records that were not counted, by the code of their dead letter.",
         |report, samples| {
@@ -257,7 +257,7 @@ pub const METRICS: &[Metric] = &[
     }),
     by(
         &["log"],
-        Kind::Counter,
+        MetricKind::Counter,
         "ctr_log_lines_lost_total",
         "Log lines dropped because their reader was too slow (console, file), or not written because the disk was full (unwritten).",
         |report, samples| {
@@ -287,17 +287,17 @@ pub const METRICS: &[Metric] = &[
 ];
 
 /// The standard process metrics of Prometheus clients (on Linux): name, type, meaning.
-pub const PROCESS_METRICS: &[(&str, Kind, &str)] = &[
-    ("process_cpu_seconds_total", Kind::Counter, "CPU time of the process, user and system."),
-    ("process_max_fds", Kind::Gauge, "File descriptors that it may open."),
-    ("process_open_fds", Kind::Gauge, "File descriptors that are open."),
-    ("process_resident_memory_bytes", Kind::Gauge, "Memory in use."),
-    ("process_start_time_seconds", Kind::Gauge, "When it began."),
-    ("process_threads", Kind::Gauge, "Threads of the operating system."),
-    ("process_virtual_memory_bytes", Kind::Gauge, "Address space in use."),
+pub const PROCESS_METRICS: &[(&str, MetricKind, &str)] = &[
+    ("process_cpu_seconds_total", MetricKind::Counter, "CPU time of the process, user and system."),
+    ("process_max_fds", MetricKind::Gauge, "File descriptors that it may open."),
+    ("process_open_fds", MetricKind::Gauge, "File descriptors that are open."),
+    ("process_resident_memory_bytes", MetricKind::Gauge, "Memory in use."),
+    ("process_start_time_seconds", MetricKind::Gauge, "When it began."),
+    ("process_threads", MetricKind::Gauge, "Threads of the operating system."),
+    ("process_virtual_memory_bytes", MetricKind::Gauge, "Address space in use."),
 ];
 
-fn records_by_outcome(report: &Report, samples: &mut Samples) {
+fn records_by_outcome(report: &StatusReport, samples: &mut Samples) {
     for topic in &report.ledger_by_topic {
         let ledger = &topic.ledger;
         let outcomes = [
@@ -313,7 +313,11 @@ fn records_by_outcome(report: &Report, samples: &mut Samples) {
     }
 }
 
-fn each_partition(report: &Report, samples: &mut Samples, value: fn(&super::report::PartitionReport) -> Option<f64>) {
+fn each_partition(
+    report: &StatusReport,
+    samples: &mut Samples,
+    value: fn(&super::report::PartitionReport) -> Option<f64>,
+) {
     for partition in &report.partitions {
         if let Some(value) = value(partition) {
             samples.add(&[&partition.topic, &partition.partition.to_string()], value);

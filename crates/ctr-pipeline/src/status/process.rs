@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use super::metrics::Kind;
+use super::metrics::MetricKind;
 
 /// Ticks per second of the times in `/proc/self/stat`: `USER_HZ`, which is 100 on every Linux architecture we build
 /// for.
@@ -14,7 +14,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(super) struct ProcessMetric {
     pub(super) name: &'static str,
     pub(super) help: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: MetricKind,
     pub(super) value: f64,
 }
 
@@ -43,7 +43,7 @@ fn of_texts(stat: &str, status: &str, system: &str) -> Vec<ProcessMetric> {
     // Numbering of proc(5), which counts from the process ID: utime 14, stime 15, starttime 22.
     let field = |number: usize| fields.get(number - 3).copied();
     let kibibytes = |name| number_after(status, name).map(|value| value * 1024.0);
-    let counter = |name, help, value| ProcessMetric { name, help, kind: Kind::Counter, value };
+    let counter = |name, help, value| ProcessMetric { name, help, kind: MetricKind::Counter, value };
     [
         field(14).zip(field(15)).map(|(user, system)| {
             let seconds = (user + system) / TICKS_PER_SECOND;
@@ -74,7 +74,7 @@ fn number_after(text: &str, word: &str) -> Option<f64> {
 }
 
 fn gauge(name: &'static str, help: &'static str, value: f64) -> ProcessMetric {
-    ProcessMetric { name, help, kind: Kind::Gauge, value }
+    ProcessMetric { name, help, kind: MetricKind::Gauge, value }
 }
 
 /// Exact up to 2^53.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use ctr_domain::timestamp::to_rfc3339;
 use serde::Serialize;
 
-use super::board::{self, Place, WorkerBoard};
+use super::board::{self, WorkerBoard, WorkerPlace};
 use super::snapshot::WorkerTotals;
 use crate::config::{Config, SettingRow};
 use crate::histogram::{Histogram, Quantiles};
@@ -88,7 +88,7 @@ pub enum State {
 /// The state of the process at one moment.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct StatusReport {
     /// The time, epoch ms.
     pub at: i64,
     /// The version of the binary.
@@ -149,7 +149,7 @@ pub struct Report {
     pub visitors_turned_away: u64,
 }
 
-impl Report {
+impl StatusReport {
     /// The current report.
     #[must_use]
     pub fn take(sources: &StatusSources) -> Self {
@@ -199,7 +199,7 @@ impl Report {
 }
 
 /// Everything that prevents the process from being ready.
-fn obstacles(places: &[Place], sink: &SinkReport) -> Vec<String> {
+fn obstacles(places: &[WorkerPlace], sink: &SinkReport) -> Vec<String> {
     let mut obstacles = board::obstacles(places);
     if !sink.available {
         let why = sink.last_error.as_ref().map_or("not asked yet", |error| error.error.as_str());
@@ -210,7 +210,7 @@ fn obstacles(places: &[Place], sink: &SinkReport) -> Vec<String> {
 
 /// The state and the sentences that explain it. The worst condition determines the state.
 fn judge(
-    places: &[Place],
+    places: &[WorkerPlace],
     obstacles: Vec<String>,
     sink: &SinkReport,
     ledger: &LedgerReport,

@@ -9,7 +9,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::report::{Report, StatusSources};
+use super::report::{StatusReport, StatusSources};
 use super::visitors::Visitors;
 use super::{board, exposition, page};
 use crate::config::StatusConfig;
@@ -65,7 +65,7 @@ async fn healthz(State(sources): State<StatusSources>) -> (StatusCode, Json<Valu
 
 /// 200 while partitions are assigned, their replay is finished, and ClickHouse acknowledges rows.
 async fn readyz(State(sources): State<StatusSources>) -> (StatusCode, Json<Value>) {
-    let report = Report::take(&sources);
+    let report = StatusReport::take(&sources);
     if report.ready {
         (StatusCode::OK, Json(json!({ "status": "ready" })))
     } else {
@@ -75,20 +75,20 @@ async fn readyz(State(sources): State<StatusSources>) -> (StatusCode, Json<Value
 
 /// Prometheus's text format.
 async fn metrics(State(sources): State<StatusSources>) -> Response {
-    match exposition::expose(&Report::take(&sources)) {
+    match exposition::expose(&StatusReport::take(&sources)) {
         Ok(text) => ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
 /// The whole status of the process, without the settings.
-async fn status(State(sources): State<StatusSources>) -> Json<Report> {
-    Json(Report::take(&sources))
+async fn status(State(sources): State<StatusSources>) -> Json<StatusReport> {
+    Json(StatusReport::take(&sources))
 }
 
 /// The partitions read here, and the logs of all topics.
 async fn partitions(State(sources): State<StatusSources>) -> Json<Value> {
-    let report = Report::take(&sources);
+    let report = StatusReport::take(&sources);
     Json(
         json!({ "at": report.at, "lag": report.lag, "partitions": report.partitions, "topics": report.topics, "group": report.group }),
     )
@@ -96,13 +96,13 @@ async fn partitions(State(sources): State<StatusSources>) -> Json<Value> {
 
 /// The last checkpoints.
 async fn checkpoints(State(sources): State<StatusSources>) -> Json<Value> {
-    let report = Report::take(&sources);
+    let report = StatusReport::take(&sources);
     Json(json!({ "at": report.at, "checkpoints": report.checkpoints, "workers": report.workers }))
 }
 
 /// Dead letters by code, and the last ones.
 async fn dead_letters(State(sources): State<StatusSources>) -> Json<Value> {
-    let report = Report::take(&sources);
+    let report = StatusReport::take(&sources);
     Json(json!({ "at": report.at, "deadLetters": report.dead_letters }))
 }
 

@@ -8,7 +8,7 @@ use ctr_domain::side::Side;
 use super::{Worker, WorkerError};
 use crate::crash_point::crash_point;
 use crate::sink::dead_letter::Letter;
-use crate::sink::dead_letter_record::{Origin, encode, message};
+use crate::sink::dead_letter_record::{RecordOrigin, encode, message};
 use crate::source::assignment::Topics;
 use crate::source::batch::{Entry, Record};
 use crate::source::partition_error;
@@ -87,8 +87,8 @@ impl Worker {
     }
 }
 
-fn origin<'a>(side: Side, partition: i32, record: &Record<'a>, topics: &'a Topics) -> Origin<'a> {
-    Origin {
+fn origin<'a>(side: Side, partition: i32, record: &Record<'a>, topics: &'a Topics) -> RecordOrigin<'a> {
+    RecordOrigin {
         source: match side {
             Side::Impressions => "Impression",
             Side::Clicks => "Click",
@@ -102,7 +102,7 @@ fn origin<'a>(side: Side, partition: i32, record: &Record<'a>, topics: &'a Topic
     }
 }
 
-fn recent_letter(origin: &Origin<'_>, reason: &DeadLetterReason) -> RecentLetter {
+fn recent_letter(origin: &RecordOrigin<'_>, reason: &DeadLetterReason) -> RecentLetter {
     RecentLetter {
         read_at: now_ms(),
         topic: origin.topic.to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::difference::{Difference, Differences, Kind, counts, row_place};
+use super::difference::{Difference, DifferenceKind, Differences, counts, row_place};
 use super::letter_topic::LetterTopic;
 use super::tables::{Row, WindowSum};
 use super::topic_count::TopicCount;
@@ -223,7 +223,7 @@ impl Comparison {
             self.differences.in_open_windows += 1;
         }
         self.differences.push(|| Difference {
-            kind: Kind::Row,
+            kind: DifferenceKind::Row,
             place: row_place(product, start, partition),
             expected: expected.show(),
             found: found.map_or_else(|| "no row".to_owned(), counts),
@@ -249,7 +249,7 @@ impl Comparison {
             return;
         }
         self.differences.push(|| Difference {
-            kind: Kind::Window,
+            kind: DifferenceKind::Window,
             place: format!("ctr_windows  {}", time(start)),
             expected: format!("{} in total, as in ctr_results_raw", counts(expected)),
             found: format!("{}, {surplus} surplus rows", counts(found)),
@@ -299,6 +299,6 @@ impl Comparison {
             Mismatch::Unexpected(letter) => (letter, none(), letter.code.name().to_owned()),
         };
         let (place, note) = (place(letter.offset), Some(letter.code.meaning()));
-        self.differences.push(|| Difference { kind: Kind::Letter, place, expected, found, note });
+        self.differences.push(|| Difference { kind: DifferenceKind::Letter, place, expected, found, note });
     }
 }

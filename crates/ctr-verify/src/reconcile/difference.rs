@@ -9,7 +9,7 @@ use crate::time;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Difference {
     /// The kind of the difference.
-    pub(super) kind: Kind,
+    pub(super) kind: DifferenceKind,
     /// The location: product, window and partition; or topic, partition and offset.
     pub(super) place: String,
     /// The value according to the log.
@@ -24,7 +24,7 @@ pub(super) struct Difference {
 /// The kind of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Kind {
+pub(super) enum DifferenceKind {
     /// A row of `ctr_results_raw`.
     Row,
     /// A window of `ctr_windows`.
@@ -33,7 +33,7 @@ pub(super) enum Kind {
     Letter,
 }
 
-impl Kind {
+impl DifferenceKind {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Row => "row",

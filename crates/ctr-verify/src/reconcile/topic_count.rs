@@ -9,7 +9,7 @@ use ctr_pipeline::config::KafkaConfig;
 use rdkafka::Message as _;
 
 use crate::count::{Known, LogCount, Record, Rules};
-use crate::topic_reader::{Progress, TopicReader};
+use crate::topic_reader::{ReadProgress, TopicReader};
 
 /// The dead letter or the row of a record younger than this may still be in flight.
 const UNDER_WAY_MS: i64 = 10_000;
@@ -95,7 +95,7 @@ impl TopicCount {
     }
 
     /// How far a partition was read; `None` if the topic does not have it.
-    pub(super) fn progress(&self, partition: usize) -> Option<&Progress> {
+    pub(super) fn progress(&self, partition: usize) -> Option<&ReadProgress> {
         self.reader.partitions.get(partition)
     }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{Record, beginning, to_json};
+use super::{LetterRecord, beginning, to_json};
 
 /// Cuts an encoded dead letter to at most `limit` bytes if possible: first the record's value, then its headers, its key, and
 /// the record's quotation in the message. Topic, partition, offset, code and lengths are always kept, so a dead letter is never
@@ -15,7 +15,7 @@ pub fn cut(letter: Vec<u8>, limit: usize) -> Vec<u8> {
     if letter.len() <= limit {
         return letter;
     }
-    let Ok(mut record) = serde_json::from_slice::<Record<'_>>(&letter) else { return letter };
+    let Ok(mut record) = serde_json::from_slice::<LetterRecord<'_>>(&letter) else { return letter };
     record.truncated = true;
     let mut encoded = shorten_value(&mut record, limit);
     if encoded.len() > limit && !record.headers.is_empty() {
@@ -38,7 +38,7 @@ pub fn cut(letter: Vec<u8>, limit: usize) -> Vec<u8> {
 }
 
 /// Cuts the value until the dead letter fits or the value is empty.
-fn shorten_value(record: &mut Record<'_>, limit: usize) -> Vec<u8> {
+fn shorten_value(record: &mut LetterRecord<'_>, limit: usize) -> Vec<u8> {
     let is_base64 = record.raw_encoding == "base64";
     if let Some(data) = &record.raw_data {
         record.raw_length = record.raw_length.or(Some(length(data, is_base64)));

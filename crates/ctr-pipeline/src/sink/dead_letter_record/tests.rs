@@ -4,8 +4,8 @@ use ctr_domain::event::Event;
 use ctr_domain::window::Window;
 use serde_json::{Value, json};
 
-fn origin(payload: Option<&[u8]>) -> Origin<'_> {
-    Origin {
+fn origin(payload: Option<&[u8]>) -> RecordOrigin<'_> {
+    RecordOrigin {
         source: "Click",
         topic: "clicks",
         partition: 3,
@@ -20,13 +20,13 @@ fn reason(payload: Option<&[u8]>) -> DeadLetterReason {
     DeadLetterReason::Rejected(Event::parse(payload).unwrap_err())
 }
 
-fn encoded(origin: &Origin<'_>) -> Vec<u8> {
+fn encoded(origin: &RecordOrigin<'_>) -> Vec<u8> {
     let bytes = encode(origin, &reason(origin.payload));
     assert!(bytes.len() <= MAX_BYTES, "{}", bytes.len());
     bytes
 }
 
-fn letter_of(origin: &Origin<'_>) -> Value {
+fn letter_of(origin: &RecordOrigin<'_>) -> Value {
     serde_json::from_slice(&encoded(origin)).unwrap()
 }
 
@@ -78,7 +78,7 @@ fn what_does_not_fit_is_cut_and_says_so() {
 #[test]
 fn a_key_of_any_size_is_cut_and_says_so() {
     for key in [vec![b'k'; 990_000], vec![0xff; 990_000], vec![1; 990_000]] {
-        let value = letter_of(&Origin { key: Some(&key), ..origin(Some(b"not json")) });
+        let value = letter_of(&RecordOrigin { key: Some(&key), ..origin(Some(b"not json")) });
         assert_eq!((&value["truncated"], &value["keyLength"]), (&json!(true), &json!(990_000)));
         assert_eq!(value["rawData"], json!("not json"));
         assert!(letter_key(&key).len() <= MAX_KEY_BYTES);
@@ -90,14 +90,14 @@ fn a_key_of_any_size_is_cut_and_says_so() {
 fn all_of_a_record_at_once_may_be_hostile() {
     let hostile = vec![1u8; 990_000];
     let headers = vec![("\u{1}".repeat(10_000).into(), Some(&hostile[..100])); 50];
-    encoded(&Origin { key: Some(&hostile), headers, ..origin(Some(&hostile)) });
+    encoded(&RecordOrigin { key: Some(&hostile), headers, ..origin(Some(&hostile)) });
 }
 
 #[test]
 fn a_letter_can_be_cut_to_what_its_topic_takes() {
     for payload in [vec![b'x'; 300_000], vec![0xff; 300_000], vec![1; 300_000]] {
         let headers = vec![("traceparent".into(), Some(&b"00-1-2-01"[..]))];
-        let whole = encoded(&Origin { key: Some(&[0xff; 20_000]), headers, ..origin(Some(&payload)) });
+        let whole = encoded(&RecordOrigin { key: Some(&[0xff; 20_000]), headers, ..origin(Some(&payload)) });
         for limit in [200_000, 50_000, 5_000, 1_000] {
             let smaller = cut(whole.clone(), limit);
             assert!(smaller.len() <= limit, "{} of {limit}", smaller.len());
@@ -122,7 +122,7 @@ fn a_letter_can_be_cut_to_what_its_topic_takes() {
 #[test]
 fn a_letter_about_a_copy_names_its_origin_and_a_made_up_header_makes_no_copy() {
     let with = |header: &'static [u8]| {
-        letter_of(&Origin { headers: vec![(HEADER.into(), Some(header))], ..origin(Some(b"{")) })
+        letter_of(&RecordOrigin { headers: vec![(HEADER.into(), Some(header))], ..origin(Some(b"{")) })
     };
     let copy = with(b"clicks/3/9/INVALID_JSON");
     assert_eq!(copy["redrivenFrom"], json!("clicks/3/9/INVALID_JSON"));

@@ -1,11 +1,11 @@
 //! One metric: its name, type, labels and meaning, and how its values are read from a report.
 
 use crate::histogram::Histogram;
-use crate::status::report::Report;
+use crate::status::report::StatusReport;
 
 /// The type of a metric in Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// Only grows while the process lives.
     Counter,
     /// A current value.
@@ -14,7 +14,7 @@ pub enum Kind {
     Histogram,
 }
 
-impl Kind {
+impl MetricKind {
     /// As written in the text format and the documentation.
     #[must_use]
     pub const fn text(self) -> &'static str {
@@ -32,7 +32,7 @@ pub struct Metric {
     /// Its name, which includes the unit.
     pub name: &'static str,
     /// Its type.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// The names of its labels.
     pub labels: &'static [&'static str],
     /// Its meaning, one sentence.
@@ -44,11 +44,11 @@ pub struct Metric {
 #[derive(Debug, Clone, Copy)]
 enum Read {
     /// One value; none if it is not known yet.
-    One(fn(&Report) -> Option<f64>),
+    One(fn(&StatusReport) -> Option<f64>),
     /// One value for each combination of labels.
-    Each(fn(&Report, &mut Samples)),
+    Each(fn(&StatusReport, &mut Samples)),
     /// One histogram.
-    Histogram(fn(&Report) -> Histogram),
+    Histogram(fn(&StatusReport) -> Histogram),
 }
 
 /// Values with their label values.
@@ -73,7 +73,7 @@ pub enum Reading {
 impl Metric {
     /// Reads them.
     #[must_use]
-    pub fn read(&self, report: &Report) -> Reading {
+    pub fn read(&self, report: &StatusReport) -> Reading {
         let mut samples = Samples::default();
         match self.read {
             Read::One(read) => samples.0.extend(read(report).map(|value| (Vec::new(), value))),
@@ -84,25 +84,25 @@ impl Metric {
     }
 }
 
-pub(super) const fn counter(name: &'static str, help: &'static str, read: fn(&Report) -> Option<f64>) -> Metric {
-    Metric { name, kind: Kind::Counter, labels: &[], help, read: Read::One(read) }
+pub(super) const fn counter(name: &'static str, help: &'static str, read: fn(&StatusReport) -> Option<f64>) -> Metric {
+    Metric { name, kind: MetricKind::Counter, labels: &[], help, read: Read::One(read) }
 }
 
-pub(super) const fn gauge(name: &'static str, help: &'static str, read: fn(&Report) -> Option<f64>) -> Metric {
-    Metric { name, kind: Kind::Gauge, labels: &[], help, read: Read::One(read) }
+pub(super) const fn gauge(name: &'static str, help: &'static str, read: fn(&StatusReport) -> Option<f64>) -> Metric {
+    Metric { name, kind: MetricKind::Gauge, labels: &[], help, read: Read::One(read) }
 }
 
-pub(super) const fn histogram(name: &'static str, help: &'static str, read: fn(&Report) -> Histogram) -> Metric {
-    Metric { name, kind: Kind::Histogram, labels: &[], help, read: Read::Histogram(read) }
+pub(super) const fn histogram(name: &'static str, help: &'static str, read: fn(&StatusReport) -> Histogram) -> Metric {
+    Metric { name, kind: MetricKind::Histogram, labels: &[], help, read: Read::Histogram(read) }
 }
 
 /// A metric with labels.
 pub(super) const fn by(
     labels: &'static [&'static str],
-    kind: Kind,
+    kind: MetricKind,
     name: &'static str,
     help: &'static str,
-    read: fn(&Report, &mut Samples),
+    read: fn(&StatusReport, &mut Samples),
 ) -> Metric {
     Metric { name, kind, labels, help, read: Read::Each(read) }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::age;
 use crate::source::cluster::{ClusterView, LogBounds};
-use crate::status::board::Place;
+use crate::status::board::WorkerPlace;
 use crate::status::snapshot::{PartitionStatus, WaitReason};
 
 /// One partition of one topic.
@@ -105,7 +105,7 @@ impl LagReport {
 }
 
 /// All partitions, by number and then by topic, so that those of a pair are adjacent.
-pub(super) fn reports(places: &[Place], cluster: &ClusterView, at: i64) -> Vec<PartitionReport> {
+pub(super) fn reports(places: &[WorkerPlace], cluster: &ClusterView, at: i64) -> Vec<PartitionReport> {
     let mut reports = Vec::new();
     for (worker, place) in places.iter().enumerate() {
         for status in place.status.iter().flat_map(|status| &status.partitions) {

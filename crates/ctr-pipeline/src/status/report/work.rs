@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::age;
 use crate::histogram::{Histogram, Quantiles};
 use crate::source::cluster::ClusterView;
-use crate::status::board::Place;
+use crate::status::board::WorkerPlace;
 use crate::status::snapshot::{CommitWait, REMEMBERED, RecentLetter, WaitReason, WorkerStatus, WorkerTotals};
 
 /// Commits of all workers.
@@ -52,7 +52,7 @@ pub struct CheckpointReport {
 }
 
 impl CheckpointsReport {
-    pub(super) fn of(places: &[Place], totals: &WorkerTotals) -> Self {
+    pub(super) fn of(places: &[WorkerPlace], totals: &WorkerTotals) -> Self {
         let mut recent = Vec::new();
         for (worker, status) in working(places) {
             recent.extend(status.checkpoints.recent.iter().map(|past| CheckpointReport {
@@ -95,7 +95,7 @@ pub struct DeadLettersReport {
 }
 
 impl DeadLettersReport {
-    pub(super) fn of(places: &[Place], totals: &WorkerTotals) -> Self {
+    pub(super) fn of(places: &[WorkerPlace], totals: &WorkerTotals) -> Self {
         let ledger = totals.ledger();
         let mut by_code: BTreeMap<_, _> =
             RejectionCode::ALL.iter().map(|code| (code.as_str(), ledger.rejected[code.index()])).collect();
@@ -155,8 +155,8 @@ pub struct WorkerReport {
 }
 
 impl WorkerReport {
-    pub(super) fn all(places: &[Place]) -> Vec<Self> {
-        let of = |(worker, place): (usize, &Place)| {
+    pub(super) fn all(places: &[WorkerPlace]) -> Vec<Self> {
+        let of = |(worker, place): (usize, &WorkerPlace)| {
             let status = place.status.as_ref();
             Self {
                 worker,
@@ -217,6 +217,6 @@ impl GroupReport {
     }
 }
 
-fn working(places: &[Place]) -> impl Iterator<Item = (usize, &WorkerStatus)> {
+fn working(places: &[WorkerPlace]) -> impl Iterator<Item = (usize, &WorkerStatus)> {
     places.iter().enumerate().filter_map(|(worker, place)| Some((worker, place.status.as_ref()?)))
 }
