@@ -210,7 +210,7 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
             }
             12 => self.process.around.refused_rows = self.dice.chance(60).then_some(pair as i32),
             13 => {
-                let remainder = self.dice.between(0, Surroundings::REMAINDERS);
+                let remainder = self.dice.between(0, Surroundings::REMAINDERS - 1);
                 self.process.around.refused_letters = self.dice.chance(60).then_some(remainder);
             }
             // The process is suspended for minutes, and all its information becomes old.

@@ -80,6 +80,8 @@ impl TopicCount {
             if log.records == 0 && cut[partition] {
                 log.is_cut_before(timestamp);
             }
+            // Reading may take minutes: of a record that came meanwhile, the time is compared with the clock's again.
+            let now = if timestamp > Some(now) { Utc::now().timestamp_millis() } else { now };
             young[partition].push(message.offset(), timestamp.unwrap_or(i64::MIN), now);
             log.take(&Record { offset: message.offset(), timestamp, value: message.payload() });
             progress.fetch_add(1, Ordering::Relaxed);
