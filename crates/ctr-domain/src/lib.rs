@@ -21,7 +21,8 @@
 //! use ctr_domain::event::Event;
 //! use ctr_domain::recovery::PartitionStart;
 //! use ctr_domain::rules::Rules;
-//! use ctr_domain::task::{BySide, Side, Task};
+//! use ctr_domain::side::{BySide, Side};
+//! use ctr_domain::task::Task;
 //!
 //! let from_the_beginning = BySide([PartitionStart::at(0); 2]);
 //! let mut task = Task::restore(Rules::default(), 0, from_the_beginning, 0);
