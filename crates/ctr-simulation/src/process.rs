@@ -2,13 +2,14 @@
 
 mod answers;
 mod place;
+mod surroundings;
 
 use std::collections::{BTreeMap, HashSet};
 
 use ctr_domain::checkpoint::RecordMark;
 use ctr_domain::shell::{
-    Command, CommitId, Counter, EndOffsetQuestion, FactsId, OutgoingLetter, PartitionError, PartitionFacts, Shell,
-    ShellSettings, SinkView, Step, TaskId, Upset, WaitReason,
+    Command, Counter, EndOffsetQuestion, FactsId, OutgoingLetter, PartitionError, PartitionFacts, Shell, ShellSettings,
+    SinkView, Step, TaskId, Upset, WaitReason,
 };
 use ctr_domain::side::{BySide, Side};
 
@@ -16,8 +17,10 @@ use crate::broker;
 use crate::mutation::Mutation;
 use crate::table::{Commits, Committed, Count, Letter, Row};
 use crate::world::{Checked, World};
-use answers::write_letter;
+use answers::{PendingCommit, write_letter};
 use place::{Batch, Place};
+
+pub(crate) use surroundings::Surroundings;
 
 /// A dead letter on its way.
 #[derive(Debug, Clone)]
@@ -38,50 +41,6 @@ impl OutgoingLetter for Outgoing {
     /// Small and large ones; some are larger than all that may wait, and must be sent all the same.
     fn bytes(&self) -> usize {
         if self.letter.id.2 % 11 == 0 { 2_000 } else { 100 }
-    }
-}
-
-/// A commit that the broker has not answered.
-#[derive(Debug, Clone)]
-pub(crate) struct PendingCommit {
-    pub(crate) id: CommitId,
-    pub(crate) content: Vec<(i32, BySide<Committed>)>,
-}
-
-/// The current state of the process's environment.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Surroundings {
-    pub(crate) sink_available: bool,
-    /// Row batches that the sink accepts before one is written.
-    pub(crate) sink_room: usize,
-    pub(crate) letters_taken: bool,
-    /// The partition whose batches ClickHouse refuses, however often they are sent.
-    pub(crate) refused_rows: Option<i32>,
-    /// The dead letter topic refuses those of records whose offset has this remainder, as it refuses too large ones.
-    pub(crate) refused_letters: Option<i64>,
-    /// Whether requests for facts are answered immediately.
-    pub(crate) prompt: bool,
-}
-
-impl Surroundings {
-    pub(crate) const CALM: Self = Self {
-        sink_available: true,
-        sink_room: usize::MAX,
-        letters_taken: true,
-        refused_rows: None,
-        refused_letters: None,
-        prompt: true,
-    };
-
-    /// Remainders of [`Surroundings::refused_letters`].
-    pub(crate) const REMAINDERS: i64 = 5;
-
-    const fn takes(&self, letter: &Letter) -> bool {
-        let is_refused = match self.refused_letters {
-            Some(remainder) => letter.id.2 % Self::REMAINDERS == remainder,
-            None => false,
-        };
-        self.letters_taken && !is_refused
     }
 }
 

@@ -28,14 +28,13 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const TAKES_ALL: &str = "HTTP/1.1 200 OK\nX-ClickHouse-Query-Id: {id}\nX-ClickHouse-Summary: {\"written_rows\":\"1000000\"}\n\
     Content-Length: 0\nConnection: close\n\n";
 
-const FENCED: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
-
 /// Mock brokers with the three topics, and what a worker shares with its process.
 struct Scene {
     brokers: MockCluster<'static, DefaultProducerContext>,
     producer: BaseProducer,
     setup: WorkerSetup,
-    runtime: tokio::runtime::Runtime,
+    /// Runs the sink, as long as the scene lasts.
+    _runtime: tokio::runtime::Runtime,
 }
 
 type Running = JoinHandle<Result<(), WorkerError>>;
@@ -86,7 +85,7 @@ impl Scene {
         };
         let producer =
             ClientConfig::new().set("bootstrap.servers", brokers.bootstrap_servers()).set("linger.ms", "0").create();
-        Self { brokers, producer: producer.unwrap(), setup, runtime }
+        Self { brokers, producer: producer.unwrap(), setup, _runtime: runtime }
     }
 
     /// Sends records to one partition, and waits until they are there.
@@ -146,10 +145,6 @@ impl Scene {
         worker.join().unwrap().unwrap();
         self.setup.board.read()[0].totals()
     }
-
-    fn refuse(&self, what: RDKafkaApiKey, errors: &[RDKafkaRespErr]) {
-        self.brokers.request_errors(what, errors);
-    }
 }
 
 fn event(kind: &str, at: i64) -> String {
@@ -158,11 +153,6 @@ fn event(kind: &str, at: i64) -> String {
 
 fn counted(status: &WorkerStatus) -> u64 {
     status.totals.ledger().counted
-}
-
-/// The first error that a worker ends with.
-fn ended(worker: Running) -> WorkerError {
-    worker.join().unwrap().unwrap_err()
 }
 
 #[test]
@@ -210,7 +200,10 @@ fn a_record_that_bypasses_the_queues_ends_the_worker_by_name() {
 fn commits_that_the_coordinator_refuses_are_made_again() {
     let scene = Scene::begin();
     scene.send_a_window();
-    scene.refuse(RDKafkaApiKey::OffsetCommit, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 3]);
+    scene.brokers.request_errors(
+        RDKafkaApiKey::OffsetCommit,
+        &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 3],
+    );
     let worker = scene.start();
     let status = scene.wait("a commit is kept", |status| status.totals.checkpoints_completed > 0);
     assert!(status.totals.checkpoints_failed > 0, "{status:?}");
@@ -223,8 +216,8 @@ fn another_process_with_the_same_name_ends_the_worker_for_good() {
     let scene = Scene::begin();
     let worker = scene.start();
     scene.wait("it has joined", |status| status.joined);
-    scene.refuse(RDKafkaApiKey::Heartbeat, &[FENCED; 20]);
-    let error = ended(worker);
+    scene.brokers.request_errors(RDKafkaApiKey::Heartbeat, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID; 20]);
+    let error = worker.join().unwrap().unwrap_err();
     assert!(matches!(&error, WorkerError::Fenced(name) if name == "mock-0"), "{error}");
     assert!(error.is_fatal());
 }
@@ -234,27 +227,25 @@ fn facts_that_nobody_tells_are_asked_for_again_and_a_stop_is_heard_meanwhile() {
     let scene = Scene::begin();
     scene.send_a_window();
     let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
-    scene.refuse(RDKafkaApiKey::OffsetFetch, &[refusal; 2]);
+    scene.brokers.request_errors(RDKafkaApiKey::OffsetFetch, &[refusal; 2]);
     let worker = scene.start();
     scene.wait("it has asked again", |status| counted(status) == 24);
     assert_eq!(scene.stop(worker).ledger().difference(), 0);
 
-    let mut other = Scene::begin();
-    other.refuse(RDKafkaApiKey::OffsetFetch, &[refusal; 1_000]);
+    let other = Scene::begin();
+    other.brokers.request_errors(RDKafkaApiKey::OffsetFetch, &[refusal; 1_000]);
     let worker = other.start();
     other.wait("it is a member", |status| !status.joined);
     let begun = Instant::now();
     other.stop(worker);
     assert!(begun.elapsed() < other.setup.job.shutdown_timeout, "the stop waited for the facts");
-    other.runtime.shutdown_background();
-    other.setup.shutdown = Shutdown::default();
 }
 
 #[test]
 fn a_dead_letter_that_is_too_large_is_cut_and_one_that_is_refused_is_sent_again() {
     let scene = Scene::begin();
     scene.send("impressions", 0, &["no JSON".to_owned(), "x".repeat(20_000)]);
-    scene.refuse(
+    scene.brokers.request_errors(
         RDKafkaApiKey::Produce,
         &[
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
@@ -271,7 +262,9 @@ fn a_dead_letter_that_is_too_large_is_cut_and_one_that_is_refused_is_sent_again(
 fn while_dead_letters_cannot_be_written_the_reason_is_shown_and_nothing_is_committed_beyond_them() {
     let scene = Scene::begin();
     scene.send("impressions", 0, &["no JSON".to_owned()]);
-    scene.refuse(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 1_000]);
+    scene
+        .brokers
+        .request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 1_000]);
     let worker = scene.start();
     let status = scene.wait("it says that they fail", |status| status.letters.failing);
     assert!(

@@ -1,12 +1,20 @@
 //! The responses of sinks and brokers to rows, dead letters, requests and commits: correct or not, now or late.
 
 use ctr_domain::dead_letter::DeadLetterReason;
-use ctr_domain::shell::{Counter, EndOffsetAnswer};
+use ctr_domain::shell::{CommitId, Counter, EndOffsetAnswer};
+use ctr_domain::side::BySide;
 
-use super::{PendingCommit, Process};
+use super::Process;
 use crate::mutation::Mutation;
-use crate::table::{Commits, Letter};
+use crate::table::{Commits, Committed, Letter};
 use crate::world::{Checked, Proof, World};
+
+/// A commit that the broker has not answered.
+#[derive(Debug, Clone)]
+pub(crate) struct PendingCommit {
+    pub(crate) id: CommitId,
+    pub(crate) content: Vec<(i32, BySide<Committed>)>,
+}
 
 impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
     /// Writes the first unwritten batch of a pair, or repeats any batch.
