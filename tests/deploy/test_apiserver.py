@@ -7,14 +7,13 @@ tests are long ones; then they take half a minute.
 """
 
 import copy
-import os
 
 import pytest
 
 from stack import started, wait_until
 
-from .apiserver.server import ApiServer, NotToBeHad, Refused, programs
-from .conftest import CHART, EXAMPLES
+from .apiserver.server import ApiServer, Refused, programs
+from .conftest import CHART, EXAMPLES, had
 from .test_chart import OF_OPERATORS, only
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3 * 3600)]
@@ -34,13 +33,7 @@ def definition(kind: str) -> dict:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    try:
-        built = programs()
-    except NotToBeHad as why:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(why))
-        pytest.skip(str(why))
-    with started(ApiServer(built, tmp_path_factory.mktemp("apiserver"))) as running:
+    with started(ApiServer(had(programs), tmp_path_factory.mktemp("apiserver"))) as running:
         running.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, "", dry_run=False)
         yield running
 

@@ -18,33 +18,31 @@ from typing import Any
 
 from stack.process import Process, clean_environment, free_ports, wait_until
 
+from ..conftest import fetching
+
 HERE = Path(__file__).resolve().parent
 PACKAGES = {"kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver", "etcd": "go.etcd.io/etcd/server/v3"}
 BUILD_SECONDS = 3600
 TOKEN = "the-token-of-the-tests"
 
 
-class NotToBeHad(Exception):
-    """Why there is no server."""
-
-
 def programs() -> Path:
-    """The folder with both programs. Raises NotToBeHad."""
+    """The folder with both programs. Raises `fetching.NotToBeHad`."""
     modules = (HERE / "go.mod").read_text()
     flags = linker_flags(modules)
     mark = hashlib.sha256(f"{flags}{modules}{(HERE / 'go.sum').read_text()}".encode()).hexdigest()[:16]
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ctr-pipeline" / f"apiserver-{mark}"
+    folder = fetching.cache(f"apiserver-{mark}")
     if all((folder / name).exists() for name in PACKAGES):
         return folder
     if not shutil.which("go"):
-        raise NotToBeHad("there is no Go to build kube-apiserver with")
+        raise fetching.NotToBeHad("there is no Go to build kube-apiserver with")
     folder.mkdir(parents=True, exist_ok=True)
     for name, package in PACKAGES.items():
         fresh = folder / f"{name}.{os.getpid()}"
         done = subprocess.run(["go", "build", "-trimpath", f"-ldflags={flags}", "-o", fresh, package], cwd=HERE, env={**os.environ, "CGO_ENABLED": "0"},
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=BUILD_SECONDS)
         if done.returncode:
-            raise NotToBeHad(f"go build {package}: {done.stderr.strip()[-1000:]}")
+            raise fetching.NotToBeHad(f"go build {package}: {done.stderr.strip()[-1000:]}")
         fresh.rename(folder / name)
     return folder
 
