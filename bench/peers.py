@@ -1,7 +1,10 @@
-"""The peers: two Flink jobs and a Kafka Streams application that do the same work (bench/peers), measured like the pipeline."""
+"""The peers (bench/peers), measured like the pipeline: two Flink jobs, a Kafka Streams application and ClickHouse's Kafka engine do
+the same work.
+"""
 
 import json
 import os
+import sys
 import time
 import uuid
 from collections.abc import Sequence
@@ -15,7 +18,7 @@ from measure import Usage, cpu_seconds, has_ended, peak_rss_bytes
 from readers import first_insert
 from stack import Database, Process
 from stack.engine import PASSWORD, WRITER
-from stack.process import TARGET, clean_environment
+from stack.process import CHECKOUT, TARGET, clean_environment
 
 PATIENCE_SECONDS = 900
 """How long one reading may take."""
@@ -26,27 +29,46 @@ Windows = dict[tuple[str, int], tuple[int, int]]
 """(product, window start in ms) -> (impressions, clicks)."""
 
 KINDS = ("fresh", "warm")
-"""The readings of one process: the first one with its start, the second one with what Java has compiled by then."""
+"""The readings of one process: the first one with its start, the second one with what is compiled and cached by then."""
 
 
 @dataclass(frozen=True)
-class Program:
-    """A program of bench/peers."""
+class JavaProgram:
+    """A program of bench/peers in Java."""
 
     name: str
     module: str
     main_class: str
-    java_options: Sequence[str]
+    options: Sequence[str]
 
+    def command(self) -> list[str]:
+        java = str(Path(os.environ["JAVA_HOME"]) / "bin" / "java") if "JAVA_HOME" in os.environ else "java"
+        return [java, *self.options, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", classpath(self.module), self.main_class]
+
+
+@dataclass(frozen=True)
+class PythonProgram:
+    """A program of bench/peers in Python, in the environment of the tests."""
+
+    name: str
+    module: str
+    script: Path
+
+    def command(self) -> list[str]:
+        return [sys.executable, str(self.script)]
+
+
+Program = JavaProgram | PythonProgram
 
 HEAP = ("-Xms1g", "-Xmx1g")
 
 # The relevant ones of Flink's own options for Java 17.
 FLINK_JAVA = (*HEAP, "--add-opens=java.base/java.lang=ALL-UNNAMED", "--add-opens=java.base/java.util=ALL-UNNAMED")
 
-FLINK_TUNED = Program("Flink, tuned", "flink", "ctr.peers.flink.TunedJob", FLINK_JAVA)
-FLINK_ORIGINAL = Program("Flink, as the original", "flink", "ctr.peers.flink.OriginalJob", FLINK_JAVA)
-KAFKA_STREAMS = Program("Kafka Streams", "kafka-streams", "ctr.peers.streams.StreamsPeer", HEAP)
+FLINK_TUNED = JavaProgram("Flink, tuned", "flink", "ctr.peers.flink.TunedJob", FLINK_JAVA)
+FLINK_ORIGINAL = JavaProgram("Flink, as the original", "flink", "ctr.peers.flink.OriginalJob", FLINK_JAVA)
+KAFKA_STREAMS = JavaProgram("Kafka Streams", "kafka-streams", "ctr.peers.streams.StreamsPeer", HEAP)
+CLICKHOUSE = PythonProgram("ClickHouse's Kafka engine", "clickhouse", CHECKOUT / "bench/peers/clickhouse/kafka_engine.py")
 
 
 class PeerReader:
@@ -86,15 +108,12 @@ class PeerReader:
     def _process(self, log: FilledLog) -> Process:
         folder = self._ground.folder / f"{self._program.module}-{uuid.uuid4().hex[:8]}"
         folder.mkdir()
-        java = str(Path(os.environ["JAVA_HOME"]) / "bin" / "java") if "JAVA_HOME" in os.environ else "java"
-        command = [java, *self._program.java_options, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-                   "-cp", classpath(self._program.module), self._program.main_class]
         environment = clean_environment({
             "KAFKA_BOOTSTRAP_SERVERS": self._ground.kafka.bootstrap_servers, "IMPRESSION_TOPIC": log.topics.impressions,
             "CLICK_TOPIC": log.topics.clicks, "DLQ_TOPIC": log.topics.dead_letters, "RECORDS": str(log.records),
             "PARALLELISM": str(self._parallelism), "FOLDER": str(folder), "READINGS": str(len(KINDS)), **self._settings(),
         })
-        return Process(self._program.name, command, environment, folder / "console.log")
+        return Process(self._program.name, self._program.command(), environment, folder / "console.log")
 
 
 class DatabasePeerReader(PeerReader):
@@ -127,6 +146,7 @@ def all_peers(ground: Ground, parallelism: int) -> list[PeerReader]:
         PeerReader(FLINK_TUNED, ground, parallelism),
         DatabasePeerReader(FLINK_ORIGINAL, ground, parallelism),
         PeerReader(KAFKA_STREAMS, ground, parallelism),
+        PeerReader(CLICKHOUSE, ground, parallelism),
     ]
 
 

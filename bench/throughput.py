@@ -7,6 +7,7 @@ memory, read by the pipeline. Wrong counts fail the run.
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from filled_log import FilledLog, LogShape, fill
 from ground import Ground, on_new_ground
@@ -34,7 +35,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--parallelism", type=int, default=2, help="threads of every reader (2)")
     parser.add_argument("--property", action="append", default=[], metavar="NAME=VALUE",
                         help="a librdkafka property for the pipeline and the bare consumer; can be repeated")
-    parser.add_argument("--peers", action="store_true", help="also two Flink jobs and a Kafka Streams application, fresh and warm")
+    parser.add_argument("--peers", action="store_true", help="also two Flink jobs, Kafka Streams and ClickHouse's Kafka engine, fresh and warm")
     parser.add_argument("--no-memory", action="store_true", help="leave out the runs with 5 and with 100,000 products")
     chosen = parser.parse_args(arguments)
     if min(chosen.events, chosen.products, chosen.rounds, chosen.parallelism) < 1:
@@ -85,7 +86,7 @@ def versions_of_peers() -> dict[str, str]:
     return {
         "flink": version_of("flink", "flink-streaming-java"), "flink's Kafka connector": version_of("flink", "flink-connector-kafka"),
         "flink's JDBC connector": version_of("flink", "flink-connector-jdbc"), "ClickHouse's JDBC driver": version_of("flink", "clickhouse-jdbc"),
-        "kafka-streams": version_of("kafka-streams", "kafka-streams"), "java": output_of("java", "--version"),
+        "kafka-streams": version_of("kafka-streams", "kafka-streams"), "java": output_of("java", "--version"), "ClickHouse's engine (chdb-core)": version("chdb-core"),
     }
 
 

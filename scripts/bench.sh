@@ -16,7 +16,7 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
        ./scripts/bench.sh history [--rows N,N...] [--products N] [--clients N] [--seconds N]
        ./scripts/bench.sh footprint [--seconds N]
 
-  throughput   time to read an existing log, compared with a bare consumer and, with --peers, with Flink and Kafka Streams
+  throughput   time to read an existing log, compared with a bare consumer and, with --peers, with Flink, Kafka Streams and ClickHouse
   latency      time until results are durable and visible, at real-time rates
   scaling      cost per event as events, products, partitions, threads, instances and late events grow
   memory       memory versus speed: the same log with smaller and larger queues
@@ -31,8 +31,8 @@ USAGE="usage: ./scripts/bench.sh [throughput] [--events N] [--products N] [--rou
   --rounds N             rounds; in each, every reader reads the whole log, or every command processes it (3; rebalance: 5 of each kind)
   --parallelism N        threads of every reader (2)
   --property NAME=VALUE  a librdkafka property for the pipeline and the bare consumer; can be repeated
-  --peers                also a Flink job, tuned and as in the original, and a Kafka Streams application, each cold and
-                         warm: several minutes more per round, and 175 MB of jars from Maven Central the first time
+  --peers                also a Flink job, tuned and as in the original, a Kafka Streams application, and ClickHouse's own Kafka engine
+                         with views, each cold and warm: several minutes more per round, 175 MB of jars from Maven Central the first time
   --no-memory            skip the runs with 5 and with 100,000 products
   --rates N,N...         events per second, one rate after the other (1000,100000)
   --highest              also find the highest rate at which all events are sent and the lag stays flat for 60 s (takes minutes)

@@ -9,7 +9,7 @@ import pytest
 import peers
 from filled_log import START_MS, FilledLog, LogShape
 from ground import Ground
-from peers import DatabasePeerReader, Program
+from peers import DatabasePeerReader, JavaProgram
 from stack import Engine, Topics, Truth
 
 WRITES_ROWS = """#!{python}
@@ -49,7 +49,7 @@ def reader_of(ground: Ground, monkeypatch: pytest.MonkeyPatch, clicks: tuple[int
     (built / "classpath").write_text("")
     monkeypatch.setenv("JAVA_HOME", str(ground.folder))
     monkeypatch.setattr(peers, "TARGET", ground.folder)
-    return DatabasePeerReader(Program("Flink", "flink", "Main", ()), ground, 2)
+    return DatabasePeerReader(JavaProgram("Flink", "flink", "Main", ()), ground, 2)
 
 
 def test_of_each_reading_the_last_rows_in_its_own_database_count(ground: Ground, log: FilledLog, monkeypatch: pytest.MonkeyPatch):
