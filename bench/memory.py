@@ -46,7 +46,7 @@ class Queues:
         return f"| {self.name} | {self.messages:,} | {self.kbytes:,} | {self.fetch_bytes:,} |"
 
 
-SHIPPED = Queues("shipped", 5_000, 2_048, 131_072)
+SHIPPED = Queues("shipped", 7_500, 2_048, 65_536)
 """As crates/ctr-pipeline/src/source/consumer.rs sets them."""
 
 ALL = (

@@ -39,9 +39,11 @@ pub fn consumer_config(kafka: &KafkaConfig, member_id: &str) -> ClientConfig {
     // Without the short back-off, a partition whose queue was full is not fetched again for a whole second.
     config
         .set("fetch.queue.backoff.ms", "2")
-        .set("queued.min.messages", "5000")
+        // A broker answers one request at a time. A partition whose queue is full when a request is sent is left out of it; if
+        // the others are at their ends, that request takes `fetch.wait.max.ms`. So there is room for several responses.
+        .set("queued.min.messages", "7500")
         .set("queued.max.messages.kbytes", "2048")
-        .set("max.partition.fetch.bytes", "131072")
+        .set("max.partition.fetch.bytes", "65536")
         // A batch of a megabyte may decompress to sixty, and a fetch response has at least one batch per partition: so
         // that not all partitions of a broker are decompressed at once, the size of a response is limited to about the
         // largest possible batch.
