@@ -17,8 +17,9 @@ USAGE="usage: ./scripts/chaos.sh [--minutes N] [--seed S] [--rate N] [--folder F
 Starts three brokers, an engine, two pipeline instances and a producer that records the expected counts, on free ports.
 Then injects, one after another: kill -9 of an instance, of both, of a broker, of the engine; SIGSTOP and SIGCONT of each;
 instances that leave and rejoin; inserts that are slow, refused, written but answered with 500, interrupted, or written with
-the response lost. At the end every product, window and dead letter is compared with what was sent.
-Exit code 0: no difference; 1: a difference, or a process exited unexpectedly; 2: wrong usage."
+the response lost. At the end every product, window and dead letter is compared with what was sent, and new rows must have come
+at least every minute.
+Exit code 0: no difference; 1: a difference, a longer pause, or a process exited unexpectedly; 2: wrong usage."
 
 check_options " --minutes --seed --rate --folder " "" "$@"
 prepare_workshop

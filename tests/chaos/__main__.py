@@ -5,16 +5,20 @@ import random
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from chaos.faults import FAULTS, Scene, one_fault
 from chaos.flaky_proxy import FlakyProxy, Mood
 from pipeline.comparison import differences, letters_by_identity
-from stack import Engine, Kafka, Pipeline, Process, Producer, Truth, wait_until
+from stack import Database, Engine, Kafka, Pipeline, Process, Producer, Truth, wait_until
 from verify.verify import verify
 
 # The brokers' minimum, so that a dead instance's partitions are reassigned within the run.
 SETTINGS = {"kafka.session-timeout-ms": "6000"}
+LONGEST_PAUSE_SECONDS = 60.0
+"""New rows must appear at least that often, whatever goes wrong: a fault takes 12 s at most, a window 10."""
+
 TRAFFIC = {"products": 50, "late": 0.05, "too_late": 0.01, "bad": 0.01, "future": 0.01, "duplicates": 0.01}
 
 
@@ -68,8 +72,16 @@ def settle(scene: Scene, flow: Process) -> None:
         instance.wait_ready(120)
 
 
+def longest_pause(database: Database) -> float:
+    """The longest time between two inserts that brought a new state of a window, in seconds."""
+    rows = database.query("SELECT DISTINCT toUnixTimestamp64Milli(first_written_at) AS ms FROM ctr_window_history ORDER BY ms")
+    return max((after["ms"] - before["ms"] for before, after in pairwise(rows)), default=0) / 1000
+
+
 def compare(scene: Scene, truth: Truth, clock: Clock) -> int:
-    """Waits for everything in flight, compares everything, prints the summary; returns the number of differences."""
+    """Waits for everything in flight, compares everything, prints the summary; returns the number of differences. A pause that is too
+    long counts as one.
+    """
     clock.say(f"comparing {len(truth.windows)} windows and {len(truth.dead_letters)} dead letters with what was sent")
     try:
         wait_until(lambda: not differences(truth, scene.database), 120, "the tables are as the log says", every=1)
@@ -87,10 +99,14 @@ def compare(scene: Scene, truth: Truth, clock: Clock) -> int:
     clock.say("counting the log again with code of its own (ctr-verify reconcile)")
     again = verify(scene.instances[0], "reconcile", "--wait", "60", seconds=600)
     print(again.text + again.errors)
+    pause = longest_pause(scene.database)
     summary(scene, truth, {"windows that differ": len(windows), "dead letters that differ": len(wrong_letters),
                            "ledger difference": sum(map(abs, ledgers)), "reconcile": "equal" if again.code == 0 else "differs",
-                           "dead letters sent again by replay": sum(len(copies) - 1 for copies in letters.values())}, clock)
-    return len(windows) + len(wrong_letters) + sum(map(abs, ledgers)) + (again.code != 0)
+                           "dead letters sent again by replay": sum(len(copies) - 1 for copies in letters.values()),
+                           "longest time without new rows, seconds": f"{pause:.1f}"}, clock)
+    if pause > LONGEST_PAUSE_SECONDS:
+        print(f"nothing was written for {pause:.1f} s, more than {LONGEST_PAUSE_SECONDS:g}: something waited after its fault had ended")
+    return len(windows) + len(wrong_letters) + sum(map(abs, ledgers)) + (again.code != 0) + (pause > LONGEST_PAUSE_SECONDS)
 
 
 def summary(scene: Scene, truth: Truth, results: dict[str, int | str], clock: Clock) -> None:

@@ -49,6 +49,12 @@ class ProxyHandler(BaseHTTPRequestHandler):
     proxy: FlakyProxy
     protocol_version = "HTTP/1.1"
 
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except ConnectionError:
+            self.close_connection = True  # the pipeline was killed between two requests, or in the middle of one
+
     def do_POST(self) -> None:
         body = self._body()
         mood = self.proxy.mood
