@@ -7,7 +7,7 @@
 //!
 //! [`run`] runs one history; a [`Campaign`] runs many, on the given number of threads. A [`Mutation`] is a rule that is
 //! broken on purpose: the histories of its [`Kind`] must catch it, or they prove nothing about the rule. Histories generate
-//! parsed events; other tests cover parsing.
+//! parsed events; other tests cover parsing. [`record_scenarios`] writes down what real brokers must come to as well.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -25,6 +25,7 @@ mod log;
 mod model;
 mod mutation;
 mod process;
+mod scenario;
 mod settings;
 mod shell_history;
 mod subject;
@@ -37,6 +38,7 @@ use subject::Mutable;
 
 pub use campaign::{Campaign, Failure, Tally};
 pub use mutation::Mutation;
+pub use scenario::record as record_scenarios;
 pub use world::Kind;
 
 /// The implementation under test.

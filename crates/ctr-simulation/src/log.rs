@@ -100,6 +100,23 @@ impl Traffic {
     }
 }
 
+impl Traffic {
+    /// Like [`Traffic::random`], of records that all have a timestamp.
+    pub(crate) fn with_timestamps(dice: &mut Dice) -> Self {
+        loop {
+            let traffic = Self::random(dice);
+            if traffic.stamps != Stamps::Absent {
+                return traffic;
+            }
+        }
+    }
+
+    /// How much later the next record is written, ms.
+    pub(crate) fn pause(&self, dice: &mut Dice) -> i64 {
+        dice.pick(self.steps)
+    }
+}
+
 /// The records of one partition by offset; `None` is a gap (a transaction marker, a record removed by compaction).
 pub(crate) struct Log {
     /// Distinguishes a topic from one recreated under its name.
@@ -112,6 +129,17 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    /// A log without records, for [`Log::append`].
+    pub(crate) const fn empty() -> Self {
+        Self { incarnation: 0, entries: Vec::new(), start: 0, end: 0, held_at: None }
+    }
+
+    /// A producer writes a record, or a broker something that is none.
+    pub(crate) fn append(&mut self, entry: Option<Record>) {
+        self.entries.push(entry);
+        self.end = self.full_end();
+    }
+
     pub(crate) fn random(dice: &mut Dice, traffic: &Traffic, incarnation: u32) -> Self {
         let mut clock = EPOCH + dice.between(0, 40) * 500 + if dice.chance(50) { traffic.drift } else { 0 };
         clock += i64::from(incarnation) * dice.pick(&[0, 7, 40_000]);
@@ -196,7 +224,7 @@ impl Log {
     }
 }
 
-fn record(dice: &mut Dice, traffic: &Traffic, clock: i64, number: i64) -> Record {
+pub(crate) fn record(dice: &mut Dice, traffic: &Traffic, clock: i64, number: i64) -> Record {
     let mut at = clock - dice.pick(traffic.delays);
     if dice.chance(traffic.ahead) {
         at = clock + dice.pick(&[1, 1_000, 60_000, 299_999, 300_000]);
