@@ -38,7 +38,7 @@ class Log:
     """Writes what the recorded producers wrote, entry by entry: the offsets must be the recorded ones."""
 
     def __init__(self, kafka: Kafka, topics: Topics):
-        self._kafka, self._names = kafka, {"impressions": topics.impressions, "clicks": topics.clicks}
+        self._kafka, self.names = kafka, {"impressions": topics.impressions, "clicks": topics.clicks}
         self._ends: dict[tuple[str, int], int] = {}
         self._plain = KafkaProducer({"bootstrap.servers": kafka.bootstrap_servers, "acks": "all", "linger.ms": 1, "log_level": 0})
         self._producers = {name: self._transactional(f"{topics.group}-{name}") for name in ("committed", "aborted", "open")}
@@ -62,7 +62,7 @@ class Log:
         producer = self._producers["open"]
         producer.begin_transaction()
         for partition in range(PARTITIONS):
-            producer.produce(self._names["impressions"], partition=partition, value=b"in a transaction that stays open")
+            producer.produce(self.names["impressions"], partition=partition, value=b"in a transaction that stays open")
         assert producer.flush(60) == 0
         self._wait({("impressions", partition): 1 for partition in range(PARTITIONS)})
 
@@ -83,7 +83,7 @@ class Log:
         if transaction != "none":
             producer.begin_transaction()
         for (topic, partition), (timestamp, value, _) in entries.items():
-            producer.produce(self._names[topic], partition=partition, timestamp=timestamp, value=None if value is None else value.encode())
+            producer.produce(self.names[topic], partition=partition, timestamp=timestamp, value=None if value is None else value.encode())
         assert producer.flush(60) == 0
         if transaction == "committed":
             producer.commit_transaction(60)
@@ -96,7 +96,7 @@ class Log:
         for place, entries in growth.items():
             self._ends[place] = self._ends.get(place, 0) + entries
         for (topic, partition) in growth:
-            place, end = TopicPartition(self._names[topic], partition), self._ends[topic, partition]
+            place, end = TopicPartition(self.names[topic], partition), self._ends[topic, partition]
             wait_until(lambda place=place, end=end: self._reader.get_watermark_offsets(place, timeout=10)[1] >= end, 30, f"{place} ends at {end}", every=0.005)
             assert self._reader.get_watermark_offsets(place, timeout=10)[1] == end
 
@@ -138,6 +138,11 @@ class RealWorld:
                 assert second.leave() == 0
                 wait_until(lambda: len(self._partitions()) == 2 * PARTITIONS, 60, "the first process has all of them again")
                 self._pipeline.wait_ready()
+            case "cut":
+                for topic in SIDES:
+                    self._kafka.delete_records(self._log.names[topic], {partition: start for name, partition, start in act["written"] if name == topic})
+            case "start":
+                self._pipeline.start_ready()
             case "stop":
                 assert self._pipeline.stop() == 0
 

@@ -2,13 +2,13 @@
 //! separately.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use ctr_domain::checkpoint::RecordMark;
+use ctr_domain::checkpoint::{PartitionCheckpoint, RecordMark};
 use ctr_domain::event::Event;
 use ctr_domain::recovery::LogBounds;
 use ctr_domain::rules::Rules;
 use ctr_domain::shell::{
-    Command, OutgoingLetter, PartitionError, PartitionFacts, Presence, Shell, ShellSettings, SinkView, Step, TaskId,
-    Upset, WaitReason,
+    Command, CommittedOffset, OutgoingLetter, PartitionError, PartitionFacts, Presence, Shell, ShellSettings, SinkView,
+    Step, TaskId, Upset, WaitReason,
 };
 use ctr_domain::side::Side;
 
@@ -151,6 +151,25 @@ fn what_a_revocation_forgets_is_also_that_letters_failed() {
     // Refused after its task was dropped: it says nothing about pending dead letters.
     shell.on_letter_refused(Letter(task, number), "away", 2);
     assert_eq!(shell.may_read(0, Side::Clicks), Ok(()));
+}
+
+#[test]
+fn a_pair_replays_until_it_has_reached_its_positions() {
+    let mut shell = TestShell::new(ShellSettings::default(), Rules::default(), ());
+    shell.on_assigned(&Side::BOTH.map(|side| (side, 0)), 0);
+    let begun = PartitionCheckpoint::begin_at(0, Rules::default().window_size);
+    let mut facts = facts(&[0]);
+    for (fact, checkpoint) in facts.iter_mut().zip([PartitionCheckpoint { position: 2, ..begun }, begun]) {
+        let commit = CommittedOffset { offset: checkpoint.low_offset, metadata: checkpoint.metadata() };
+        fact.presence = Presence::There { commit: Some(commit), log: LogBounds { start: 0, end: 2 } };
+    }
+    answer_facts(&mut shell, &facts, 0);
+    for (offset, seconds) in [(0, 0), (1, 1)] {
+        assert_eq!(shell.replaying(), 1, "{offset} records of two are read");
+        assert_eq!(read(&mut shell, 0, offset, &impression(seconds)), Step::Replayed);
+    }
+    assert_eq!(shell.replaying(), 0);
+    assert_eq!(read(&mut shell, 0, 2, &impression(2)), Step::Counted);
 }
 
 #[test]

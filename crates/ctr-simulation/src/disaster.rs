@@ -49,6 +49,11 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
 fn cut(world: &mut World, side: Side, commit: &PartitionCheckpoint) -> Option<i64> {
     let bounds = world.logs[side].bounds();
     let start = world.dice.between(bounds.start, bounds.end);
+    cut_to(world, side, commit, start)
+}
+
+/// Retention removes what is before `start`. Returns the closed mark with which this side continues.
+pub(crate) fn cut_to(world: &mut World, side: Side, commit: &PartitionCheckpoint, start: i64) -> Option<i64> {
     world.logs[side].cut(start);
     if start > commit.position {
         world.era.reach[side].lost.push(commit.position..start);

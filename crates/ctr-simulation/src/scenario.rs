@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 
+use ctr_domain::checkpoint::PartitionCheckpoint;
 use ctr_domain::event::EventKind;
 use ctr_domain::rejection::RejectionCode;
 use ctr_domain::rules::{Deduplication, Rules};
@@ -18,6 +19,7 @@ use ctr_domain::side::{BySide, Side};
 use serde_json::{Value, json};
 
 use crate::dice::Dice;
+use crate::disaster::cut_to;
 use crate::log::{Content, Log, PRODUCTS, Record, Traffic, record as any_record};
 use crate::process::{Process, Surroundings};
 use crate::subject::Mutable;
@@ -30,7 +32,7 @@ const EPOCH: i64 = 1_767_225_600_000;
 const NEVER: i64 = 3_600_000;
 
 /// The steps, in order.
-const STEPS: [(&str, &[Act]); 11] = [
+const STEPS: [(&str, &[Act]); 14] = [
     ("the first records", &[Act::Write]),
     ("ClickHouse is away", &[Act::ClickHouseAway, Act::Write]),
     ("ClickHouse is back", &[Act::ClickHouseBack]),
@@ -42,6 +44,9 @@ const STEPS: [(&str, &[Act]); 11] = [
     ("killed while ClickHouse is away", &[Act::ClickHouseAway, Act::Kill, Act::ClickHouseBack]),
     ("the last records", &[Act::Write]),
     ("stopped", &[Act::Stop]),
+    ("started after retention", &[Act::Cut, Act::Start]),
+    ("records after the lost ones", &[Act::Write]),
+    ("stopped again", &[Act::Stop]),
 ];
 
 /// What happens in a step.
@@ -63,6 +68,10 @@ enum Act {
     Rebalance,
     /// The process is asked to stop, and does.
     Stop,
+    /// Nobody reads, and retention removes the beginning of some logs: also what was not read.
+    Cut,
+    /// A process starts.
+    Start,
 }
 
 impl Act {
@@ -76,6 +85,8 @@ impl Act {
             Self::Kill => "kill",
             Self::Rebalance => "rebalance",
             Self::Stop => "stop",
+            Self::Cut => "cut",
+            Self::Start => "start",
         }
     }
 }
@@ -163,7 +174,8 @@ impl Scenarios {
                     world.logs[Side::Impressions].release();
                 }
             }
-            Act::Kill => {
+            Act::Cut => written = self.cut()?,
+            Act::Kill | Act::Start => {
                 let next = Process::join(&mut self.worlds, settings(), self.process.around)?;
                 std::mem::replace(&mut self.process, next).die(&mut self.worlds)?;
             }
@@ -200,6 +212,31 @@ impl Scenarios {
             world.learn_truth();
         }
         written
+    }
+
+    /// Retention removes the beginning of one log of two thirds of the pairs.
+    fn cut(&mut self) -> Checked<Vec<Value>> {
+        let mut cuts = Vec::new();
+        for (partition, world) in self.worlds.iter_mut().enumerate() {
+            let mut mark = None;
+            for side in Side::BOTH {
+                let (offset, metadata) = world.commits.current[side].as_ref().ok_or("no commit")?;
+                let commit = PartitionCheckpoint::from_commit(*offset, metadata).map_err(|error| error.to_string())?;
+                world.era.reach[side].position = commit.position;
+                let closed = if partition % 3 == side as usize {
+                    let bounds = world.logs[side].bounds();
+                    let start = self.dice.between(bounds.start, bounds.end);
+                    cuts.push(json!([topic(side), partition, start]));
+                    cut_to(world, side, &commit, start)
+                } else {
+                    commit.closed
+                };
+                mark = mark.max(closed);
+            }
+            world.era.mark = mark;
+            world.learn_truth();
+        }
+        Ok(cuts)
     }
 
     /// Everybody does what is required, for ten seconds: after that nothing moves.
