@@ -245,13 +245,7 @@ impl Scenarios {
             let now = self.worlds[0].now + 50;
             self.worlds.iter_mut().for_each(|world| world.now = now);
             self.process.answer_everything(&mut self.worlds)?;
-            for index in 0..self.process.pairs() {
-                for side in Side::BOTH {
-                    if self.process.may_read(index, side)? {
-                        self.process.read(&mut self.worlds, index, side, 40)?;
-                    }
-                }
-            }
+            self.process.read_everywhere(&mut self.worlds, 40)?;
             while self.process.fire(&mut self.worlds)? {}
             self.process.drain(&mut self.worlds, self.process.around.sink_available)?;
             self.process.on_time(&mut self.worlds)?;

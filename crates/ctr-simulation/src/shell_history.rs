@@ -272,13 +272,7 @@ impl<C: Counter<Broken = Option<Mutation>>> ShellHistory<C> {
             let now = self.worlds[0].now;
             self.worlds.iter_mut().for_each(|world| world.now = now);
             self.process.answer_everything(&mut self.worlds)?;
-            for index in 0..self.process.pairs() {
-                for side in Side::BOTH {
-                    if self.process.may_read(index, side)? {
-                        self.process.read(&mut self.worlds, index, side, 40)?;
-                    }
-                }
-            }
+            self.process.read_everywhere(&mut self.worlds, 40)?;
             let mut firings = 0;
             while firings < 200 && self.process.fire(&mut self.worlds)? {
                 firings += 1;

@@ -2,7 +2,7 @@
 
 use ctr_domain::dead_letter::DeadLetterReason;
 use ctr_domain::shell::{CommitId, Counter, EndOffsetAnswer};
-use ctr_domain::side::BySide;
+use ctr_domain::side::{BySide, Side};
 
 use super::Process;
 use crate::mutation::Mutation;
@@ -138,6 +138,18 @@ impl<C: Counter<Broken = Option<Mutation>>> Process<C> {
         while !self.producer.is_empty() {
             self.answer_letter(worlds)?;
             self.hand_letters(worlds[0].now);
+        }
+        Ok(())
+    }
+
+    /// Up to `records` records of every partition that may be read.
+    pub(crate) fn read_everywhere(&mut self, worlds: &mut [World], records: usize) -> Checked<()> {
+        for index in 0..self.pairs() {
+            for side in Side::BOTH {
+                if self.may_read(index, side)? {
+                    self.read(worlds, index, side, records)?;
+                }
+            }
         }
         Ok(())
     }
