@@ -7,8 +7,8 @@ use ctr_domain::event::Event;
 use ctr_domain::recovery::LogBounds;
 use ctr_domain::rules::Rules;
 use ctr_domain::shell::{
-    Command, CommittedOffset, OutgoingLetter, PartitionError, PartitionFacts, Presence, Shell, ShellSettings, SinkView,
-    Step, TaskId, Upset, WaitReason,
+    Command, CommitId, CommittedOffset, OutgoingLetter, PartitionError, PartitionFacts, Presence, Shell, ShellSettings,
+    SinkView, Step, TaskId, Upset, WaitReason,
 };
 use ctr_domain::side::Side;
 
@@ -58,6 +58,14 @@ fn answer_facts(shell: &mut TestShell, facts: &[PartitionFacts], now: i64) -> Ve
     });
     shell.on_facts(asked.unwrap(), Ok(facts.to_vec()), now);
     shell.take_commands()
+}
+
+/// The commit that it wants.
+fn commit_of(shell: &mut TestShell) -> Option<CommitId> {
+    shell.take_commands().into_iter().find_map(|command| match command {
+        Command::Commit { id, .. } => Some(id),
+        _ => None,
+    })
 }
 
 fn read(shell: &mut TestShell, index: usize, offset: i64, payload: &str) -> Step {
@@ -177,10 +185,7 @@ fn a_late_answer_is_not_credited_to_the_next_commit() {
     let mut shell = at_work(&[0]);
     let commit = |shell: &mut TestShell, now| {
         shell.on_time(now);
-        shell.take_commands().into_iter().find_map(|command| match command {
-            Command::Commit { id, .. } => Some(id),
-            _ => None,
-        })
+        commit_of(shell)
     };
     let first = commit(&mut shell, 0).unwrap();
     assert_eq!(read(&mut shell, 0, 0, &impression(0)), Step::Counted);
@@ -247,15 +252,27 @@ fn rows_that_are_durable_just_in_time_leave_only_the_commit_to_a_stop() {
     shell.on_rows_acknowledged(fired[0].task, fired[0].batch);
     assert!(shell.owed().is_only_the_commit());
     shell.on_time(100_001);
-    let id = shell.take_commands().into_iter().find_map(|command| match command {
-        Command::Commit { id, .. } => Some(id),
-        _ => None,
-    });
+    let id = commit_of(&mut shell);
     assert!(shell.owed().is_only_the_commit(), "until it is answered");
     assert_eq!(shell.owed().to_string(), "still to come: the last commit");
     shell.on_commit_answer(id.unwrap(), Ok(()), 100_002);
     shell.on_time(100_002);
     assert!(shell.owed().is_nothing() && !shell.owed().is_only_the_commit());
+}
+
+#[test]
+fn a_stop_does_not_wait_until_the_next_checkpoint_is_due() {
+    let mut shell = at_work(&[0]);
+    read(&mut shell, 0, 0, &impression(0));
+    shell.on_time(10);
+    let first = commit_of(&mut shell);
+    shell.on_commit_answer(first.unwrap(), Ok(()), 11);
+    read(&mut shell, 0, 1, &impression(1));
+    shell.on_time(12);
+    assert_eq!(commit_of(&mut shell), None, "the next one is due in five seconds");
+    shell.on_stop(13);
+    shell.on_time(13);
+    assert!(commit_of(&mut shell).is_some());
 }
 
 #[test]
@@ -266,16 +283,10 @@ fn a_stop_owes_the_last_commit_and_nothing_to_a_takeover() {
     assert!(!shell.owed().is_nothing());
     assert_eq!(shell.may_read(0, Side::Clicks), Err(WaitReason::Stopping));
     shell.on_time(10);
-    let id = shell.take_commands().into_iter().find_map(|command| match command {
-        Command::Commit { id, .. } => Some(id),
-        _ => None,
-    });
+    let id = commit_of(&mut shell);
     shell.on_commit_answer(id.unwrap(), Err("coordinator moved".to_owned()), 11);
     shell.on_time(200);
-    let again = shell.take_commands().into_iter().find_map(|command| match command {
-        Command::Commit { id, .. } => Some(id),
-        _ => None,
-    });
+    let again = commit_of(&mut shell);
     shell.on_commit_answer(again.unwrap(), Ok(()), 201);
     shell.on_time(202);
     assert!(shell.owed().is_nothing());
