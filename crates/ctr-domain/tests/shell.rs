@@ -7,8 +7,8 @@ use ctr_domain::event::Event;
 use ctr_domain::recovery::LogBounds;
 use ctr_domain::rules::Rules;
 use ctr_domain::shell::{
-    Command, CommitId, CommittedOffset, OutgoingLetter, PartitionError, PartitionFacts, Presence, Shell, ShellSettings,
-    SinkView, Step, TaskId, Upset, WaitReason,
+    Command, CommitId, CommitWait, CommittedOffset, Notice, OutgoingLetter, PartitionError, PartitionFacts, Presence,
+    Shell, ShellSettings, SinkView, Step, TaskId, Upset, WaitReason,
 };
 use ctr_domain::side::Side;
 
@@ -74,6 +74,17 @@ fn read(shell: &mut TestShell, index: usize, offset: i64, payload: &str) -> Step
     reading.record(mark, Event::parse(Some(payload.as_bytes())))
 }
 
+/// A record of the first pair's impressions that becomes a dead letter.
+fn read_bad(shell: &mut TestShell, offset: i64) -> (TaskId, u64) {
+    let mut reading = shell.read(0, Side::Impressions, 0).unwrap();
+    let mark = RecordMark { offset, timestamp: None };
+    let Step::Keep { task, number, .. } = reading.record(mark, Event::parse(Some(b"not json"))) else {
+        panic!("must be a letter")
+    };
+    reading.keep(Letter(task, number));
+    (task, number)
+}
+
 fn impression(seconds: i64) -> String {
     impression_of("p", seconds)
 }
@@ -129,12 +140,7 @@ fn letters_that_reach_their_bound_hold_up_reading_until_one_is_taken() {
     let mut shell = at_work_with(&[0], ShellSettings { max_waiting_bytes: 3, ..ShellSettings::default() });
     for offset in 0..3 {
         assert_eq!(shell.may_read(0, Side::Impressions), Ok(()), "{offset} letters wait");
-        let mut reading = shell.read(0, Side::Impressions, 0).unwrap();
-        let mark = RecordMark { offset, timestamp: None };
-        let Step::Keep { task, number, .. } = reading.record(mark, Event::parse(Some(b"not json"))) else {
-            panic!("must be a letter")
-        };
-        reading.keep(Letter(task, number));
+        read_bad(&mut shell, offset);
     }
     for side in Side::BOTH {
         assert_eq!(shell.may_read(0, side), Err(WaitReason::DeadLettersFull));
@@ -194,6 +200,54 @@ fn a_late_answer_is_not_credited_to_the_next_commit() {
     assert!(shell.pairs()[0].committed().is_none(), "nobody has said anything about the second");
     shell.on_commit_answer(second, Ok(()), 70_002);
     assert!(shell.pairs()[0].committed().is_some());
+}
+
+#[test]
+fn a_commit_is_waited_for_until_its_timeout() {
+    let mut shell = at_work(&[0]);
+    shell.on_time(1_000);
+    let commit = commit_of(&mut shell).unwrap();
+    assert_eq!(read(&mut shell, 0, 0, &impression(0)), Step::Counted);
+    shell.on_time(60_999);
+    assert_eq!(commit_of(&mut shell), None, "one at a time");
+    shell.on_commit_answer(commit, Ok(()), 60_999);
+    assert!(shell.pairs()[0].committed().is_some(), "its answer came in time");
+    shell.on_time(62_000);
+    assert!(commit_of(&mut shell).is_some());
+    shell.on_time(122_000);
+    let reason = "no answer within 60 s".to_owned();
+    assert_eq!(shell.take_commands()[0], Command::Tell(Notice::CommitFailed { reason }));
+}
+
+#[test]
+fn what_a_commit_waited_for_is_told() {
+    let settings = ShellSettings { checkpoint_interval: 100, checkpoint_min_pause: 500, ..ShellSettings::default() };
+    let mut shell = at_work_with(&[0], settings);
+    shell.on_time(1_000);
+    let commit = commit_of(&mut shell).unwrap();
+    assert_eq!(shell.commit_waits_for(), Some(CommitWait::Broker));
+    assert_eq!(shell.low_offset(0, Side::Impressions), None);
+    shell.on_commit_answer(commit, Ok(()), 1_300);
+    let past = shell.next_past_commit().unwrap();
+    assert_eq!((past.ended, past.completed, past.pairs), (1_300, true, 1));
+    assert_eq!((past.waited_for_letters, past.waited_for_broker), (0, 300));
+    assert!(shell.next_past_commit().is_none());
+    assert_eq!((shell.commit_waits_for(), shell.committed_at()), (None, 1_300));
+    assert_eq!(shell.low_offset(0, Side::Impressions), Some(0));
+
+    let (task, number) = read_bad(&mut shell, 0);
+    shell.on_time(1_799);
+    assert_eq!(shell.commit_waits_for(), None, "half a second after the last one at the earliest");
+    shell.on_time(1_800);
+    assert_eq!((shell.commit_waits_for(), shell.committed_at()), (Some(CommitWait::DeadLetters), 1_300));
+    assert!(shell.next_letter(1_900).is_some());
+    shell.on_letter_acknowledged(task, number);
+    shell.on_time(2_500);
+    let commit = commit_of(&mut shell).unwrap();
+    shell.on_commit_answer(commit, Err("coordinator moved".to_owned()), 2_600);
+    let past = shell.next_past_commit().unwrap();
+    assert_eq!((past.completed, past.waited_for_letters, past.waited_for_broker), (false, 700, 100));
+    assert_eq!(shell.committed_at(), 1_300, "nothing new is committed");
 }
 
 #[test]
@@ -272,6 +326,20 @@ fn a_stop_does_not_wait_until_the_next_checkpoint_is_due() {
     assert_eq!(commit_of(&mut shell), None, "the next one is due in five seconds");
     shell.on_stop(13);
     shell.on_time(13);
+    assert!(commit_of(&mut shell).is_some());
+}
+
+#[test]
+fn the_last_commit_of_a_stop_waits_for_its_dead_letters() {
+    let mut shell = at_work(&[0]);
+    let (task, number) = read_bad(&mut shell, 0);
+    shell.on_stop(10);
+    shell.on_time(10);
+    assert_eq!(commit_of(&mut shell), None);
+    assert!(shell.next_letter(11).is_some());
+    shell.on_letter_acknowledged(task, number);
+    assert!(shell.owed().is_only_the_commit());
+    shell.on_time(12);
     assert!(commit_of(&mut shell).is_some());
 }
 
