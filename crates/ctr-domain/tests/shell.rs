@@ -235,19 +235,27 @@ fn what_a_commit_waited_for_is_told() {
     assert_eq!((shell.commit_waits_for(), shell.committed_at()), (None, 1_300));
     assert_eq!(shell.low_offset(0, Side::Impressions), Some(0));
 
-    let (task, number) = read_bad(&mut shell, 0);
     shell.on_time(1_799);
-    assert_eq!(shell.commit_waits_for(), None, "half a second after the last one at the earliest");
+    assert_eq!(shell.committed_at(), 1_300, "the next one is half a second after the last one at the earliest");
     shell.on_time(1_800);
-    assert_eq!((shell.commit_waits_for(), shell.committed_at()), (Some(CommitWait::DeadLetters), 1_300));
+    assert_eq!(
+        (commit_of(&mut shell), shell.committed_at()),
+        (None, 1_800),
+        "nothing has changed: everything is committed"
+    );
+    let (task, number) = read_bad(&mut shell, 0);
+    shell.on_time(1_899);
+    assert_eq!((shell.commit_waits_for(), shell.committed_at()), (None, 1_800));
+    shell.on_time(1_900);
+    assert_eq!((shell.commit_waits_for(), shell.committed_at()), (Some(CommitWait::DeadLetters), 1_800));
     assert!(shell.next_letter(1_900).is_some());
     shell.on_letter_acknowledged(task, number);
     shell.on_time(2_500);
     let commit = commit_of(&mut shell).unwrap();
     shell.on_commit_answer(commit, Err("coordinator moved".to_owned()), 2_600);
     let past = shell.next_past_commit().unwrap();
-    assert_eq!((past.completed, past.waited_for_letters, past.waited_for_broker), (false, 700, 100));
-    assert_eq!(shell.committed_at(), 1_300, "nothing new is committed");
+    assert_eq!((past.completed, past.waited_for_letters, past.waited_for_broker), (false, 600, 100));
+    assert_eq!(shell.committed_at(), 1_800, "nothing new is committed");
 }
 
 #[test]
@@ -353,10 +361,12 @@ fn a_stop_owes_the_last_commit_and_nothing_to_a_takeover() {
     shell.on_time(10);
     let id = commit_of(&mut shell);
     shell.on_commit_answer(id.unwrap(), Err("coordinator moved".to_owned()), 11);
-    shell.on_time(200);
+    shell.on_time(110);
+    assert_eq!(commit_of(&mut shell), None, "not at once");
+    shell.on_time(111);
     let again = commit_of(&mut shell);
-    shell.on_commit_answer(again.unwrap(), Ok(()), 201);
-    shell.on_time(202);
+    shell.on_commit_answer(again.unwrap(), Ok(()), 112);
+    shell.on_time(112);
     assert!(shell.owed().is_nothing());
 
     let mut shell = TestShell::new(ShellSettings::default(), Rules::default(), ());
