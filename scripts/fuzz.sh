@@ -69,8 +69,7 @@ prepare() {
     cd "$CHECKOUT" || return
     check_folders
     mkdir -p "$LOCAL_DIR/logs/setup" "$LOCAL_DIR/logs/fuzz"
-    # Neither brokers nor their jars.
-    require_prerequisites "$(grep -v '^Java\|^Maven' <<<"$PREREQUISITES_BUILD")"
+    require_prerequisites "$(prerequisites_of_crates)"
     run_step "fuzzers" install_python "$FUZZ/requirements.txt"
     [ "${CHOSEN[*]}" = engine_request ] || run_step "fuzz targets" build_targets
 }

@@ -59,7 +59,7 @@ parse_options "$@"
 cd "$CHECKOUT"
 check_folders
 mkdir -p "$LOCAL_DIR/logs/setup" "$LOCAL_DIR/mutants"
-require_prerequisites "$(grep -v '^Java\|^Maven' <<<"$PREREQUISITES_BUILD")"
+require_prerequisites "$(prerequisites_of_crates)"
 trap stop_steps EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM

@@ -111,6 +111,9 @@ name_missing() {
     done <<<"$1"
 }
 
+# prerequisites_of_crates: what compiling and testing the crates needs: neither brokers nor their jars.
+prerequisites_of_crates() { grep -v '^Java\|^Maven' <<<"$PREREQUISITES_BUILD"; }
+
 # require_prerequisites ROWS: returns if nothing is missing, otherwise ends the script with the list.
 require_prerequisites() {
     local missing

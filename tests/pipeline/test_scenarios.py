@@ -95,10 +95,16 @@ class Log:
         """The markers of a transaction are written after its end was acknowledged."""
         for place, entries in growth.items():
             self._ends[place] = self._ends.get(place, 0) + entries
-        for (topic, partition) in growth:
-            place, end = TopicPartition(self.names[topic], partition), self._ends[topic, partition]
-            wait_until(lambda place=place, end=end: self._reader.get_watermark_offsets(place, timeout=10)[1] >= end, 30, f"{place} ends at {end}", every=0.005)
-            assert self._reader.get_watermark_offsets(place, timeout=10)[1] == end
+        for topic, partition in growth:
+            self._wait_for_end(TopicPartition(self.names[topic], partition), self._ends[topic, partition])
+
+    def _wait_for_end(self, place: TopicPartition, end: int) -> None:
+        def is_reached() -> bool:
+            found = self._reader.get_watermark_offsets(place, timeout=10)[1]
+            assert found <= end, f"{place} ends at {found}, not at {end}"
+            return found == end
+
+        wait_until(is_reached, 30, f"{place} ends at {end}", every=0.005)
 
 
 class RealWorld:
@@ -106,6 +112,7 @@ class RealWorld:
 
     def __init__(self, kafka: Kafka, topics: Topics, database: Database, start: Callable[[], Pipeline], log: Log):
         self._kafka, self._topics, self._database, self._start, self._log = kafka, topics, database, start, log
+        self._sides = {name: side for side, name in log.names.items()}
         self._pipeline = start().start_ready()
         self._clickhouse = True
 
@@ -130,14 +137,14 @@ class RealWorld:
                 self._pipeline.kill()
                 self._pipeline.start()
                 if self._clickhouse:
-                    self._pipeline.wait_ready()
+                    self._wait_for_replay(self._pipeline)
             case "rebalance":
-                second = self._start().start_ready()
+                second = self._start().start()
+                self._wait_for_replay(second)
                 wait_until(lambda: 0 < len(self._partitions()) < 2 * PARTITIONS, 60, "the second process has some of the partitions")
-                second.wait_ready()
                 assert second.leave() == 0
                 wait_until(lambda: len(self._partitions()) == 2 * PARTITIONS, 60, "the first process has all of them again")
-                self._pipeline.wait_ready()
+                self._wait_for_replay(self._pipeline)
             case "cut":
                 for topic in SIDES:
                     self._kafka.delete_records(self._log.names[topic], {partition: start for name, partition, start in act["written"] if name == topic})
@@ -145,6 +152,20 @@ class RealWorld:
                 self._pipeline.start_ready()
             case "stop":
                 assert self._pipeline.stop() == 0
+
+    def _wait_for_replay(self, process: Pipeline) -> None:
+        """Not for its readiness: while a transaction holds back one side of a pair, the replay of the other side may wait for it."""
+        positions = {place: json.loads(metadata)["pos"] for place, (_, metadata) in self._kafka.committed(self._topics).items()}
+
+        def has_replayed() -> bool:
+            assert process.process.runs(), f"the pipeline ended:\n{process.process.tail()}"
+            if process.status_code("/") != 200:
+                return False
+            partitions = process.get_json("/api/v1/status")["partitions"]
+            waiting = {p["partition"] for p in partitions if p["wait"] == "drift"}
+            return bool(partitions) and all(p["partition"] in waiting or p["position"] >= positions[p["topic"], p["partition"]] for p in partitions)
+
+        wait_until(has_replayed, 60, "all partitions are at their positions, but for pairs of which one waits for the other")
 
     def state(self, with_waits: bool) -> tuple[State, dict[str, str] | None]:
         return {**(self._rows() if self._clickhouse else {}), **self._letters(), **self._commits()}, self._waits() if with_waits else None
@@ -155,20 +176,17 @@ class RealWorld:
         return {f"row {row['p']} {row['product']} {row['end']}": [row["impressions"], row["clicks"]] for row in self._database.query(sql)}
 
     def _letters(self) -> State:
-        sides = {self._topics.impressions: "impressions", self._topics.clicks: "clicks"}
-        return {f"letter {sides[letter['rawTopic']]} {letter['partition']} {letter['offset']}": letter["code"]
+        return {f"letter {self._sides[letter['rawTopic']]} {letter['partition']} {letter['offset']}": letter["code"]
                 for letter in self._kafka.dead_letters(self._topics)}
 
     def _commits(self) -> State:
-        sides = {self._topics.impressions: "impressions", self._topics.clicks: "clicks"}
-        return {f"commit {sides[topic]} {partition}": list(commit) for (topic, partition), commit in self._kafka.committed(self._topics).items()}
+        return {f"commit {self._sides[topic]} {partition}": list(commit) for (topic, partition), commit in self._kafka.committed(self._topics).items()}
 
     def _partitions(self) -> list[dict[str, Any]]:
         return self._pipeline.get_json("/api/v1/status")["partitions"]
 
     def _waits(self) -> dict[str, str]:
-        sides = {self._topics.impressions: "impressions", self._topics.clicks: "clicks"}
-        return {f"{sides[p['topic']]} {p['partition']}": p["wait"] for p in self._partitions() if p["wait"]}
+        return {f"{self._sides[p['topic']]} {p['partition']}": p["wait"] for p in self._partitions() if p["wait"]}
 
 
 @pytest.fixture

@@ -19,8 +19,7 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
         let world = &mut self.world;
         let mut commits = Vec::new();
         for side in Side::BOTH {
-            let (offset, metadata) = world.commits.current[side].as_ref().ok_or("no commit")?;
-            let commit = PartitionCheckpoint::from_commit(*offset, metadata).map_err(|error| error.to_string())?;
+            let commit = committed(world, side)?;
             check::letters_before(world, side, commit.position)?;
             commits.push(commit);
         }
@@ -43,6 +42,12 @@ impl<C: Counter<Broken = Option<Mutation>>> History<C> {
         world.commits.past = vec![world.commits.current.clone()];
         self.begin()
     }
+}
+
+/// The commit of a side with which the next owner begins.
+pub(crate) fn committed(world: &World, side: Side) -> Checked<PartitionCheckpoint> {
+    let (offset, metadata) = world.commits.current[side].as_ref().ok_or("no commit")?;
+    PartitionCheckpoint::from_commit(*offset, metadata).map_err(|error| error.to_string())
 }
 
 /// Retention removes the beginning. Returns the closed mark with which this side continues.

@@ -10,7 +10,6 @@
 
 use std::collections::BTreeMap;
 
-use ctr_domain::checkpoint::PartitionCheckpoint;
 use ctr_domain::event::EventKind;
 use ctr_domain::rejection::RejectionCode;
 use ctr_domain::rules::{Deduplication, Rules};
@@ -19,7 +18,7 @@ use ctr_domain::side::{BySide, Side};
 use serde_json::{Value, json};
 
 use crate::dice::Dice;
-use crate::disaster::cut_to;
+use crate::disaster::{committed, cut_to};
 use crate::log::{Content, Log, PRODUCTS, Record, Traffic, record as any_record};
 use crate::process::{Process, Surroundings};
 use crate::subject::Mutable;
@@ -38,7 +37,7 @@ const STEPS: [(&str, &[Act]); 14] = [
     ("ClickHouse is back", &[Act::ClickHouseBack]),
     ("transactions are open", &[Act::OpenTransactions, Act::Write]),
     ("killed and started", &[Act::Kill]),
-    ("the group assigns anew", &[Act::Rebalance]),
+    ("rebalanced", &[Act::Rebalance]),
     ("the transactions are aborted", &[Act::AbortTransactions]),
     ("more records", &[Act::Write]),
     ("killed while ClickHouse is away", &[Act::ClickHouseAway, Act::Kill, Act::ClickHouseBack]),
@@ -113,9 +112,8 @@ struct Scenarios {
 /// What the simulated world noticed, as in a history.
 pub fn record(seed: u64, partitions: u32) -> Result<String, String> {
     let mut dice = Dice::new(seed);
-    let worlds: Vec<World> = (0..u64::from(partitions)).map(|number| empty_world(seed + number)).collect();
+    let mut worlds: Vec<World> = (0..u64::from(partitions)).map(|number| empty_world(seed + number)).collect();
     let producers = worlds.iter().map(|_| BySide([producer(&mut dice), producer(&mut dice)])).collect();
-    let mut worlds = worlds;
     let process = Process::join(&mut worlds, settings(), Surroundings::CALM)?;
     let mut scenarios = Scenarios { worlds, producers, process, dice, known: BTreeMap::new() };
     let mut lines = String::new();
@@ -220,8 +218,7 @@ impl Scenarios {
         for (partition, world) in self.worlds.iter_mut().enumerate() {
             let mut mark = None;
             for side in Side::BOTH {
-                let (offset, metadata) = world.commits.current[side].as_ref().ok_or("no commit")?;
-                let commit = PartitionCheckpoint::from_commit(*offset, metadata).map_err(|error| error.to_string())?;
+                let commit = committed(world, side)?;
                 world.era.reach[side].position = commit.position;
                 let closed = if partition % 3 == side as usize {
                     let bounds = world.logs[side].bounds();

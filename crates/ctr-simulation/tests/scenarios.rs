@@ -1,5 +1,5 @@
 //! The recorded scenarios are what the simulated world says today. `tests/pipeline/test_scenarios.py` says whether the real
-//! brokers and the real engine agree. `UPDATE_REFERENCE=1 cargo test -p ctr-simulation --test scenarios` records them anew.
+//! brokers and the real engine agree. `UPDATE_REFERENCE=1 cargo test -p ctr-simulation --test scenarios` records them again.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
