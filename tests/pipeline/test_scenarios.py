@@ -137,14 +137,13 @@ class RealWorld:
                 self._pipeline.kill()
                 self._pipeline.start()
                 if self._clickhouse:
-                    self._wait_for_replay(self._pipeline)
+                    self._pipeline.wait_ready()
             case "rebalance":
-                second = self._start().start()
-                self._wait_for_replay(second)
+                second = self._start().start_ready()
                 wait_until(lambda: 0 < len(self._partitions()) < 2 * PARTITIONS, 60, "the second process has some of the partitions")
                 assert second.leave() == 0
                 wait_until(lambda: len(self._partitions()) == 2 * PARTITIONS, 60, "the first process has all of them again")
-                self._wait_for_replay(self._pipeline)
+                self._pipeline.wait_ready()
             case "cut":
                 for topic in SIDES:
                     self._kafka.delete_records(self._log.names[topic], {partition: start for name, partition, start in act["written"] if name == topic})
@@ -152,20 +151,6 @@ class RealWorld:
                 self._pipeline.start_ready()
             case "stop":
                 assert self._pipeline.stop() == 0
-
-    def _wait_for_replay(self, process: Pipeline) -> None:
-        """Not for its readiness: while a transaction holds back one side of a pair, the replay of the other side may wait for it."""
-        positions = {place: json.loads(metadata)["pos"] for place, (_, metadata) in self._kafka.committed(self._topics).items()}
-
-        def has_replayed() -> bool:
-            assert process.process.runs(), f"the pipeline ended:\n{process.process.tail()}"
-            if process.status_code("/") != 200:
-                return False
-            partitions = process.get_json("/api/v1/status")["partitions"]
-            waiting = {p["partition"] for p in partitions if p["wait"] == "drift"}
-            return bool(partitions) and all(p["partition"] in waiting or p["position"] >= positions[p["topic"], p["partition"]] for p in partitions)
-
-        wait_until(has_replayed, 60, "all partitions are at their positions, but for pairs of which one waits for the other")
 
     def state(self, with_waits: bool) -> tuple[State, dict[str, str] | None]:
         return {**(self._rows() if self._clickhouse else {}), **self._letters(), **self._commits()}, self._waits() if with_waits else None

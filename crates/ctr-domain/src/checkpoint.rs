@@ -41,7 +41,7 @@ pub struct PartitionCheckpoint {
     pub maximum_at_position: Option<i64>,
     /// The next offset to read. Dead letters of all records before it are acknowledged.
     pub position: i64,
-    /// The closed mark: the end of the newest window the task has released.
+    /// The closed mark: the end of the newest window that the task has let go.
     pub closed: Option<i64>,
     /// The end of the newest window that any record before the position belongs to.
     pub newest: Option<i64>,

@@ -222,7 +222,7 @@ impl Task {
         self.letters.issued
     }
 
-    /// Releases every window that can no longer change, then returns what may be committed; `None` while replaying.
+    /// Lets go of every window that can no longer change, then returns what may be committed; `None` while replaying.
     ///
     /// The commit itself must wait for [`Checkpoint::after_letters`]: see [`Task::may_commit`].
     pub fn checkpoint(&mut self) -> Option<Checkpoint> {

@@ -187,6 +187,26 @@ fn a_pair_replays_until_it_has_reached_its_positions() {
 }
 
 #[test]
+fn a_replay_does_not_wait_for_the_twin() {
+    let mut shell = TestShell::new(ShellSettings::default(), Rules::default(), ());
+    shell.on_assigned(&Side::BOTH.map(|side| (side, 0)), 0);
+    let begun = PartitionCheckpoint::begin_at(0, Rules::default().window_size);
+    let mut facts = facts(&[0]);
+    for (fact, checkpoint) in facts.iter_mut().zip([PartitionCheckpoint { position: 3, ..begun }, begun]) {
+        let commit = CommittedOffset { offset: checkpoint.low_offset, metadata: checkpoint.metadata() };
+        // The clicks are there and cannot be read: somebody's transaction is open.
+        fact.presence = Presence::There { commit: Some(commit), log: LogBounds { start: 0, end: 5 } };
+    }
+    answer_facts(&mut shell, &facts, 0);
+    for (offset, minutes) in [(0, 0), (1, 2), (2, 4)] {
+        assert_eq!(shell.may_read(0, Side::Impressions), Ok(()), "{offset} records of three are read again");
+        assert_eq!(read(&mut shell, 0, offset, &impression(minutes * 60)), Step::Replayed);
+    }
+    assert_eq!(shell.replaying(), 0);
+    assert_eq!(shell.may_read(0, Side::Impressions), Err(WaitReason::Drift), "what is new waits for the clicks");
+}
+
+#[test]
 fn a_late_answer_is_not_credited_to_the_next_commit() {
     let mut shell = at_work(&[0]);
     let commit = |shell: &mut TestShell, now| {

@@ -58,7 +58,7 @@ pub enum Mutation {
     OwnWindows,
     /// Lateness is judged by the minimum over the task's partitions, so by which one was read first.
     TaskWatermark,
-    /// A window is released when one partition has passed it.
+    /// A window is let go when one partition has passed it.
     LetGoByOne,
     /// After a replay the windows that were already due count as sent.
     NotResent,

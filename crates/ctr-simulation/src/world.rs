@@ -21,7 +21,7 @@ pub(crate) type Checked<T> = Result<T, String>;
 /// The kind of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Windows are released only when both partitions have passed them: everything must be exact.
+    /// Windows are let go only when both partitions have passed them: everything must be exact.
     Exact,
     /// End offsets are proved, so windows are closed early beside a silent partition.
     Early,

@@ -120,10 +120,9 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         if pair.stopped[side].is_some() {
             return Err(WaitReason::Unreadable);
         }
-        // A replaying side does not wait for one that waits for dead letters: the pair's dead letters wait for the
-        // replay.
-        let is_waited_for = pair.counter.is_replaying(side) && !self.letters_have_room();
-        if pair.counter.is_ahead(side) && !is_waited_for {
+        // A replay does not wait for the twin: it reads again what an earlier run had read and held, and what holds back the twin (dead
+        // letters, a transaction that stays open) may last.
+        if pair.counter.is_ahead(side) && !pair.counter.is_replaying(side) {
             return Err(WaitReason::Drift);
         }
         Ok(())

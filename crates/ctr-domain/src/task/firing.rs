@@ -55,9 +55,9 @@ impl Task {
         let number = self.rows.issued + 1;
         let mut room = FiringRoom::new(limit, MAX_FIRING_ID_BYTES);
         let mut rows = 0;
-        let releasable = self.newest_releasable();
+        let to_let_go = self.newest_to_let_go();
         for open in self.windows.iter_mut() {
-            let due = Watermark(open.window.last_timestamp()) <= self.fired || Some(open.window.end) <= releasable;
+            let due = Watermark(open.window.last_timestamp()) <= self.fired || Some(open.window.end) <= to_let_go;
             if !due || open.is_shown() {
                 continue;
             }

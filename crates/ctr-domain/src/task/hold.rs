@@ -1,4 +1,4 @@
-//! Holding: which windows must be kept, and when they may be released.
+//! Holding: which windows must be kept, and when they may be let go.
 
 use super::Task;
 use crate::side::Side;
@@ -15,11 +15,11 @@ pub struct EndOffsetRequest {
 impl Task {
     /// The end of the newest window for which nothing more can arrive according to the rules: both partitions have
     /// passed it, or one has passed it by `idle-hold` and the other is proved to have been at its end after that.
-    pub(super) fn newest_releasable(&self) -> Option<i64> {
-        self.windows.iter().map(|open| open.window.end).take_while(|end| self.is_releasable(*end)).last()
+    pub(super) fn newest_to_let_go(&self) -> Option<i64> {
+        self.windows.iter().map(|open| open.window.end).take_while(|end| self.may_let_go(*end)).last()
     }
 
-    fn is_releasable(&self, window_end: i64) -> bool {
+    fn may_let_go(&self, window_end: i64) -> bool {
         Side::BOTH.into_iter().all(|side| {
             self.rules.has_passed(window_end, self.watermark(side))
                 || (self.is_passed_by_idle_hold(side.twin(), window_end)
@@ -31,12 +31,12 @@ impl Task {
         self.rules.has_passed(window_end.saturating_add(self.rules.idle_hold_ms), self.watermark(side))
     }
 
-    /// Releases the windows that cannot change and whose last rows are acknowledged, oldest first, and moves the closed
+    /// Lets go of the windows that cannot change and whose last rows are acknowledged, oldest first, and moves the closed
     /// mark. A window held back keeps all newer ones: the mark means that everything up to it is complete.
     pub(super) fn let_go(&mut self) {
         while let Some(oldest) = self.windows.oldest() {
             let end = oldest.window.end;
-            if !oldest.is_settled(self.rows) || !self.is_releasable(end) {
+            if !oldest.is_settled(self.rows) || !self.may_let_go(end) {
                 break;
             }
             self.windows.remove_oldest();
@@ -44,7 +44,7 @@ impl Task {
         }
     }
 
-    /// The request, if there is one, whose result would allow releasing windows: one side has passed them by
+    /// The request, if there is one, whose result would allow letting windows go: one side has passed them by
     /// `idle-hold`, and the other has been read to its end as far as we know. Old information proves nothing (this
     /// process may have been suspended for minutes), so the broker must be queried now; the result goes to
     /// [`Task::on_end_offset`].

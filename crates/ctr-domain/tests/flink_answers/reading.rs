@@ -23,7 +23,7 @@ pub(crate) struct Manner {
     pub(crate) rules: Rules,
     /// Number of steps between two requests for rows.
     pub(crate) flush_every: usize,
-    /// Rows are acknowledged, ends of logs proved, and windows released, after every step.
+    /// Rows are acknowledged, ends of logs proved, and windows let go, after every step.
     pub(crate) lets_go: bool,
 }
 
@@ -38,7 +38,7 @@ impl Default for Manner {
 #[derive(Default)]
 pub(crate) struct Read {
     pub(crate) answers: Answers,
-    /// Of those dropped, the lines of records that arrived only after their window was released.
+    /// Of those dropped, the lines of records that arrived only after their window was let go.
     pub(crate) closed_early: Vec<Line>,
     /// Records that violated a rule: Flink has no such rules.
     pub(crate) rejected: Vec<(Line, RejectionCode)>,

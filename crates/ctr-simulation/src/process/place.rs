@@ -97,7 +97,7 @@ impl Place {
     }
 }
 
-/// Whether a window may have been released before this record was written: the proof was requested before.
+/// Whether a window may have been let go before this record was written: the proof was requested before.
 fn is_proved(world: &World, side: Side, offset: i64, window_end: i64) -> bool {
     world.proofs.iter().any(|proof| proof.side == side && proof.up_to >= window_end && proof.end_offset <= offset)
 }
