@@ -58,7 +58,13 @@ join_stage() {
     local code=0
     say "== $1 (started in the background)"
     end_step "$1" || code=$?
-    if [ "$code" -eq 0 ]; then PASSED+=("$1"); else FAILED+=("$1"); fi
+    if [ "$code" -eq 0 ]; then
+        PASSED+=("$1")
+    else
+        say "-- its whole output ($(step_log "$1")):"
+        cat "$(step_log "$1")"
+        FAILED+=("$1")
+    fi
 }
 
 # have_or_skip NAME ROWS: prerequisites of only some checks. False, and those checks are skipped, if missing and not installable.
@@ -113,7 +119,7 @@ test_stack() {
 
 # The tests of kills, stops, load, Superset and every verb in containers take too long for the default run: --containers and --long
 # run them too, --long also those that compile.
-CONTAINER_TESTS_IN_SHORT="tests/containers/test_engine.py tests/containers/test_setup.py tests/containers/test_rights.py"
+CONTAINER_TESTS_IN_SHORT="tests/containers/test_debian.py tests/containers/test_engine.py tests/containers/test_setup.py tests/containers/test_rights.py"
 
 test_containers() {
     if [ "$EXTENT" = all ]; then
@@ -206,11 +212,13 @@ if [ "$EXTENT" != unit ]; then
 fi
 if have_or_skip "shellcheck" "$PREREQUISITES_TEST"; then stage "shell scripts (shellcheck)" check_shell; fi
 stage "formatting (cargo fmt)" cargo fmt --all --check
-# First, because lints and tests use its dependencies.
-stage "release build" build_binaries
+# First, because the tests use its dependencies.
+[ "$EXTENT" = unit ] || stage "release build" build_binaries
+# Compiled before the lints, which wait for cargo's lock, and run beside them: some tests wait rather than compute.
+start_step "unit and property tests (cargo test)" test_rust
 stage "lints (cargo clippy)" cargo_lint
 stage "documentation (cargo doc)" cargo_document
-stage "unit and property tests (cargo test)" test_rust
+join_stage "unit and property tests (cargo test)"
 if [ "$EXTENT" = unit ]; then
     say "skipped (--unit): integration tests"
 else
