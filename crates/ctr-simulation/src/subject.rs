@@ -13,7 +13,7 @@ use ctr_domain::task::{EndOffsetRequest, Firings, Outcome, RowBatch, Task};
 
 use crate::mutation::Mutation;
 
-/// [`Task`], as it ships, where nothing is broken.
+/// [`Task`] as it ships, through the interface that the shell uses, where nothing is broken.
 #[derive(Debug)]
 pub(crate) struct Mutable {
     task: Task,
@@ -43,71 +43,71 @@ impl Counter for Mutable {
             mutation.alter_rules(&mut rules);
             starts.0.iter_mut().for_each(|start| mutation.alter_start(start));
         }
-        Self { task: Task::restore(rules, source_partition, starts, now), mutation }
+        Self { task: Counter::restore((), rules, source_partition, starts, now), mutation }
     }
     fn on_event(&mut self, side: Side, record: RecordMark, event: Result<Event<'_>, Rejection>) -> Outcome {
-        self.task.on_event(side, record, event)
+        Counter::on_event(&mut self.task, side, record, event)
     }
     fn on_arrival(&mut self, side: Side, now: i64) {
-        self.task.on_arrival(side, now);
+        Counter::on_arrival(&mut self.task, side, now);
     }
     fn on_partition_end(&mut self, side: Side, end_offset: i64) {
-        self.task.on_partition_end(side, end_offset);
+        Counter::on_partition_end(&mut self.task, side, end_offset);
     }
     fn on_log_end(&mut self, side: Side, end_offset: i64) {
-        self.task.on_log_end(side, end_offset);
+        Counter::on_log_end(&mut self.task, side, end_offset);
     }
     fn is_replayed(&mut self) -> bool {
-        self.task.is_replayed()
+        Counter::is_replayed(&mut self.task)
     }
     fn is_replaying(&self, side: Side) -> bool {
-        self.task.is_replaying(side)
+        Counter::is_replaying(&self.task, side)
     }
     fn is_ahead(&self, side: Side) -> bool {
-        self.task.is_ahead(side)
+        Counter::is_ahead(&self.task, side)
     }
     fn position(&self, side: Side) -> i64 {
-        self.task.position(side)
+        Counter::position(&self.task, side)
     }
     fn fire(&mut self, now: i64, limit: usize, row: impl FnMut(CtrResult<'_>)) -> Option<RowBatch> {
-        let batch = self.task.fire(now, limit, row)?;
+        let batch = Counter::fire(&mut self.task, now, limit, row)?;
         if self.is(Mutation::LetGoFirst) {
-            self.task.on_rows_acknowledged(batch.number);
+            Counter::on_rows_acknowledged(&mut self.task, batch.number);
         }
         Some(batch)
     }
     fn firings(&self) -> Firings {
-        self.task.firings()
+        Counter::firings(&self.task)
     }
     fn on_rows_acknowledged(&mut self, batch: u64) {
-        self.task.on_rows_acknowledged(batch);
+        Counter::on_rows_acknowledged(&mut self.task, batch);
     }
     fn on_letters_acknowledged(&mut self, letters: u64) {
-        self.task.on_letters_acknowledged(letters);
+        Counter::on_letters_acknowledged(&mut self.task, letters);
     }
     fn letters_issued(&self) -> u64 {
-        self.task.letters_issued()
+        Counter::letters_issued(&self.task)
     }
     fn is_acknowledged(&self) -> bool {
-        self.task.is_acknowledged()
+        Counter::is_acknowledged(&self.task)
     }
     fn checkpoint(&mut self) -> Option<Checkpoint> {
-        let mut checkpoint = self.task.checkpoint()?;
+        let mut checkpoint = Counter::checkpoint(&mut self.task)?;
         if let Some(mutation) = self.mutation {
             mutation.alter_checkpoint(&mut checkpoint);
         }
         Some(checkpoint)
     }
     fn may_commit(&self, checkpoint: &Checkpoint) -> bool {
-        self.is(Mutation::ForgetLetters) || self.task.may_commit(checkpoint)
+        self.is(Mutation::ForgetLetters) || Counter::may_commit(&self.task, checkpoint)
     }
     fn ledger(&self, side: Side) -> &Ledger {
-        self.task.ledger(side)
+        Counter::ledger(&self.task, side)
     }
     fn end_offset_request(&self) -> Option<EndOffsetRequest> {
-        self.task.end_offset_request()
+        Counter::end_offset_request(&self.task)
     }
     fn on_end_offset(&mut self, request: EndOffsetRequest, end_offset: i64) {
-        self.task.on_end_offset(request, end_offset);
+        Counter::on_end_offset(&mut self.task, request, end_offset);
     }
 }

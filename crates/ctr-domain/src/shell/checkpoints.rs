@@ -61,7 +61,7 @@ pub(super) struct Checkpoints {
     past: VecDeque<PastCommit>,
     /// When everything was last known to be committed.
     current_at: i64,
-    /// Whether nothing is left to commit after a stop.
+    /// Whether nothing is left to commit after a stop, and no commit is in flight.
     pub(super) is_final: bool,
 }
 
@@ -200,11 +200,6 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
     pub fn committed_at(&self) -> i64 {
         let oldest_due = self.pairs.iter().filter_map(|pair| pair.due.map(|due| due.taken)).min();
         oldest_due.unwrap_or(i64::MAX).min(self.checkpoints.current_at)
-    }
-
-    /// Whether a commit is in flight.
-    pub(super) const fn is_committing(&self) -> bool {
-        self.checkpoints.in_flight.is_some()
     }
 
     /// The committed offset of a side of a pair in this lifetime.

@@ -61,7 +61,7 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         Owed {
             letters: self.letters_owed(),
             rows_or_letters_unacknowledged: self.pairs.iter().any(|pair| !pair.counter.is_acknowledged()),
-            commit: self.is_committing() || !self.checkpoints.is_final,
+            commit: !self.checkpoints.is_final,
         }
     }
 

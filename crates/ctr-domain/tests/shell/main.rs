@@ -2,13 +2,15 @@
 //! separately.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod takeover;
+
 use ctr_domain::checkpoint::{PartitionCheckpoint, RecordMark};
 use ctr_domain::event::Event;
 use ctr_domain::recovery::LogBounds;
 use ctr_domain::rules::Rules;
 use ctr_domain::shell::{
-    Command, CommitId, CommitWait, CommittedOffset, Notice, OutgoingLetter, PartitionError, PartitionFacts, Presence,
-    Shell, ShellSettings, SinkView, Step, TaskId, Upset, WaitReason,
+    Command, CommitId, CommitWait, CommittedOffset, EndOffsetAnswer, EndOffsetQuestion, Notice, OutgoingLetter,
+    PartitionError, PartitionFacts, Presence, Shell, ShellSettings, SinkView, Step, TaskId, Upset, WaitReason,
 };
 use ctr_domain::side::Side;
 
@@ -278,20 +280,38 @@ fn what_a_commit_waited_for_is_told() {
     assert_eq!(shell.committed_at(), 1_800, "nothing new is committed");
 }
 
+/// The request for the end of a log that it wants now.
+fn question_of(shell: &mut TestShell, now: i64) -> Option<EndOffsetQuestion> {
+    shell.on_time(now);
+    shell.take_commands().into_iter().find_map(|command| match command {
+        Command::AskEndOffset(question) => Some(question),
+        _ => None,
+    })
+}
+
 #[test]
-fn a_pair_without_its_twin_waits_and_the_others_are_read() {
-    let mut shell = TestShell::new(ShellSettings::default(), Rules::default(), ());
-    shell.on_assigned(&[(Side::Impressions, 0), (Side::Clicks, 0), (Side::Clicks, 1)], 0);
-    let mut known = facts(&[0, 1]);
-    known[2].presence = Presence::Absent;
-    answer_facts(&mut shell, &known, 0);
-    assert!(shell.has_joined());
-    assert_eq!((shell.pairs().len(), shell.without_twin()), (1, &[1][..]));
-    shell.on_time(3_000);
-    answer_facts(&mut shell, &facts(&[1]), 3_001);
-    shell.on_time(3_002);
-    // It exists now: everything is taken over again.
-    assert!(!shell.has_joined() || shell.pairs().len() == 2);
+fn the_end_of_a_log_is_asked_for_once_in_an_interval_and_again_after_the_timeout() {
+    let settings = ShellSettings { ask_interval: 1_000, ask_timeout: 30_000, ..ShellSettings::default() };
+    let mut shell = at_work_with(&[0], settings);
+    for (offset, seconds) in [(0, 0), (1, 100)] {
+        read(&mut shell, 0, offset, &impression(seconds));
+    }
+    for side in Side::BOTH {
+        shell.read(0, side, 0).unwrap().end(if side == Side::Impressions { 2 } else { 0 });
+    }
+    let first = question_of(&mut shell, 2_000).unwrap();
+    assert_eq!((first.partition, first.request.side), (0, Side::Clicks), "nothing is known of the silent side");
+    shell.on_end_offset(EndOffsetAnswer { question: first, end_offset: None });
+    assert_eq!(question_of(&mut shell, 2_999), None, "the interval");
+    let second = question_of(&mut shell, 3_000).unwrap();
+    assert_ne!(first.id, second.id);
+    assert_eq!(question_of(&mut shell, 32_000), None, "an answer may still come");
+    let third = question_of(&mut shell, 33_000).unwrap();
+    shell.on_end_offset(EndOffsetAnswer { question: second, end_offset: None });
+    assert_eq!(question_of(&mut shell, 34_000), None, "a late failure is not that of the pending one");
+    shell.on_end_offset(EndOffsetAnswer { question: third, end_offset: None });
+    shell.on_stop(34_500);
+    assert_eq!(question_of(&mut shell, 40_000), None, "a stop reads nothing more");
 }
 
 #[test]
