@@ -2,6 +2,7 @@
 //! separately.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod firing;
 mod takeover;
 
 use ctr_domain::checkpoint::{PartitionCheckpoint, RecordMark};
@@ -152,6 +153,17 @@ fn letters_that_reach_their_bound_hold_up_reading_until_one_is_taken() {
     shell.on_letter_not_taken(taken);
     assert_eq!(shell.may_read(0, Side::Impressions), Err(WaitReason::DeadLettersFull), "the producer is full too");
     assert_eq!(shell.letters_waiting(), 3, "none is lost");
+}
+
+#[test]
+fn a_letter_that_was_refused_is_sent_again_after_a_delay() {
+    let mut shell = at_work_with(&[0], ShellSettings { letter_retry: 1_000, ..ShellSettings::default() });
+    read_bad(&mut shell, 0);
+    let letter = shell.next_letter(500).unwrap();
+    shell.on_letter_refused(letter, "away", 500);
+    assert!(shell.next_letter(1_499).is_none());
+    let Letter(_, number) = shell.next_letter(1_500).unwrap();
+    assert_eq!(number, 1);
 }
 
 #[test]
