@@ -159,11 +159,17 @@ fn letters_that_reach_their_bound_hold_up_reading_until_one_is_taken() {
 fn a_letter_that_was_refused_is_sent_again_after_a_delay() {
     let mut shell = at_work_with(&[0], ShellSettings { letter_retry: 1_000, ..ShellSettings::default() });
     read_bad(&mut shell, 0);
+    shell.take_commands();
     let letter = shell.next_letter(500).unwrap();
     shell.on_letter_refused(letter, "away", 500);
+    assert_eq!(shell.take_commands(), [Command::Tell(Notice::LettersFail { reason: "away".to_owned() })]);
     assert!(shell.next_letter(1_499).is_none());
-    let Letter(_, number) = shell.next_letter(1_500).unwrap();
-    assert_eq!(number, 1);
+    let letter = shell.next_letter(1_500).unwrap();
+    shell.on_letter_refused(letter, "still away", 1_500);
+    assert_eq!(shell.take_commands(), [], "it was told");
+    let Letter(task, number) = shell.next_letter(2_500).unwrap();
+    shell.on_letter_acknowledged(task, number);
+    assert_eq!(shell.take_commands(), [Command::Tell(Notice::LettersWork)]);
 }
 
 #[test]
@@ -181,17 +187,37 @@ fn what_a_revocation_forgets_is_also_that_letters_failed() {
     assert_eq!(shell.may_read(0, Side::Clicks), Ok(()));
 }
 
-#[test]
-fn a_pair_replays_until_it_has_reached_its_positions() {
+/// A shell that reads the impressions of one pair again up to this position; both logs end at `end`.
+fn replaying(position: i64, end: i64) -> TestShell {
     let mut shell = TestShell::new(ShellSettings::default(), Rules::default(), ());
     shell.on_assigned(&Side::BOTH.map(|side| (side, 0)), 0);
     let begun = PartitionCheckpoint::begin_at(0, Rules::default().window_size);
     let mut facts = facts(&[0]);
-    for (fact, checkpoint) in facts.iter_mut().zip([PartitionCheckpoint { position: 2, ..begun }, begun]) {
+    for (fact, checkpoint) in facts.iter_mut().zip([PartitionCheckpoint { position, ..begun }, begun]) {
         let commit = CommittedOffset { offset: checkpoint.low_offset, metadata: checkpoint.metadata() };
-        fact.presence = Presence::There { commit: Some(commit), log: LogBounds { start: 0, end: 2 } };
+        fact.presence = Presence::There { commit: Some(commit), log: LogBounds { start: 0, end } };
     }
     answer_facts(&mut shell, &facts, 0);
+    shell
+}
+
+#[test]
+fn letters_of_a_replaying_pair_wait_and_are_not_owed() {
+    let mut shell = replaying(1, 1);
+    let mut reading = shell.read(0, Side::Clicks, 0).unwrap();
+    let mark = RecordMark { offset: 0, timestamp: None };
+    let Step::Keep { task, number, .. } = reading.record(mark, Event::parse(None)) else { panic!("must be a letter") };
+    reading.keep(Letter(task, number));
+    assert!(shell.next_letter(0).is_none() && shell.letters_waiting() == 1, "an earlier run may have written it");
+    assert!(!shell.owed().letters, "the next run issues it again");
+    assert_eq!(read(&mut shell, 0, 0, &impression(0)), Step::Replayed);
+    assert!(shell.owed().letters);
+    assert!(shell.next_letter(0).is_some());
+}
+
+#[test]
+fn a_pair_replays_until_it_has_reached_its_positions() {
+    let mut shell = replaying(2, 2);
     for (offset, seconds) in [(0, 0), (1, 1)] {
         assert_eq!(shell.replaying(), 1, "{offset} records of two are read");
         assert_eq!(read(&mut shell, 0, offset, &impression(seconds)), Step::Replayed);
@@ -202,16 +228,8 @@ fn a_pair_replays_until_it_has_reached_its_positions() {
 
 #[test]
 fn a_replay_does_not_wait_for_the_twin() {
-    let mut shell = TestShell::new(ShellSettings::default(), Rules::default(), ());
-    shell.on_assigned(&Side::BOTH.map(|side| (side, 0)), 0);
-    let begun = PartitionCheckpoint::begin_at(0, Rules::default().window_size);
-    let mut facts = facts(&[0]);
-    for (fact, checkpoint) in facts.iter_mut().zip([PartitionCheckpoint { position: 3, ..begun }, begun]) {
-        let commit = CommittedOffset { offset: checkpoint.low_offset, metadata: checkpoint.metadata() };
-        // The clicks are there and cannot be read: somebody's transaction is open.
-        fact.presence = Presence::There { commit: Some(commit), log: LogBounds { start: 0, end: 5 } };
-    }
-    answer_facts(&mut shell, &facts, 0);
+    // The clicks are there and cannot be read: somebody's transaction is open.
+    let mut shell = replaying(3, 5);
     for (offset, minutes) in [(0, 0), (1, 2), (2, 4)] {
         assert_eq!(shell.may_read(0, Side::Impressions), Ok(()), "{offset} records of three are read again");
         assert_eq!(read(&mut shell, 0, offset, &impression(minutes * 60)), Step::Replayed);
@@ -396,7 +414,9 @@ fn the_last_commit_of_a_stop_waits_for_its_dead_letters() {
     shell.on_stop(10);
     shell.on_time(10);
     assert_eq!(commit_of(&mut shell), None);
+    assert!(shell.owed().letters);
     assert!(shell.next_letter(11).is_some());
+    assert!(!shell.owed().letters, "it is the producer's now");
     shell.on_letter_acknowledged(task, number);
     assert!(shell.owed().is_only_the_commit());
     shell.on_time(12);
