@@ -16,8 +16,8 @@ USAGE="usage: ./scripts/test.sh [--unit | --containers | --long]
   -h, --help   this text
 
 Installs prerequisites like setup.sh. Integration tests start their own brokers and engine on free ports in a temporary
-folder, so a running stack is not affected. Exit code 0: everything passed. Skipped tests are listed at the end; with CI=true
-a skip is a failure."
+folder, so a running stack is not affected; two processes run them (TEST_PROCESSES=1: one). Exit code 0: everything passed.
+Skipped tests are listed at the end; with CI=true a skip is a failure."
 
 EXTENT="all"
 FAILED=() FAILED_TESTS=() SKIPPED=() PASSED=()
@@ -108,11 +108,11 @@ run_pytest() {
         --junit-xml="$LOCAL_DIR/logs/test/pytest-$name.xml" "$@"
 }
 
-# TEST_PROCESSES=2: one process has the tests with brokers, the other all others (tests/conftest.py). Quicker where there are more than
-# two cores; on two, some tests with deadlines fail now and then.
+# One process has the tests with brokers, the other all others (tests/conftest.py): each waits half of its time. More would break deadlines.
+# TEST_PROCESSES=1: one after the other, for a machine with one core or 4 GB.
 test_stack() {
-    local parallel=""
-    [ "${TEST_PROCESSES:-1}" = 1 ] || parallel="--numprocesses $TEST_PROCESSES --dist loadgroup"
+    local parallel="--numprocesses ${TEST_PROCESSES:-2} --dist loadgroup"
+    [ "${TEST_PROCESSES:-2}" != 1 ] || parallel=""
     # shellcheck disable=SC2046,SC2086  # lists of words
     run_pytest stack $parallel --ignore=tests/containers $(pytest_folders)
 }
