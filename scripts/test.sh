@@ -210,12 +210,12 @@ if [ "$EXTENT" != unit ]; then
     start_step "Python environment" prepare_python
     start_step "Kafka's jars" install_kafka
 fi
-if have_or_skip "shellcheck" "$PREREQUISITES_TEST"; then stage "shell scripts (shellcheck)" check_shell; fi
-stage "formatting (cargo fmt)" cargo fmt --all --check
 # First, because the tests use its dependencies.
 [ "$EXTENT" = unit ] || stage "release build" build_binaries
 # Compiled before the lints, which wait for cargo's lock, and run beside them: some tests wait rather than compute.
 start_step "unit and property tests (cargo test)" test_rust
+if have_or_skip "shellcheck" "$PREREQUISITES_TEST"; then stage "shell scripts (shellcheck)" check_shell; fi
+stage "formatting (cargo fmt)" cargo fmt --all --check
 stage "lints (cargo clippy)" cargo_lint
 stage "documentation (cargo doc)" cargo_document
 join_stage "unit and property tests (cargo test)"

@@ -6,8 +6,11 @@ use ctr_domain::timestamp::to_rfc3339;
 
 use super::{TestShell, at_work_with, impression_of, read};
 
-/// The rows handed out now, as `(product, impressions)`, and the window that is shown for the first time.
-fn fired(shell: &mut TestShell, now: i64) -> Option<(Vec<(String, u64)>, Option<String>)> {
+/// Products with their impressions.
+type Rows = Vec<(String, u64)>;
+
+/// The rows handed out now, and the end of the window that is shown for the first time.
+fn fired(shell: &mut TestShell, now: i64) -> Option<(Rows, Option<String>)> {
     let mut rows = Vec::new();
     let fired = shell.fire(now, |row| rows.push((row.product_id.to_owned(), row.counts.impressions)))?;
     assert_eq!(fired.rows, rows.len());
