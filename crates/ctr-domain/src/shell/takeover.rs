@@ -195,7 +195,6 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         }
         let timeout = self.settings.ask_timeout;
         let partitions = match self.takeover.stage {
-            Stage::None => return,
             Stage::Due { at } if now >= at => self.takeover.assigned.clone(),
             Stage::Asked { at, .. } if now - at >= timeout => self.takeover.assigned.clone(),
             Stage::Looking { at, .. } if now - at < timeout => return,

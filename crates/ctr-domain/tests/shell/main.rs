@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod firing;
+mod recreated;
 mod takeover;
 
 use ctr_domain::checkpoint::{PartitionCheckpoint, RecordMark};
@@ -380,6 +381,7 @@ fn rows_that_are_durable_just_in_time_leave_only_the_commit_to_a_stop() {
     }
     assert_eq!(fired.len(), 1, "what is due goes out, once");
     shell.on_time(100_000);
+    assert_eq!(commit_of(&mut shell), None, "the last commit waits for the rows");
     assert!(!shell.owed().is_nothing() && !shell.owed().is_only_the_commit());
     shell.on_rows_acknowledged(fired[0].task, fired[0].batch);
     assert!(shell.owed().is_only_the_commit());

@@ -6,7 +6,7 @@ use ctr_domain::shell::{
 };
 use ctr_domain::side::Side;
 
-use super::{TestShell, answer_facts, at_work, facts};
+use super::{TestShell, answer_facts, at_work, facts, impression, read};
 
 /// The request for facts that it wants now.
 fn request_of(shell: &mut TestShell, now: i64) -> Option<(FactsId, Vec<i32>)> {
@@ -105,17 +105,24 @@ fn a_second_takeover_within_ten_seconds_waits() {
 fn an_unreadable_partition_is_tried_again_after_ten_minutes() {
     let mut shell = at_work(&[0, 1]);
     let unreadable = |shell: &mut TestShell, index, now| {
-        shell.on_upset(index, Side::Clicks, Upset::Error(PartitionError::Unreadable("bytes".to_owned())), now);
+        let reason = "bytes".to_owned();
+        shell.on_upset(index, Side::Impressions, Upset::Error(PartitionError::Unreadable(reason)), now);
+        shell.take_commands()
     };
-    unreadable(&mut shell, 0, 1_000);
+    for offset in 0..3 {
+        read(&mut shell, 0, offset, &impression(offset));
+    }
+    let told = Notice::Stopped { side: Side::Impressions, partition: 0, position: 3, reason: "bytes".to_owned() };
+    assert_eq!(unreadable(&mut shell, 0, 1_000), [Command::Tell(told)]);
+    assert_eq!(unreadable(&mut shell, 0, 2_000), [], "it was told");
     unreadable(&mut shell, 1, 500_000);
-    assert_eq!(shell.may_read(0, Side::Clicks), Err(WaitReason::Unreadable));
+    assert_eq!(shell.may_read(0, Side::Impressions), Err(WaitReason::Unreadable));
     assert_eq!(request_of(&mut shell, 600_999), None);
     assert!(shell.has_joined());
     let (id, partitions) = request_of(&mut shell, 601_000).unwrap();
     assert_eq!(partitions, [0, 1], "all together");
     shell.on_facts(id, Ok(facts(&[0, 1])), 601_100);
-    assert_eq!(shell.may_read(0, Side::Clicks), Ok(()));
+    assert_eq!(shell.may_read(0, Side::Impressions), Ok(()));
     assert_eq!(request_of(&mut shell, 2_000_000), None, "once");
 }
 
