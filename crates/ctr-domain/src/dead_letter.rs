@@ -46,3 +46,18 @@ impl DeadLetterReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rejection::RejectionCode;
+
+    #[test]
+    fn the_event_time_is_that_of_the_event_if_it_could_be_read() {
+        let late = TooLate { event_time: 7, window: Window { start: 0, end: 10 }, closed_early: false };
+        assert_eq!(DeadLetterReason::TooLate(late).event_time(), Some(7));
+        let rejected = Rejection::new(RejectionCode::InvalidField, String::new());
+        assert_eq!(DeadLetterReason::Rejected(rejected.clone()).event_time(), None);
+        assert_eq!(DeadLetterReason::Rejected(rejected.at(Some(8))).event_time(), Some(8));
+    }
+}

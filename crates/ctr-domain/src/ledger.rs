@@ -59,8 +59,15 @@ mod tests {
 
     #[test]
     fn every_entry_accounts_for_what_was_consumed() {
-        let mut ledger =
-            Ledger { consumed: 15, counted: 1, duplicates: 2, too_late: 3, replayed: 4, ..Ledger::default() };
+        let mut ledger = Ledger {
+            consumed: 15,
+            counted: 1,
+            duplicates: 2,
+            too_late: 3,
+            closed_early: 1,
+            replayed: 4,
+            ..Ledger::default()
+        };
         ledger.rejected[0] = 2;
         ledger.rejected[1] = 3;
         assert_eq!(ledger.difference(), 0);
@@ -68,6 +75,6 @@ mod tests {
         assert_eq!(ledger.difference(), 1);
         let mut sum = ledger.clone();
         sum.add(&ledger);
-        assert_eq!((sum.consumed, sum.rejected_total(), sum.difference()), (32, 10, 2));
+        assert_eq!((sum.consumed, sum.rejected_total(), sum.closed_early, sum.difference()), (32, 10, 2, 2));
     }
 }

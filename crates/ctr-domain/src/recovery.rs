@@ -296,6 +296,12 @@ mod tests {
     }
 
     #[test]
+    fn a_log_cut_at_the_position_lost_nothing_that_was_not_read() {
+        let (_, notice) = start(&checkpoint(), LogBounds { start: 90, end: 200 });
+        assert_eq!(notice, Some(RecoveryNotice::LogCutBelowPosition { low_offset: 50, position: 90, log_start: 90 }));
+    }
+
+    #[test]
     fn a_log_cut_beyond_the_position_says_how_much_is_lost() {
         let (start, notice) = start(&checkpoint(), LogBounds { start: 120, end: 200 });
         assert_eq!((start.offset, start.position), (120, 120));
@@ -337,6 +343,7 @@ mod tests {
             recover(Some(Commit { offset, metadata: "" }), LOG, FreshStart::Latest, &Rules::default()).unwrap()
         };
         assert_eq!(reset(77), (PartitionStart::at(77), Some(RecoveryNotice::OffsetsSetByTool { offset: 77 })));
+        assert_eq!(reset(10), (PartitionStart::at(10), Some(RecoveryNotice::OffsetsSetByTool { offset: 10 })));
         assert_eq!(reset(3).0, PartitionStart::at(10));
         assert_eq!(reset(300).0, PartitionStart::at(10));
     }

@@ -372,6 +372,7 @@ fn what_a_value_begins_with_is_said_where_it_tells_the_cause() {
             RejectionCode::NotUtf8,
             "begins with byte 0: schema registry framing?",
         ),
+        (b"\x1f\x8b\x08\x00".to_vec(), RejectionCode::NotUtf8, "begins as gzip does"),
         ([event.as_bytes(), b" and more"].concat(), RejectionCode::InvalidJson, "trailing characters"),
     ] {
         let rejection = rejected(&payload);
