@@ -181,6 +181,8 @@ fn a_side_far_ahead_waits_only_while_the_other_has_records_to_read() {
     assert!(!stage.task.is_ahead(IMPRESSIONS));
     stage.feed(IMPRESSIONS, "a", &[61_001]);
     assert!(stage.task.is_ahead(IMPRESSIONS) && !stage.task.is_ahead(CLICKS));
+    let maxima = [IMPRESSIONS, CLICKS].map(|side| stage.task.maximum(side));
+    assert_eq!(maxima[0].unwrap() - maxima[1].unwrap(), 60_001);
     stage.end(CLICKS);
     assert!(!stage.task.is_ahead(IMPRESSIONS));
     stage.feed(CLICKS, "a", &[1_000]);
