@@ -108,10 +108,10 @@ run_pytest() {
         --junit-xml="$LOCAL_DIR/logs/test/pytest-$name.xml" "$@"
 }
 
-# One process has the tests with brokers, the other all others (tests/conftest.py): each waits half of its time. More would break deadlines.
-# TEST_PROCESSES=1: one after the other, for a machine with one core or 4 GB.
+# Two processes take file after file, each with brokers and an engine of its own, and wait a third of their time. More would break
+# deadlines. TEST_PROCESSES=1: one after the other, for a machine with one core or 4 GB.
 test_stack() {
-    local parallel="--numprocesses ${TEST_PROCESSES:-2} --dist loadgroup"
+    local parallel="--numprocesses ${TEST_PROCESSES:-2} --dist loadfile"
     [ "${TEST_PROCESSES:-2}" != 1 ] || parallel=""
     # shellcheck disable=SC2046,SC2086  # lists of words
     run_pytest stack $parallel --ignore=tests/containers $(pytest_folders)

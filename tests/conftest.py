@@ -70,15 +70,6 @@ def page(browser: Browser) -> Iterator[Page]:
         yield page
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where test processes run in parallel (pytest-xdist), one of them has all tests with brokers: three brokers a process, and deadlines
-    that other brokers' work delays, cost more than is gained. Of the others, a file stays in one process, for its fixtures' sake."""
-    for item in items:
-        uses_brokers = "kafka" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("brokers" if uses_brokers else item.path.stem))
-
-
 def end_processes_in(folder: Path) -> None:
     for process in Process.started:
         if folder in process.log.parents:

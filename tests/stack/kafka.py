@@ -90,7 +90,9 @@ class Kafka:
             process.kill()
 
     def admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0, "reconnect.backoff.max.ms": 250})
+        """An unanswered request ends after 15 s, so that there is time to ask again: a cluster that has just started may lose one."""
+        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0, "reconnect.backoff.max.ms": 250,
+                            "socket.timeout.ms": 15_000})
 
     def wait_for_brokers(self, count: int, seconds: float = 60) -> None:
         admin = self.admin()
@@ -121,7 +123,7 @@ class Kafka:
         """Like those of create-topics.sh: every broker has a replica, LogAppendTime. `config` overrides."""
         settings = {"min.insync.replicas": str(max(1, self.brokers - 1)), "message.timestamp.type": "LogAppendTime", **(config or {})}
         topic = NewTopic(name, partitions, self.brokers, config=settings)
-        self._ask(lambda admin: admin.create_topics([topic], operation_timeout=30)[name], done=KafkaError.TOPIC_ALREADY_EXISTS)
+        self._ask(lambda admin: admin.create_topics([topic], operation_timeout=10)[name], done=KafkaError.TOPIC_ALREADY_EXISTS)
         self._wait_until_known(name, partitions)
 
     def _wait_until_known(self, name: str, partitions: int) -> None:
@@ -144,7 +146,7 @@ class Kafka:
         self._wait_until_known(name, total)
 
     def delete_topic(self, name: str) -> None:
-        self._ask(lambda admin: admin.delete_topics([name], operation_timeout=30)[name], done=KafkaError.UNKNOWN_TOPIC_OR_PART)
+        self._ask(lambda admin: admin.delete_topics([name], operation_timeout=10)[name], done=KafkaError.UNKNOWN_TOPIC_OR_PART)
 
     def _ask(self, request: Callable[[AdminClient], Future], done: int) -> None:
         """Asks until there is an answer: a client that learns the cluster's brokers may lose the one it has just asked.
