@@ -57,14 +57,8 @@ skip() { SKIPPED+=("$1: $2"); }
 join_stage() {
     local code=0
     say "== $1 (started in the background)"
-    end_step "$1" || code=$?
-    if [ "$code" -eq 0 ]; then
-        PASSED+=("$1")
-    else
-        say "-- its whole output ($(step_log "$1")):"
-        cat "$(step_log "$1")"
-        FAILED+=("$1")
-    fi
+    end_step "$1" +1 || code=$?
+    if [ "$code" -eq 0 ]; then PASSED+=("$1"); else FAILED+=("$1"); fi
 }
 
 # have_or_skip NAME ROWS: prerequisites of only some checks. False, and those checks are skipped, if missing and not installable.
@@ -111,10 +105,8 @@ run_pytest() {
 # Two processes take file after file, each with brokers and an engine of its own, and wait a third of their time. More would break
 # deadlines. TEST_PROCESSES=1: one after the other, for a machine with one core or 4 GB.
 test_stack() {
-    local parallel="--numprocesses ${TEST_PROCESSES:-2} --dist loadfile"
-    [ "${TEST_PROCESSES:-2}" != 1 ] || parallel=""
-    # shellcheck disable=SC2046,SC2086  # lists of words
-    run_pytest stack $parallel --ignore=tests/containers $(pytest_folders)
+    # shellcheck disable=SC2046  # a list of words
+    run_pytest stack --numprocesses "${TEST_PROCESSES:-2}" --dist loadfile --ignore=tests/containers $(pytest_folders)
 }
 
 # The tests of kills, stops, load, Superset and every verb in containers take too long for the default run: --containers and --long

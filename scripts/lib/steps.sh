@@ -46,8 +46,8 @@ wait_step() {
     [ "$code" -eq 0 ] || fail "$1 failed; its full output is in $(step_log "$1")" "$code"
 }
 
-# end_step LABEL: prints its line with the duration, or its output if it failed; returns the step's exit code. Nothing for one that
-# has been waited for.
+# end_step LABEL [LINES]: prints its line with the duration, or the last 30 LINES of its output if it failed (as `tail -n`, so +1 is all);
+# returns the step's exit code. Nothing for one that has been waited for.
 end_step() {
     local index code=0
     for index in "${!STEP_LABELS[@]}"; do
@@ -57,7 +57,7 @@ end_step() {
         STEP_PIDS[index]=""
         if [ "$code" -ne 0 ]; then
             say "  failed  $1" >&2
-            log_tail "${STEP_LOGS[$index]}" 30
+            log_tail "${STEP_LOGS[$index]}" "${2:-30}"
             return "$code"
         fi
         printf '  %7s s  %s\n' "$(cat "${STEP_LOGS[$index]}.seconds")" "$1"

@@ -14,8 +14,7 @@ apt="${APT_FOLDER:-/etc/apt}"
 shopt -s nullglob # a Debian has sources.list or files of either kind, hardly ever all
 sources=("$apt"/sources.list.d/*.sources "$apt"/sources.list.d/*.list)
 [ ! -f "$apt/sources.list" ] || sources=("$apt/sources.list" "${sources[@]}")
-mirror="$(cat /dev/null "${sources[@]}" |
-    sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb \(\[[^]]*\] \)\{0,1\}\([a-z]*:[^ ]*\) .*/\2/p' | sed -n 1p)"
+mirror="$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb \(\[[^]]*\] \)\{0,1\}\([a-z]*:[^ ]*\) .*/\2/p' /dev/null "${sources[@]}" | sed -n 1p)"
 if [ -z "$mirror" ]; then echo "no mirror in $apt: is this a Debian?" >&2 && exit 1; fi
 debootstrap --variant=minbase --include="$packages" "$release" "$1" "$mirror"
 # Nothing reads these in a test, and they are a third of the whole.

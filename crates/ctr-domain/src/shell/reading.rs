@@ -120,8 +120,8 @@ impl<L: OutgoingLetter, T: Counter> Shell<L, T> {
         if pair.stopped[side].is_some() {
             return Err(WaitReason::Unreadable);
         }
-        // A replay does not wait for the twin: it reads again what an earlier run had read and held, and what holds back the twin (dead
-        // letters, a transaction that stays open) may last.
+        // A replay does not wait for the twin: it reads again what an earlier run had read and held, and what holds back
+        // the twin (dead letters, a transaction that stays open) may last.
         if pair.counter.is_ahead(side) && !pair.counter.is_replaying(side) {
             return Err(WaitReason::Drift);
         }

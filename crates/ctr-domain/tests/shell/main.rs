@@ -11,8 +11,9 @@ use ctr_domain::event::Event;
 use ctr_domain::recovery::LogBounds;
 use ctr_domain::rules::Rules;
 use ctr_domain::shell::{
-    Command, CommitId, CommitWait, CommittedOffset, EndOffsetAnswer, EndOffsetQuestion, Notice, OutgoingLetter,
-    PartitionError, PartitionFacts, Presence, Shell, ShellSettings, SinkView, Step, TaskId, Upset, WaitReason,
+    Command, CommitId, CommitWait, CommittedOffset, EndOffsetAnswer, EndOffsetQuestion, FactsId, Notice,
+    OutgoingLetter, PartitionError, PartitionFacts, Presence, Shell, ShellSettings, SinkView, Step, TaskId, Upset,
+    WaitReason,
 };
 use ctr_domain::side::Side;
 
@@ -32,13 +33,26 @@ impl OutgoingLetter for Letter {
 
 type TestShell = Shell<Letter>;
 
+/// A partition that exists, with the group's commit for it.
+fn there(side: Side, partition: i32, commit: Option<PartitionCheckpoint>, end: i64) -> PartitionFacts {
+    let commit = commit.map(|commit| CommittedOffset { offset: commit.low_offset, metadata: commit.metadata() });
+    PartitionFacts { side, partition, presence: Presence::There { commit, log: LogBounds { start: 0, end } } }
+}
+
+/// The checkpoint of a partition that is to be read from this offset on.
+fn begun(offset: i64) -> PartitionCheckpoint {
+    PartitionCheckpoint::begin_at(offset, Rules::default().window_size)
+}
+
 fn facts(partitions: &[i32]) -> Vec<PartitionFacts> {
-    let there = |side, partition| PartitionFacts {
-        side,
-        partition,
-        presence: Presence::There { commit: None, log: LogBounds { start: 0, end: 0 } },
-    };
-    partitions.iter().flat_map(|partition| Side::BOTH.map(|side| there(side, *partition))).collect()
+    partitions.iter().flat_map(|partition| Side::BOTH.map(|side| there(side, *partition, None, 0))).collect()
+}
+
+/// A shell that was assigned both sides of one pair, and knows nothing of it yet.
+fn assigned(now: i64) -> TestShell {
+    let mut shell = TestShell::new(ShellSettings::default(), Rules::default(), ());
+    shell.on_assigned(&Side::BOTH.map(|side| (side, 0)), now);
+    shell
 }
 
 /// A shell that reads these pairs from their beginning.
@@ -55,12 +69,17 @@ fn at_work_with(partitions: &[i32], settings: ShellSettings) -> TestShell {
     shell
 }
 
-fn answer_facts(shell: &mut TestShell, facts: &[PartitionFacts], now: i64) -> Vec<Command> {
-    let asked = shell.take_commands().into_iter().find_map(|command| match command {
-        Command::AskFacts { id, .. } => Some(id),
+/// The request for facts that it wants.
+fn request_of(shell: &mut TestShell) -> Option<(FactsId, Vec<i32>)> {
+    shell.take_commands().into_iter().find_map(|command| match command {
+        Command::AskFacts { id, partitions } => Some((id, partitions)),
         _ => None,
-    });
-    shell.on_facts(asked.unwrap(), Ok(facts.to_vec()), now);
+    })
+}
+
+fn answer_facts(shell: &mut TestShell, facts: &[PartitionFacts], now: i64) -> Vec<Command> {
+    let (id, _) = request_of(shell).unwrap();
+    shell.on_facts(id, Ok(facts.to_vec()), now);
     shell.take_commands()
 }
 
@@ -78,15 +97,22 @@ fn read(shell: &mut TestShell, index: usize, offset: i64, payload: &str) -> Step
     reading.record(mark, Event::parse(Some(payload.as_bytes())))
 }
 
-/// A record of the first pair's impressions that becomes a dead letter.
-fn read_bad(shell: &mut TestShell, offset: i64) -> (TaskId, u64) {
-    let mut reading = shell.read(0, Side::Impressions, 0).unwrap();
+/// A record of the first pair that becomes a dead letter.
+fn read_bad(shell: &mut TestShell, side: Side, offset: i64) -> (TaskId, u64) {
+    let mut reading = shell.read(0, side, 0).unwrap();
     let mark = RecordMark { offset, timestamp: None };
     let Step::Keep { task, number, .. } = reading.record(mark, Event::parse(Some(b"not json"))) else {
         panic!("must be a letter")
     };
     reading.keep(Letter(task, number));
     (task, number)
+}
+
+/// Both sides of a pair were read to their ends: so many impressions, and no click.
+fn end(shell: &mut TestShell, index: usize, impressions: i64) {
+    for (side, end) in Side::BOTH.into_iter().zip([impressions, 0]) {
+        shell.read(index, side, 0).unwrap().end(end);
+    }
 }
 
 fn impression(seconds: i64) -> String {
@@ -105,10 +131,7 @@ fn a_sink_with_room_for_one_serves_every_pair_in_turn() {
         for (offset, seconds) in [(0, 0), (1, 15), (2, 30), (3, 45)] {
             assert_eq!(read(&mut shell, index, offset, &impression(seconds)), Step::Counted);
         }
-        for side in Side::BOTH {
-            let mut reading = shell.read(index, side, 0).unwrap();
-            reading.end(if side == Side::Impressions { 4 } else { 0 });
-        }
+        end(&mut shell, index, 4);
     }
     let ids: Vec<TaskId> = shell.pairs().iter().map(ctr_domain::shell::Pair::id).collect();
     let mut served = Vec::new();
@@ -129,9 +152,7 @@ fn a_firing_hands_out_no_more_rows_than_its_bound_and_the_rest_follows() {
     for (offset, payload) in in_the_window.chain([impression(60)]).enumerate() {
         assert_eq!(read(&mut shell, 0, i64::try_from(offset).unwrap(), &payload), Step::Counted);
     }
-    for side in Side::BOTH {
-        shell.read(0, side, 0).unwrap().end(if side == Side::Impressions { 11 } else { 0 });
-    }
+    end(&mut shell, 0, 11);
     let mut rows = Vec::new();
     while let Some(fired) = shell.fire(100_000_000, |_| {}) {
         rows.push(fired.rows);
@@ -144,7 +165,7 @@ fn letters_that_reach_their_bound_hold_up_reading_until_one_is_taken() {
     let mut shell = at_work_with(&[0], ShellSettings { max_waiting_bytes: 3, ..ShellSettings::default() });
     for offset in 0..3 {
         assert_eq!(shell.may_read(0, Side::Impressions), Ok(()), "{offset} letters wait");
-        read_bad(&mut shell, offset);
+        read_bad(&mut shell, Side::Impressions, offset);
     }
     for side in Side::BOTH {
         assert_eq!(shell.may_read(0, side), Err(WaitReason::DeadLettersFull));
@@ -159,7 +180,7 @@ fn letters_that_reach_their_bound_hold_up_reading_until_one_is_taken() {
 #[test]
 fn a_letter_that_was_refused_is_sent_again_after_a_delay() {
     let mut shell = at_work_with(&[0], ShellSettings { letter_retry: 1_000, ..ShellSettings::default() });
-    read_bad(&mut shell, 0);
+    read_bad(&mut shell, Side::Impressions, 0);
     shell.take_commands();
     let letter = shell.next_letter(500).unwrap();
     shell.on_letter_refused(letter, "away", 500);
@@ -190,14 +211,10 @@ fn what_a_revocation_forgets_is_also_that_letters_failed() {
 
 /// A shell that reads the impressions of one pair again up to this position; both logs end at `end`.
 fn replaying(position: i64, end: i64) -> TestShell {
-    let mut shell = TestShell::new(ShellSettings::default(), Rules::default(), ());
-    shell.on_assigned(&Side::BOTH.map(|side| (side, 0)), 0);
-    let begun = PartitionCheckpoint::begin_at(0, Rules::default().window_size);
-    let mut facts = facts(&[0]);
-    for (fact, checkpoint) in facts.iter_mut().zip([PartitionCheckpoint { position, ..begun }, begun]) {
-        let commit = CommittedOffset { offset: checkpoint.low_offset, metadata: checkpoint.metadata() };
-        fact.presence = Presence::There { commit: Some(commit), log: LogBounds { start: 0, end } };
-    }
+    let mut shell = assigned(0);
+    let commits = [PartitionCheckpoint { position, ..begun(0) }, begun(0)];
+    let facts: Vec<_> =
+        Side::BOTH.into_iter().zip(commits).map(|(side, commit)| there(side, 0, Some(commit), end)).collect();
     answer_facts(&mut shell, &facts, 0);
     shell
 }
@@ -205,10 +222,7 @@ fn replaying(position: i64, end: i64) -> TestShell {
 #[test]
 fn letters_of_a_replaying_pair_wait_and_are_not_owed() {
     let mut shell = replaying(1, 1);
-    let mut reading = shell.read(0, Side::Clicks, 0).unwrap();
-    let mark = RecordMark { offset: 0, timestamp: None };
-    let Step::Keep { task, number, .. } = reading.record(mark, Event::parse(None)) else { panic!("must be a letter") };
-    reading.keep(Letter(task, number));
+    read_bad(&mut shell, Side::Clicks, 0);
     assert!(shell.next_letter(0).is_none() && shell.letters_waiting() == 1, "an earlier run may have written it");
     assert!(!shell.owed().letters, "the next run issues it again");
     assert_eq!(read(&mut shell, 0, 0, &impression(0)), Step::Replayed);
@@ -296,7 +310,7 @@ fn what_a_commit_waited_for_is_told() {
         (None, 1_800),
         "nothing has changed: everything is committed"
     );
-    let (task, number) = read_bad(&mut shell, 0);
+    let (task, number) = read_bad(&mut shell, Side::Impressions, 0);
     shell.on_time(1_899);
     assert_eq!((shell.commit_waits_for(), shell.committed_at()), (None, 1_800));
     shell.on_time(1_900);
@@ -327,9 +341,7 @@ fn the_end_of_a_log_is_asked_for_once_in_an_interval_and_again_after_the_timeout
     for (offset, seconds) in [(0, 0), (1, 100)] {
         read(&mut shell, 0, offset, &impression(seconds));
     }
-    for side in Side::BOTH {
-        shell.read(0, side, 0).unwrap().end(if side == Side::Impressions { 2 } else { 0 });
-    }
+    end(&mut shell, 0, 2);
     let first = question_of(&mut shell, 2_000).unwrap();
     assert_eq!((first.partition, first.request.side), (0, Side::Clicks), "nothing is known of the silent side");
     shell.on_end_offset(EndOffsetAnswer { question: first, end_offset: None });
@@ -368,9 +380,7 @@ fn rows_that_are_durable_just_in_time_leave_only_the_commit_to_a_stop() {
     for (offset, seconds) in [(0, 0), (1, 15), (2, 30)] {
         assert_eq!(read(&mut shell, 0, offset, &impression(seconds)), Step::Counted);
     }
-    for side in Side::BOTH {
-        shell.read(0, side, 0).unwrap().end(if side == Side::Impressions { 3 } else { 0 });
-    }
+    end(&mut shell, 0, 3);
     shell.on_stop(100_000);
     let mut fired = Vec::new();
     while let Some(rows) = shell.fire(100_000, |_| {}) {
@@ -412,7 +422,7 @@ fn a_stop_does_not_wait_until_the_next_checkpoint_is_due() {
 #[test]
 fn the_last_commit_of_a_stop_waits_for_its_dead_letters() {
     let mut shell = at_work(&[0]);
-    let (task, number) = read_bad(&mut shell, 0);
+    let (task, number) = read_bad(&mut shell, Side::Impressions, 0);
     shell.on_stop(10);
     shell.on_time(10);
     assert_eq!(commit_of(&mut shell), None);
@@ -443,8 +453,7 @@ fn a_stop_owes_the_last_commit_and_nothing_to_a_takeover() {
     shell.on_time(112);
     assert!(shell.owed().is_nothing());
 
-    let mut shell = TestShell::new(ShellSettings::default(), Rules::default(), ());
-    shell.on_assigned(&Side::BOTH.map(|side| (side, 0)), 0);
+    let mut shell = assigned(0);
     shell.on_stop(1);
     shell.on_time(1);
     assert!(shell.owed().is_nothing(), "the brokers need not answer first");

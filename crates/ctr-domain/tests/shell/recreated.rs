@@ -1,25 +1,13 @@
 //! A topic that was recreated while it was read: which commits its pair continues with.
 
-use ctr_domain::checkpoint::PartitionCheckpoint;
-use ctr_domain::recovery::LogBounds;
-use ctr_domain::rules::Rules;
-use ctr_domain::shell::{Command, CommittedOffset, PartitionError, PartitionFacts, Presence, ShellSettings, Upset};
+use ctr_domain::shell::{Command, PartitionError, PartitionFacts, Upset};
 use ctr_domain::side::Side;
 
-use super::{TestShell, answer_facts, commit_of, impression, read};
+use super::{TestShell, answer_facts, assigned, begun, commit_of, impression, read, there};
 
 /// The facts of pair 0: the group's commits for impressions and clicks, in logs of a hundred records.
 fn committed(offsets: [i64; 2]) -> Vec<PartitionFacts> {
-    let there = |(side, offset)| {
-        let metadata = PartitionCheckpoint::begin_at(offset, Rules::default().window_size).metadata();
-        let commit = Some(CommittedOffset { offset, metadata });
-        PartitionFacts {
-            side,
-            partition: 0,
-            presence: Presence::There { commit, log: LogBounds { start: 0, end: 100 } },
-        }
-    };
-    Side::BOTH.into_iter().zip(offsets).map(there).collect()
+    Side::BOTH.into_iter().zip(offsets).map(|(side, offset)| there(side, 0, Some(begun(offset)), 100)).collect()
 }
 
 /// Where the pair is read from, impressions and clicks, after these facts.
@@ -29,12 +17,6 @@ fn starts(shell: &mut TestShell, offsets: [i64; 2], now: i64) -> [i64; 2] {
         _ => None,
     });
     list.unwrap()[0].starts.0.map(|start| start.offset)
-}
-
-fn assigned() -> TestShell {
-    let mut shell = TestShell::new(ShellSettings::default(), Rules::default(), ());
-    shell.on_assigned(&Side::BOTH.map(|side| (side, 0)), 0);
-    shell
 }
 
 /// Reads a record of the impressions and commits.
@@ -48,7 +30,7 @@ fn commit(shell: &mut TestShell, offset: i64, now: i64) {
 
 #[test]
 fn the_other_side_continues_with_the_commit_it_started_with() {
-    let mut shell = assigned();
+    let mut shell = assigned(0);
     assert_eq!(starts(&mut shell, [50, 30], 0), [50, 30]);
     shell.on_upset(0, Side::Impressions, Upset::AnotherLog, 1_000);
     // Another member has committed meanwhile, of the new log.
@@ -57,7 +39,7 @@ fn the_other_side_continues_with_the_commit_it_started_with() {
 
 #[test]
 fn after_a_commit_of_its_own_it_continues_with_that() {
-    let mut shell = assigned();
+    let mut shell = assigned(0);
     starts(&mut shell, [50, 30], 0);
     commit(&mut shell, 50, 10_000);
     shell.on_upset(0, Side::Impressions, Upset::AnotherLog, 11_000);
@@ -67,7 +49,7 @@ fn after_a_commit_of_its_own_it_continues_with_that() {
 #[test]
 fn a_finding_holds_until_the_pair_has_committed() {
     let cut = || Upset::Error(PartitionError::OutOfRange("cut".to_owned()));
-    let mut shell = assigned();
+    let mut shell = assigned(0);
     starts(&mut shell, [50, 30], 0);
     shell.on_upset(0, Side::Impressions, Upset::AnotherLog, 1_000);
     starts(&mut shell, [50, 30], 1_100);
